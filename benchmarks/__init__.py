@@ -1,0 +1,1 @@
+"""Speed and parity, printed as ratios and JSON."""

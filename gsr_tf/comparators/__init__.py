@@ -1,0 +1,1 @@
+"""Other methods behind one interface: picture -> score map."""

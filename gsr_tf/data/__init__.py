@@ -1,0 +1,1 @@
+"""Pictures, records and batches."""

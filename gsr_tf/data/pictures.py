@@ -1,0 +1,128 @@
+"""Picture and mask files as people have them, to 8-bit arrays.
+
+Any file that Pillow opens: 16-bit, palette, greyscale, CMYK, alpha and animated ones (the first frame),
+EXIF orientation honoured. One exception type, `PictureError`, names the file and says what is wrong.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+# A picture's size is checked against `max_pixels` below, before its pixels are decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+MAX_PIXELS = 256_000_000  # about 16,000 x 16,000; 0.75 GiB decoded
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+
+
+class PictureError(ValueError):
+    """A file that cannot be used as a picture; the message names it and says why."""
+
+
+class Raster(NamedTuple):
+    """A decoded file: its pixels as viewers show them, and how the file stores them.
+
+    Attributes:
+        pixels: [h, w, 3] uint8 RGB, orientation applied.
+        format: Pillow's name of the file format, e.g. "JPEG".
+        plain: True when decoding the file's own bytes with TensorFlow gives `pixels` (8-bit grey or RGB,
+            JPEG or PNG, no alpha, no orientation to apply).
+    """
+
+    pixels: np.ndarray
+    format: str
+    plain: bool
+
+
+def _to_8_bit(picture: Image.Image) -> Image.Image:
+    """16-bit and floating point greys scaled to 0..255; other modes unchanged."""
+    if picture.mode.startswith("I"):  # 16 bits, or 16 in a 32-bit container
+        values = np.asarray(picture).astype(np.int64)
+        return Image.fromarray((values >> (8 if values.max(initial=0) > 255 else 0)).clip(0, 255).astype(np.uint8))
+    if picture.mode == "F":
+        values = np.nan_to_num(np.asarray(picture))
+        return Image.fromarray((values * (255.0 if values.max(initial=0) <= 1 else 1.0)).clip(0, 255).astype(np.uint8))
+    return picture
+
+
+def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    if not data:
+        raise PictureError(f"{name}: the file is empty")
+    try:
+        picture = Image.open(io.BytesIO(data))
+    except Image.UnidentifiedImageError as error:
+        raise PictureError(f"{name}: not a picture that Pillow can read") from error
+    except Exception as error:  # damaged headers raise nearly anything
+        raise PictureError(f"{name}: damaged header ({error})") from error
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise PictureError(f"{name}: {width}x{height} pixels, more than the limit of {max_pixels:,}")
+    return picture
+
+
+def decode_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIXELS) -> Raster:
+    """Decodes the bytes of any picture file.
+
+    Args:
+        data: the file's bytes.
+        name: what error messages call it.
+        max_pixels: larger pictures are refused before decoding.
+
+    Returns:
+        The Raster: [h, w, 3] uint8 RGB pixels with how they were stored.
+
+    Raises:
+        PictureError: empty, truncated, not a picture, or too large.
+    """
+    picture = _open(data, name, max_pixels)
+    stored_format = picture.format or "unknown"
+    try:
+        oriented = ImageOps.exif_transpose(picture)
+        plain = (
+            stored_format in ("JPEG", "PNG")
+            and picture.mode in ("L", "RGB")
+            and "transparency" not in picture.info
+            and picture.getexif().get(0x0112, 1) == 1
+        )
+        pixels = np.asarray(_to_8_bit(oriented).convert("RGB"))
+    except Exception as error:
+        raise PictureError(f"{name}: truncated or damaged ({error})") from error
+    return Raster(pixels, stored_format, plain)
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+    """The file's bytes; a file that cannot be read is a PictureError."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """[h, w, 3] uint8 RGB of the picture file at `path`, orientation applied; raises PictureError."""
+    return decode_picture(read_bytes(path), str(path), max_pixels=max_pixels).pixels
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """PNG bytes of a [h, w] or [h, w, 3] uint8 array (RGB)."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def write_atomically(path: str | os.PathLike, data: bytes) -> None:
+    """Writes `data` aside and renames it: a reader never sees half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        aside.write_bytes(data)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,188 @@
+"""Records: encoded pictures and their masks in TFRecord shards, with an index.
+
+One tf.Example a picture. The picture's bytes are kept as published; every usable mask K of it is one PNG in a
+list, so a photograph with seven annotated objects is stored once and gives seven (S, K). `index.json` says where
+each record starts, which makes reading in any order, and resuming anywhere, cheap.
+
+    index.json      schema version, counts, shards with checksums, one column a property of the records
+    00000-of-00008.tfrecord ...
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+SCHEMA_VERSION = 1
+INDEX_NAME = "index.json"
+# A TFRecord frames its payload with a length (8 bytes) and two checksums (4 bytes each).
+FRAME_BEFORE, FRAME_AFTER = 12, 4
+
+FEATURES = {
+    "image/encoded": tf.io.FixedLenFeature([], tf.string),
+    "image/name": tf.io.FixedLenFeature([], tf.string),
+    "mask/encoded": tf.io.VarLenFeature(tf.string),
+    "original/encoded": tf.io.FixedLenFeature([], tf.string, default_value=""),
+}
+
+
+class RecordsError(ValueError):
+    """A records folder that cannot be used; the message says what to do."""
+
+
+def encode_example(image: bytes, name: str, masks: Sequence[bytes] = (), original: bytes = b"") -> bytes:
+    """The serialized tf.Example of one picture.
+
+    Args:
+        image: JPEG or PNG bytes, 8-bit grey or RGB.
+        name: the source's name, unique in its set (a relative path).
+        masks: PNG bytes of each K, one channel, 0 or 255, of the picture's size; none: an authentic picture.
+        original: JPEG or PNG bytes of S's own authentic picture; empty when there is none.
+    """
+
+    def feature(values: Sequence[bytes]) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+    features = {
+        "image/encoded": feature([image]),
+        "image/name": feature([name.encode()]),
+        "mask/encoded": feature(masks),
+    }
+    if original:
+        features["original/encoded"] = feature([original])
+    # Deterministic: the same example has the same bytes whichever process writes it.
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The inverse of `encode_example`, in a graph.
+
+    Returns:
+        {"image/encoded": [], "image/name": [], "mask/encoded": [masks], "original/encoded": [] (empty when
+        there is none)}, all strings.
+    """
+    features = tf.io.parse_single_example(serialized, FEATURES)
+    return {**features, "mask/encoded": features["mask/encoded"].values}
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """A records folder, opened for reading in any order.
+
+    Attributes:
+        path: the folder.
+        fingerprint: of the index, thus of every shard's content: what a run writes down as its data.
+        shards: file names.
+        columns: one list a property, an entry a record: "shard", "offset" and "length" (bytes of the payload in
+            its shard), "name", "height", "width", "masks" (their number), "original" (0 or 1).
+    """
+
+    path: Path
+    fingerprint: str
+    shards: tuple[str, ...]
+    columns: dict[str, list]
+
+    def __len__(self) -> int:
+        return len(self.columns["name"])
+
+    @functools.cached_property
+    def pairs(self) -> np.ndarray:
+        """[pairs, 2] int64: every (record, number of the mask in it), in order."""
+        masks = np.asarray(self.columns["masks"], np.int64)
+        record = np.repeat(np.arange(len(masks)), masks)
+        first = np.repeat(np.cumsum(masks) - masks, masks)
+        return np.stack([record, np.arange(len(record)) - first], axis=1)
+
+    @functools.cached_property
+    def _handles(self) -> list[int]:
+        return [os.open(self.path / shard, os.O_RDONLY) for shard in self.shards]
+
+    def read(self, record: int) -> bytes:
+        """The serialized tf.Example of a record, by number; safe from many threads."""
+        columns = self.columns
+        handle = self._handles[columns["shard"][record]]
+        return os.pread(handle, columns["length"][record], columns["offset"][record])
+
+
+def write_index(
+    path: str | os.PathLike, *, shards: Sequence[dict], columns: dict[str, list], extra: dict | None = None
+) -> None:
+    """Writes index.json, atomically and last: a folder without one is not finished.
+
+    Args:
+        path: the records folder.
+        shards: one dict a shard: "file", "records", "bytes", "sha256".
+        columns: as `Records.columns`.
+        extra: whatever the preparation wants to keep (its settings, what was skipped and why).
+    """
+    counts = {
+        "records": len(columns["name"]),
+        "masks": int(sum(columns["masks"])),
+        "authentic": sum(not masks for masks in columns["masks"]),
+        "originals": int(sum(columns["original"])),
+    }
+    index = {
+        "schema": SCHEMA_VERSION,
+        "counts": counts,
+        "shards": list(shards),
+        **(extra or {}),
+        "columns": columns,
+    }
+    path = Path(path)
+    aside = path / f".{INDEX_NAME}.tmp"
+    aside.write_text(json.dumps(index, indent=None, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
+    aside.replace(path / INDEX_NAME)
+
+
+def open_records(path: str | os.PathLike, flag: str = "--records") -> Records:
+    """Opens a records folder and checks it against its index.
+
+    Args:
+        path: the folder that a `data_prep` command wrote.
+        flag: the flag that gave it, for the messages.
+
+    Raises:
+        RecordsError: no folder, no index, another schema, or shards that are missing or of another size.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise RecordsError(f"{flag}={path}: no such folder; make records with `python -m data_prep.<name> --help`")
+    try:
+        text = (path / INDEX_NAME).read_bytes()
+    except FileNotFoundError:
+        raise RecordsError(
+            f"{flag}={path}: no {INDEX_NAME}, so these records were never finished; run the data_prep command again"
+        ) from None
+    try:
+        index = json.loads(text)
+        schema = index["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordsError(f"{flag}={path}: {INDEX_NAME} is damaged ({error}); prepare the set again") from error
+    if schema != SCHEMA_VERSION:
+        raise RecordsError(
+            f"{flag}={path}: records of schema {schema}, this version reads {SCHEMA_VERSION}; prepare the set again"
+        )
+    for shard in index["shards"]:
+        file = path / shard["file"]
+        size = file.stat().st_size if file.exists() else -1
+        if size != shard["bytes"]:
+            found = "is missing" if size < 0 else f"has {size} bytes"
+            raise RecordsError(
+                f"{flag}={path}: shard {shard['file']} {found}, the index says {shard['bytes']} bytes; "
+                "copy or prepare the set again"
+            )
+    return Records(
+        path=path,
+        fingerprint=hashlib.sha256(text).hexdigest()[:16],
+        shards=tuple(shard["file"] for shard in index["shards"]),
+        columns=index["columns"],
+    )

@@ -1,0 +1,1 @@
+"""The three networks of GSR-Net and their alternating step."""
