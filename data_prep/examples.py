@@ -69,7 +69,8 @@ def _read_picture(entry: Entry, shape: tuple[int, int] | None) -> tuple[bytes, t
     except PictureError as error:
         raise Refused("picture cannot be read", str(error)) from error
     if shape is not None and size != shape:
-        raise Refused("sizes differ", f"picture {size[1]}x{size[0]}, mask {shape[1]}x{shape[0]} (width x height)")
+        detail = f"picture {size[1]}x{size[0]}, mask {shape[1]}x{shape[0]} (width x height)"
+        raise Refused("sizes differ", f"{detail}; {entry.known}" if entry.known else detail)
     return image, size
 
 
