@@ -83,11 +83,17 @@ def define_threshold(values: flags.FlagValues, default: int) -> None:
     )
 
 
-def convert(listing: Listing, args: flags.FlagValues) -> int:
-    """Writes the records of a listing as the flags say, prints the summary, gives the exit code."""
+def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None) -> int:
+    """Writes the records of a listing as the flags say, prints the summary, gives the exit code.
+
+    Args:
+        listing: what to convert.
+        args: the flags of `define_output`.
+        output: the records folder, where it is not `--output` itself.
+    """
+    output = output or Path(args.output)
     run = functools.partial(run_locally, processes=args.processes)
-    report = write_records(listing, args.output, run=run)
-    print(summary(report, Path(args.output)))
+    print(summary(write_records(listing, output, run=run), output))
     return 0
 
 
