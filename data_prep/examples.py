@@ -74,6 +74,17 @@ def _read_picture(entry: Entry, shape: tuple[int, int] | None) -> tuple[bytes, t
     return image, size
 
 
+def open_entry(entry: Entry) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The pixels that a record of the entry would hold, [h, w, 3] uint8 RGB, and its masks, [h, w] uint8, 0 or 1.
+
+    Raises:
+        Refused: the picture or its mask cannot be used.
+    """
+    objects = _read_objects(entry)
+    image, _ = _read_picture(entry, objects.shape if objects else None)
+    return decode_picture(image, entry.image, orient=False).pixels, objects.masks if objects else []
+
+
 def make_example(entry: Entry) -> Example:
     """Reads, checks and encodes one picture with its masks and its original.
 
