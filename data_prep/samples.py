@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +14,9 @@ from data_prep.examples import open_entry
 from data_prep.files import require_folder
 from data_prep.listing import list_authentic, list_manipulated, merge
 from data_prep.masks import MaskRule
-from data_prep.unpack import read_stored
+from data_prep.stored import open_once, read_stored
 from gsr_tf.data.pictures import PictureError, decode_picture
-from gsr_tf.data.records import INDEX_NAME, Records, open_records
+from gsr_tf.data.records import INDEX_NAME
 
 
 class Sample(NamedTuple):
@@ -35,7 +34,7 @@ class Sample(NamedTuple):
         """Its pixels, [h, w, 3] uint8 RGB, and its masks, [h, w] uint8 of 0 and 1; raises Refused."""
         if isinstance(self.source, Entry):
             return open_entry(self.source)
-        stored = read_stored(_open_records(self.source[0]).read(self.source[1]))
+        stored = read_stored(open_once(self.source[0], "PATH").read(self.source[1]))
         try:
             pixels = decode_picture(stored.image, self.name).pixels
             masks = [decode_picture(png, self.name).pixels[..., 0] // 255 for png in stored.masks]
@@ -44,11 +43,6 @@ class Sample(NamedTuple):
         if any(mask.shape != pixels.shape[:2] for mask in masks):
             raise Refused("sizes differ", f"picture {pixels.shape[:2]}, mask {masks[0].shape} (height, width)")
         return pixels, masks
-
-
-@functools.lru_cache(maxsize=8)
-def _open_records(path: str) -> Records:
-    return open_records(path, "PATH")
 
 
 def _list_folder(folder: Path) -> tuple[list[Entry], list[Skipped]]:
@@ -78,7 +72,7 @@ def list_samples(path: Path) -> dict[str, tuple[list[Sample], list[Skipped]]]:
     """
     name = path.resolve().name
     if (path / INDEX_NAME).exists():
-        names = _open_records(str(path)).columns["name"]
+        names = open_once(str(path), "PATH").columns["name"]
         return {name: ([Sample(record, (str(path), number)) for number, record in enumerate(names)], [])}
     if path.is_file() and path.suffix.lower() in (".json", ".txt"):
         listings = interchange.list_source(path, MaskRule())

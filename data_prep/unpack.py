@@ -19,35 +19,16 @@ import json
 import re
 import sys
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
-import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
 from data_prep import command
 from data_prep.entries import PreparationError
 from data_prep.interchange import NEGATIVE, NO_MASK
+from data_prep.stored import read_stored
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.records import open_records
-
-
-class Stored(NamedTuple):
-    """A record's parts, as stored."""
-
-    name: str
-    image: bytes
-    masks: list[bytes]
-
-
-def read_stored(serialized: bytes) -> Stored:
-    """The parts of a serialized record."""
-    features = tf.train.Example.FromString(serialized).features.feature
-    return Stored(
-        features["image/name"].bytes_list.value[0].decode(),
-        features["image/encoded"].bytes_list.value[0],
-        list(features["mask/encoded"].bytes_list.value),
-    )
 
 
 def flat_stem(name: str, taken: set[str]) -> str:
