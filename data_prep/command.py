@@ -14,8 +14,9 @@ from pathlib import Path
 
 from absl import flags
 
+from data_prep.cluster import run_on_beam
 from data_prep.entries import Listing, PreparationError
-from data_prep.writing import SKIPPED_NAME, Report, run_locally, write_records
+from data_prep.writing import SKIPPED_NAME, Report, Runner, run_locally, write_records
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import RecordsError
 
@@ -87,6 +88,19 @@ def define_output(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "processes", os.cpu_count(), "Worker processes; the records do not depend on it.", 1, flag_values=values
     )
+    flags.DEFINE_string(
+        "runner", "local", "local, or the Apache Beam runner of a cluster, e.g. FlinkRunner.", flag_values=values
+    )
+    flags.DEFINE_list(
+        "beam_options", [], "The Beam runner's own flags, e.g. --region=...,--project=...", flag_values=values
+    )
+
+
+def _runner(args: flags.FlagValues) -> Runner:
+    """What writes the shards, as the flags say."""
+    if args.runner == "local":
+        return functools.partial(run_locally, processes=args.processes)
+    return functools.partial(run_on_beam, runner=args.runner, options=args.beam_options)
 
 
 def define_threshold(values: flags.FlagValues, default: int) -> None:
@@ -110,8 +124,7 @@ def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None
         output: the records folder, where it is not `--output` itself.
     """
     output = output or Path(args.output)
-    run = functools.partial(run_locally, processes=args.processes)
-    print(summary(write_records(listing, output, run=run), output))
+    print(summary(write_records(listing, output, run=_runner(args)), output))
     return 0
 
 
