@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from absl import flags
 from pycocotools import mask as coco_mask
@@ -67,7 +68,8 @@ def decode_object(annotation: dict, shape: tuple[int, int], limits: AreaLimits) 
         if tuple(run_lengths["size"]) != shape:
             return "object of another size than its picture"
         refusal = limits.refusal(float(coco_mask.area(run_lengths)) / (height * width))
-        return refusal or np.ascontiguousarray(coco_mask.decode(run_lengths))
+        # By columns as it comes; OpenCV turns it several times faster than NumPy.
+        return refusal or cv2.transpose(coco_mask.decode(run_lengths).T)
     except Exception:  # pycocotools raises nearly anything for what it cannot read
         return "object's outline cannot be read"
 
