@@ -31,8 +31,8 @@ from tqdm import tqdm
 
 from data_prep import command
 from data_prep.entries import PreparationError
-from data_prep.mask_png import encode_mask
 from data_prep.interchange import list_mani_dataset
+from data_prep.mask_png import encode_mask
 from data_prep.masks import MaskRule
 from data_prep.stored import open_once, read_stored
 from data_prep.unpack import write_lists
