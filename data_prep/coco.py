@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 from absl import flags
 from pycocotools import mask as coco_mask
+from tqdm import tqdm
 
 from data_prep import command
 from data_prep.entries import Entry, Listing, Objects, PreparationError, Skipped
@@ -117,11 +118,14 @@ def read_annotations(path: Path) -> tuple[dict[int, dict], dict[int, list[tuple[
     """
     pictures, places = {}, defaultdict(list)
     try:
+        bar = tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, delay=2)
         for key, start, length, value in elements(path):
+            bar.update(start + length - bar.n)
             if key == "images":
                 pictures[value["id"]] = {name: value[name] for name in ("file_name", "height", "width")}
             elif key == "annotations":
                 places[value["image_id"]].append((start, length))
+        bar.close()
     except OSError as error:
         raise PreparationError(f"--annotations={path}: cannot be read ({error.strerror})") from error
     except (ValueError, TypeError, KeyError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -49,9 +50,11 @@ def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
     if processes == 1 or len(shards) == 1:
         yield from map(write_shard, shards)
         return
+    gc.freeze()  # or the workers' collectors would touch, and so copy, every object that they share with this process
     # Forked workers have TensorFlow imported already. They run no graph and no op: only its file writer.
     with multiprocessing.get_context("fork").Pool(min(processes, len(shards))) as pool:
         yield from pool.imap_unordered(write_shard, shards)
+    gc.unfreeze()
 
 
 def plan(listing: Listing, output: Path) -> list[Shard]:

@@ -1,5 +1,7 @@
 import functools
 import itertools
+import multiprocessing
+import time
 
 import pytest
 
@@ -59,6 +61,28 @@ def test_interrupted_after_any_shard_it_goes_on_to_the_same_bytes(images, monkey
     assert all_bytes(images / "out") == all_bytes(images / "whole")
     done = 20 * stop // 8
     assert next(again) == 20 - done  # finished shards were not written again
+
+
+def test_killed_without_warning_it_goes_on_to_the_same_bytes(images):
+    prepare(images, images / "whole", "--processes=1")
+    out = images / "out"
+    make_example = shards.make_example
+
+    def slowly(entry):
+        time.sleep(0.05)
+        return make_example(entry)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "make_example", slowly)
+        process = multiprocessing.get_context("fork").Process(target=prepare, args=(images, out, "--processes=1"))
+        process.start()
+        while len(list(out.glob(".*.json"))) < 3:
+            time.sleep(0.01)
+        process.kill()
+        process.join()
+    assert not (out / "index.json").exists()
+    assert prepare(images, out, "--processes=1") == 0
+    assert all_bytes(out) == all_bytes(images / "whole")
 
 
 def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
