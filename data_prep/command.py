@@ -37,11 +37,20 @@ def parse(
     values = flags.FlagValues()
     define(values)
     if {"--help", "-h", "-help"} & set(argv):
-        print(f"{doc.strip()}\n\nFlags:\n{values.get_help('  ')}")
+        print(f"{doc.strip()}\n\nFlags:\n{_describe(values)}")
         return None
     values.set_gnu_getopt()
     paths = values(argv)[1:]
     return values, paths
+
+
+def _describe(values: flags.FlagValues) -> str:
+    lines = []
+    for name in sorted(set(values) - {"flagfile", "undefok"}):
+        flag = values[name]
+        default = "" if flag.default in (None, []) else f" [{flag.default}]"
+        lines.append(flags.text_wrap(f"--{name}: {flag.help}{default}", 110, "      ", "  "))
+    return "\n".join(lines)
 
 
 def main(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from gsr_tf.data.records import INDEX_NAME, open_records, write_index
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
 SKIPPED_NAME = "skipped.json"
+SHARD_OR_NOTE = re.compile(r"\.?(\d{5}-of-\d{5}\.tfrecord)(\.json)?")
 
 Runner = Callable[[list[Shard]], Iterable[dict]]
 
@@ -76,6 +78,15 @@ def _prepare_folder(output: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise PreparationError(f"--output={output}: cannot be written ({error.strerror})") from error
+
+
+def _remove_stale(output: Path, shards: list[Shard]) -> None:
+    """Removes the shards of an unfinished preparation of another number of them: no index names them."""
+    planned = {shard.file for shard in shards}
+    for file in output.iterdir():
+        match = SHARD_OR_NOTE.fullmatch(file.name)
+        if match and match[1] not in planned:
+            file.unlink()
 
 
 def _finished(output: Path, state: str) -> Report | None:
@@ -134,6 +145,7 @@ def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, p
     report = _finished(output, state)
     if report is None:
         try:
+            _remove_stale(output, shards)
             notes = _collect(shards, run(shards), progress)
             report = _write_index(listing, output, shards, notes, state)
         except OSError as error:

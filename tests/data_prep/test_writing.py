@@ -96,6 +96,21 @@ def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
     assert all_bytes(images / "out") == all_bytes(images / "whole")
 
 
+def test_shards_of_an_unfinished_run_over_fewer_pictures_do_not_stay(images, monkeypatch):
+    for path in [*(images / "images").iterdir(), *(images / "masks").iterdir()]:
+        if path.stem > "04":
+            path.rename(images / path.parent.name / f"..{path.name}")  # hidden: no picture
+    monkeypatch.setattr(writing, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert prepare(images, images / "out", "--processes=1") == 130
+    assert (images / "out/00004-of-00005.tfrecord").exists()
+    monkeypatch.undo()
+    for path in [*(images / "images").glob("..*"), *(images / "masks").glob("..*")]:
+        path.rename(path.with_name(path.name[2:]))
+    assert prepare(images, images / "out", "--processes=1") == 0
+    assert prepare(images, images / "whole", "--processes=1") == 0
+    assert all_bytes(images / "out") == all_bytes(images / "whole")
+
+
 def test_a_finished_folder_is_verified_and_left_alone(images, capsys):
     prepare(images, images / "out", "--processes=1")
     before = {path: path.stat().st_mtime_ns for path in (images / "out").iterdir()}
