@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,6 +71,7 @@ def main(
         argv: the command line; the process's own by default.
         takes_paths: whether words that are no flags are allowed.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends is what Ctrl-C sends
     try:
         parsed = parse(sys.argv if argv is None else argv, doc, define)
         if parsed is None:
@@ -112,11 +114,11 @@ def _runner(args: flags.FlagValues) -> Runner:
     return functools.partial(run_on_beam, runner=args.runner, options=args.beam_options)
 
 
-def define_threshold(values: flags.FlagValues, default: int) -> None:
+def define_threshold(values: flags.FlagValues) -> None:
     """The threshold of mask files."""
     flags.DEFINE_integer(
         "mask_threshold",
-        default,
+        127,
         "Manipulated is what is brighter than this in a mask file (0 for masks of 0 and 1).",
         0,
         254,

@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import functools
 import json
-import multiprocessing
 import sys
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -36,6 +34,7 @@ from data_prep.mask_png import encode_mask
 from data_prep.masks import MaskRule
 from data_prep.stored import open_once, read_stored
 from data_prep.unpack import write_lists
+from data_prep.workers import in_processes
 from gsr_tf.data.pictures import decode_picture, encode_png, write_atomically
 
 RECIPE_NAME = "composites.json"
@@ -114,14 +113,6 @@ def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path) -
     return stem
 
 
-def _write_all(recipes: list[Recipe], write: functools.partial, processes: int) -> Iterator[str]:
-    if processes == 1:
-        yield from map(write, recipes)
-        return
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        yield from pool.imap(write, recipes, chunksize=8)
-
-
 def _claim(folder: Path, recipe: dict) -> None:
     """Marks the folder as that of one set of composites; refuses one that holds other files."""
     path = folder / RECIPE_NAME
@@ -151,7 +142,8 @@ def _run(args: flags.FlagValues) -> int:
     try:
         _claim(folder, state)
         write = functools.partial(_write_composite, sources=args.sources, targets=targets_path, folder=folder)
-        stems = list(tqdm(_write_all(recipes, write, args.processes), total=args.count, unit="composite"))
+        written = in_processes(write, recipes, args.processes, at_once=8)
+        stems = list(tqdm(written, total=args.count, unit="composite"))
         write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
     except OSError as error:
         raise PreparationError(f"--output={folder}: cannot be written ({error.strerror})") from error

@@ -74,7 +74,11 @@ def open_entry(entry: Entry) -> tuple[np.ndarray, list[np.ndarray]]:
     """
     objects = _read_objects(entry)
     image, _ = _read_picture(entry, objects.shape if objects else None)
-    return decode_picture(image, entry.image, orient=False).pixels, objects.masks if objects else []
+    try:
+        pixels = decode_picture(image, entry.image, orient=False).pixels
+    except PictureError as error:
+        raise Refused("picture cannot be read", str(error)) from error
+    return pixels, objects.masks if objects else []
 
 
 def make_example(entry: Entry) -> Example:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import json
-import multiprocessing
 import os
 import re
 from collections import Counter
@@ -18,6 +16,7 @@ from tqdm import tqdm
 
 from data_prep.entries import Listing, PreparationError, Skipped
 from data_prep.shards import Shard, digest, file_sha256, write_shard
+from data_prep.workers import in_processes
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.records import INDEX_NAME, open_records, write_index
 
@@ -48,15 +47,8 @@ class Report(NamedTuple):
 
 
 def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
-    """Writes shards with `processes` worker processes; notes come in any order."""
-    if processes == 1 or len(shards) == 1:
-        yield from map(write_shard, shards)
-        return
-    gc.freeze()  # or the workers' collectors would touch, and so copy, every object that they share with this process
-    # Forked workers have TensorFlow imported already. They run no graph and no op: only its file writer.
-    with multiprocessing.get_context("fork").Pool(min(processes, len(shards))) as pool:
-        yield from pool.imap_unordered(write_shard, shards)
-    gc.unfreeze()
+    """Writes shards on this machine; gives their notes."""
+    return in_processes(write_shard, shards, processes)
 
 
 def plan(listing: Listing, output: Path) -> list[Shard]:

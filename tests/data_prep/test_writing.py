@@ -1,6 +1,8 @@
 import functools
 import itertools
 import multiprocessing
+import os
+import signal
 import time
 
 import pytest
@@ -176,3 +178,15 @@ def test_nothing_to_keep_is_an_error(tmp_path):
 def test_open_records_reads_what_was_written(images):
     prepare(images, images / "out", "--processes=2")
     assert len(open_records(images / "out").pairs) == 20
+
+
+def kill_itself(shard):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_the_system_kills_stops_the_run_with_a_message(images, capsys, monkeypatch):
+    monkeypatch.setattr(writing, "write_shard", kill_itself)
+    assert prepare(images, images / "out", "--processes=2") == 1
+    assert "a worker process was killed" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert prepare(images, images / "out", "--processes=2") == 0
