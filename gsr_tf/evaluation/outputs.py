@@ -40,8 +40,8 @@ def versions() -> dict[str, str]:
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN: an undefined score is null."""
-    return None if value is None or math.isnan(value) else float(value)
+    """JSON has no NaN and no infinities: an undefined score is null, and so is the threshold below every score."""
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def score_lines(evaluation: Evaluation) -> list[dict]:
