@@ -16,7 +16,19 @@ from gsr_tf.evaluation.scores import Score
 from gsr_tf.evaluation.values import at_half
 
 CURVES = ("f1", "mcc")
-Row = dict[str, object]
+# What is said of one picture; not a number where it does not apply.
+COLUMNS = (
+    "height",
+    "width",
+    "manipulated",
+    "share",
+    "highest score",
+    "marked at 0.5",
+    "auc",
+    "ap",
+    *(f"{name} {where}" for name in CURVES for where in ("at best", "best threshold", "at 0.5")),
+)
+Table = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,45 +37,44 @@ class Evaluation:
 
     Attributes:
         scores: protocol -> metric -> Score; only protocols that had a picture.
-        rows: one a picture, in order: what the per-image CSV says of it.
+        table: "name", `COLUMNS`, and "f1 at data set best", "mcc at data set best" -> [pictures], in order.
         thresholds: [t] the grid of the protocols that have none of their own.
         curves: "f1", "mcc" -> [t], averages over the manipulated pictures; NaN where there are none.
     """
 
     scores: dict[str, dict[str, Score]]
-    rows: list[Row]
+    table: Table
     thresholds: np.ndarray
     curves: dict[str, np.ndarray]
 
 
-def describe(name: str, scores: np.ndarray, counts: Counts, thresholds: np.ndarray, manipulated: bool) -> Row:
-    """What can be said of one picture alone; numbers that need a mask are left out for an authentic one."""
-    row: Row = {
-        "name": name,
-        "height": scores.shape[0],
-        "width": scores.shape[1],
-        "manipulated": int(manipulated),
-        "share": counts.positives / scores.size,
-        "highest score": float(scores.max()),
-    }
-    if (thresholds == 0.5).any():
-        row["marked at 0.5"] = float(at_half(counts.tp + counts.fp, thresholds)[0] / scores.size)
-    if manipulated:
-        row.update({"auc": float(metrics.roc_auc(counts)), "ap": float(metrics.average_precision(counts))})
-        for metric in CURVES:
-            curve = getattr(metrics, metric)(counts)
-            row.update({f"{metric} at best": curve.max(), f"{metric} best threshold": thresholds[curve.argmax()]})
-            row.update({f"{metric} at 0.5": value for value in at_half(curve, thresholds)})
-    return row
+def describe(scores: np.ndarray, counts: Counts, thresholds: np.ndarray, manipulated: bool) -> np.ndarray:
+    """[columns] what `COLUMNS` says of one picture."""
+    share = counts.positives / scores.size
+    marked = _one(at_half(counts.tp + counts.fp, thresholds) / scores.size)
+    row = [*scores.shape, manipulated, share, scores.max(), marked]
+    if not manipulated:
+        return np.array(row + [np.nan] * (len(COLUMNS) - len(row)))
+    row += [metrics.roc_auc(counts), metrics.average_precision(counts)]
+    for name in CURVES:
+        curve = getattr(metrics, name)(counts)
+        row += [curve.max(), thresholds[curve.argmax()], _one(at_half(curve, thresholds))]
+    return np.array(row, np.float64)
+
+
+def _one(values: np.ndarray) -> float:
+    return values[0] if values.size else np.nan
 
 
 class Evaluator:
-    """Adds up pictures one by one; memory does not grow with their pixels, only by a row each."""
+    """Adds up pictures one by one; memory does not grow with their pixels, only by a short row each."""
 
     def __init__(self, protocols: Sequence[Protocol], thresholds: np.ndarray = PROBABILITY_GRID):
         self._protocols, self._thresholds = protocols, thresholds
         self._sums = {protocol.name: Accumulator() for protocol in protocols}
-        self._rows: list[Row] = []
+        self._names: list[str] = []
+        self._rows: list[np.ndarray] = []
+        self._curve_sum = np.zeros((len(CURVES), len(thresholds)))
         # [manipulated, 2, t] float32 on disk: at which threshold a picture is looked at is known only at the end.
         self._curves = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the evaluator
 
@@ -85,32 +96,39 @@ class Evaluator:
                     seen[protocol.view] = protocol.view(scores, mask, grid)
                 self._sums[protocol.name].add(weights, protocol.values(seen[protocol.view], grid))
         counts = seen[views.native]
-        self._rows.append(describe(name, scores, counts, self._thresholds, manipulated))
+        self._names.append(name)
+        self._rows.append(describe(scores, counts, self._thresholds, manipulated))
         if manipulated:
-            self._curves.write(np.stack([metrics.f1(counts), metrics.mcc(counts)]).astype(np.float32).tobytes())
+            curves = np.stack([getattr(metrics, name)(counts) for name in CURVES])
+            self._curve_sum += curves
+            self._curves.write(curves.astype(np.float32).tobytes())
 
     def _grid(self, protocol: Protocol) -> np.ndarray:
         return self._thresholds if protocol.thresholds is None else protocol.thresholds
 
     def finish(self) -> Evaluation:
         """The scores; call once, after the last picture."""
+        rows = np.reshape(self._rows, (-1, len(COLUMNS)))
+        table = {"name": np.array(self._names, object), **dict(zip(COLUMNS, rows.T))}
+        manipulated = table["manipulated"] > 0
         scores = {
             protocol.name: protocol.scores(self._sums[protocol.name], self._grid(protocol))
             for protocol in self._protocols
-            if any(protocol.covers(bool(row["manipulated"])) for row in self._rows)
+            if any(protocol.covers(kind) for kind in np.unique(manipulated))
         }
-        return Evaluation(scores, self._rows, self._thresholds, self._at_the_data_sets_best())
+        with np.errstate(invalid="ignore"):
+            curves = self._curve_sum / manipulated.sum()
+        for name, column in zip(CURVES, self._at(curves.argmax(axis=1))):
+            table[f"{name} at data set best"] = np.full(len(rows), np.nan)
+            table[f"{name} at data set best"][manipulated] = column
+        return Evaluation(scores, table, self._thresholds, dict(zip(CURVES, curves)))
 
-    def _at_the_data_sets_best(self) -> dict[str, np.ndarray]:
-        """Average curves; adds to each row its F1 and MCC at the threshold that is best for the data set."""
-        manipulated = [row for row in self._rows if row["manipulated"]]
-        if not manipulated:
-            return {name: np.full(len(self._thresholds), np.nan) for name in CURVES}
-        self._curves.flush()
-        shape = (len(manipulated), len(CURVES), len(self._thresholds))
-        stored = np.memmap(self._curves, np.float32, mode="r", shape=shape)
-        means = dict(zip(CURVES, stored.mean(axis=0, dtype=np.float64)))
-        for index, name in enumerate(CURVES):
-            for row, value in zip(manipulated, stored[:, index, means[name].argmax()]):
-                row[f"{name} at data set best"] = float(value)
-        return means
+    def _at(self, chosen: np.ndarray) -> np.ndarray:
+        """[2, manipulated] each picture's curves at the thresholds of these numbers, [2]; read back piece by piece."""
+        self._curves.seek(0)
+        size = self._curve_sum.astype(np.float32).nbytes
+        columns = [np.zeros((len(CURVES), 0))]
+        while piece := self._curves.read(1024 * size):
+            curves = np.frombuffer(piece, np.float32).reshape(-1, *self._curve_sum.shape)
+            columns.append(np.stack([curves[:, index, at] for index, at in enumerate(chosen)]))
+        return np.concatenate(columns, axis=1)

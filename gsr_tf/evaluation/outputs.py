@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -65,14 +66,18 @@ def score_lines(evaluation: Evaluation) -> list[dict]:
     return lines
 
 
-def as_csv(rows: list[dict]) -> str:
-    """CSV text, one line a dict; its columns are all keys, in the order in which they first come."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+def as_csv(columns: dict[str, Sequence]) -> str:
+    """CSV text of columns of equal length; what is not a number is left empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values()):
+        writer.writerow([value if isinstance(value, str) else _cell(value) for value in row])
     return text.getvalue()
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.9g}"
 
 
 def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[str, str]], setting: dict) -> dict:
@@ -88,13 +93,13 @@ def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[s
         The summary.
     """
     path = Path(path)
-    rows = evaluation.rows
+    manipulated = int(evaluation.table["manipulated"].sum())
     summary = {
         **setting,
         "pictures": {
-            "scored": len(rows),
-            "manipulated": sum(bool(row["manipulated"]) for row in rows),
-            "authentic": sum(not row["manipulated"] for row in rows),
+            "scored": len(evaluation.table["name"]),
+            "manipulated": manipulated,
+            "authentic": len(evaluation.table["name"]) - manipulated,
             "skipped": len(skipped),
         },
         "scores": score_lines(evaluation),
@@ -108,7 +113,7 @@ def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[s
     buffer = io.BytesIO()
     np.savez_compressed(buffer, thresholds=evaluation.thresholds, **curves, **replicates)
     write_atomically(path / REPLICATES, buffer.getvalue())
-    write_atomically(path / PER_IMAGE, as_csv(rows).encode())
+    write_atomically(path / PER_IMAGE, as_csv(evaluation.table).encode())
     write_atomically(path / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode())
     return summary
 

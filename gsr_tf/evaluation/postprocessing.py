@@ -32,11 +32,16 @@ def paper(scores: np.ndarray) -> np.ndarray:
     return area_opening(dilated, SMALLEST_OBJECT, connectivity=2) / LEVELS
 
 
-def release_mask(closed: np.ndarray) -> np.ndarray:
-    """The release's clean-up of one thresholded map after its first closing by 15x15.
+def release_closing(scores: np.ndarray) -> np.ndarray:
+    """Its first step, a closing by 15x15: of the map itself, since a closing commutes with thresholding."""
+    return _close(scores, 15)
 
-    Only the three largest components stay, counting the background as one; then a 3x3 erosion (outside the picture
-    counts as authentic) and a closing by 15x15 of two iterations.
+
+def release_mask(closed: np.ndarray) -> np.ndarray:
+    """The rest of the release's clean-up, of one thresholded map.
+
+    The three largest components stay, the background being counted as one; then a 3x3 erosion (outside the picture
+    counts as authentic) and a closing by 15x15 of two iterations, which is one by 29x29.
 
     Args:
         closed: [h, w] uint8, 0 or 1, already closed by 15x15.
@@ -46,17 +51,17 @@ def release_mask(closed: np.ndarray) -> np.ndarray:
     """
     components, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     if components > 3:
-        keep = np.zeros(components, np.uint8)
-        keep[np.argsort(stats[:, cv2.CC_STAT_AREA], kind="stable")[-3:]] = 1
-        keep[0] = 0
-        closed = keep[labels]
+        largest = np.argsort(stats[:, cv2.CC_STAT_AREA], kind="stable")[-3:]
+        closed = np.zeros_like(closed)
+        for label in largest[largest > 0]:
+            closed |= cv2.compare(labels, int(label), cv2.CMP_EQ) & 1
     eroded = cv2.erode(closed, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return cv2.morphologyEx(eroded, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8), iterations=2)
+    return _close(eroded, 29)
 
 
-def release_closing(scores: np.ndarray) -> np.ndarray:
-    """Its first step, a closing by 15x15; on the map itself, since a closing commutes with thresholding."""
-    return cv2.morphologyEx(scores, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+def _close(picture: np.ndarray, side: int) -> np.ndarray:
+    kernel = np.ones((side, side), np.uint8)
+    return cv2.erode(cv2.dilate(picture, kernel), kernel)  # twice as fast as cv2.morphologyEx
 
 
 POSTPROCESSING = {"none": lambda scores: scores, "paper": paper}

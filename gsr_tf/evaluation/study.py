@@ -77,25 +77,24 @@ def run(
     return summaries
 
 
-def robustness(path: str | os.PathLike, names: Sequence[str]) -> list[dict]:
-    """The paper's F1 and MCC under each attack.
+def robustness(path: str | os.PathLike, names: Sequence[str]) -> dict[str, list]:
+    """The paper's F1 and MCC under each attack, as columns.
 
     Args:
         path: the folder of `run`.
         names: attacks, "none" first.
 
     Returns:
-        One dict an attack: "attack", and for F1 and MCC "... re-optimised" (best threshold under the attack) and
-        "... frozen" (the threshold that was best without).
+        "attack", and for F1 and MCC "... re-optimised" (the best threshold under the attack) and "... frozen" (the
+        threshold that was best without), each [attacks].
     """
-    path, lines, frozen = Path(path), [], {}
+    curves = []
     for name in names:
-        folder = path if name == attacks.NONE.name else path / "attacks" / name
+        folder = Path(path) if name == attacks.NONE.name else Path(path) / "attacks" / name
         stored = np.load(folder / outputs.REPLICATES)
-        line = {"attack": name}
-        for metric in CURVES:
-            curve = stored[f"curve/{metric}"]
-            best = frozen.setdefault(metric, int(curve.argmax()))
-            line.update({f"{metric} re-optimised": float(curve.max()), f"{metric} frozen": float(curve[best])})
-        lines.append(line)
-    return lines
+        curves.append([stored[f"curve/{metric}"] for metric in CURVES])
+    columns: dict[str, list] = {"attack": list(names)}
+    for metric, stack in zip(CURVES, np.moveaxis(curves, 1, 0)):
+        columns[f"{metric} re-optimised"] = stack.max(axis=1).tolist()
+        columns[f"{metric} frozen"] = stack[:, stack[0].argmax()].tolist()
+    return columns
