@@ -156,6 +156,13 @@ def parse_all(names: Sequence[str], flag: str = "--attacks") -> list[Attack]:
     return [parse(name, flag) for name in dict.fromkeys(expanded)]
 
 
+def mask_for(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The mask, [h, w] bool, at the size of an attacked picture, [h', w', 3], to the nearest pixel."""
+    if picture.shape[:2] == mask.shape:
+        return mask
+    return cv2.resize(mask.astype(np.uint8), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+
+
 def back_to_size(scores: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The score map of a picture whose size an attack changed, [h', w'], at the size of its mask (h, w)."""
     if scores.shape == shape:
