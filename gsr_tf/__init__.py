@@ -1,1 +1,9 @@
 """GSR-Net (Zhou et al., AAAI 2020) in TensorFlow: generate, segment and refine manipulated pictures."""
+
+import os
+import warnings
+
+# TensorFlow's start-up notes and TensorFlow Addons' farewell are not for the users of these commands. Errors that
+# matter are raised as exceptions. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
