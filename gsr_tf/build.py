@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 from tensorflow import keras
 
 from gsr_tf.config import Config
+from gsr_tf.data.pipeline import Preparation
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_release_checkpoint
@@ -20,10 +23,28 @@ def build_strategy() -> tf.distribute.Strategy:
     )
 
 
-def set_precision(precision: str) -> None:
-    """Sets what all networks compute in; before they are built."""
-    tf.config.experimental.enable_tensor_float_32_execution(precision != "float32")
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "mixed_bfloat16" else "float32")
+def set_up(config: Config) -> None:
+    """Process-wide settings, before any network is built: seeds, precision, determinism."""
+    keras.utils.set_random_seed(config.seed)
+    tf.config.experimental.enable_tensor_float_32_execution(config.precision != "float32")
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if config.precision == "mixed_bfloat16" else "float32")
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def preparation(config: Config, **changes: Any) -> Preparation:
+    """How the pipeline prepares pictures, with changes."""
+    settings = {
+        "size": config.input_size,
+        "resize_mode": config.resize_mode,
+        "target_size": config.target_size,
+        "mask_threshold": config.mask_threshold,
+        "flip": config.flip,
+        "half_pixel": config.half_pixel,
+        "with_original": bool(config.refine_steps) and "source" in config.refine_on,
+        "seed": config.seed,
+    }
+    return Preparation(**{**settings, **changes})
 
 
 def network_settings(config: Config) -> dict:
@@ -55,7 +76,6 @@ def network_settings(config: Config) -> dict:
 
 def build_gsr_net(config: Config) -> GSRNet:
     """The networks of a run at their initial random weights; inside a strategy's scope, on its replicas."""
-    keras.utils.set_random_seed(config.seed)
     return GSRNet(**network_settings(config))
 
 

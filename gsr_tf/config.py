@@ -166,7 +166,7 @@ def _check_combination(config: Config) -> None:
         raise ConfigError(f"--vgg16_weights={config.vgg16_weights} fits --width=1 alone; use --vgg16_weights=random")
 
 
-def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+def define_flags(values: flags.FlagValues) -> None:
     """One absl flag a field of `Config`."""
     for field in dataclasses.fields(Config):
         name, default, help_ = field.name, field.default, field.metadata["help"]
@@ -185,8 +185,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
             flags.DEFINE_string(name, default, help_, flag_values=values)
 
 
-def from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
-    """The Config of the parsed command line; raises ConfigError."""
+def from_flags(values: flags.FlagValues) -> Config:
+    """The Config of a parsed command line; raises ConfigError."""
     return from_dict({field.name: getattr(values, field.name) for field in dataclasses.fields(Config)})
 
 

@@ -103,8 +103,8 @@ def source_pairs(sources: Records, with_original: bool) -> np.ndarray:
 def _visit(i: tf.Tensor, count: int, seed: int, purpose: int) -> tf.Tensor:
     """The i-th visit to one of `count` things: each epoch sees all of them, in an order of its own."""
     epoch, position = i // count, i % count
-    words = tf.stack([tf.constant(seed, tf.int64), epoch, tf.constant(purpose, tf.int64)])
-    return tf.random.experimental.index_shuffle(position, words, max_index=tf.constant(count - 1, tf.int64))
+    last = tf.constant(count - 1, tf.int64)
+    return tf.random.experimental.index_shuffle(position, _seed(seed, purpose, epoch), max_index=last)
 
 
 def compose(
@@ -179,4 +179,9 @@ def _augment(layers: list[tf.Tensor], i: tf.Tensor, purpose: int, preparation: P
 
 def _random(i: tf.Tensor, purpose: int, seed: int, count: int) -> tf.Tensor:
     """[count] float32 in [0, 1): the element's own random numbers for one purpose."""
-    return tf.random.stateless_uniform([count], seed=tf.stack([tf.constant(seed * 8 + purpose, tf.int64), i]))
+    return tf.random.stateless_uniform([count], seed=_seed(seed, purpose, i))
+
+
+def _seed(seed: int, purpose: int, number: tf.Tensor) -> tf.Tensor:
+    """[2] int64: the seed of one random number, by its purpose and the element or epoch that it is drawn for."""
+    return tf.stack([tf.constant(8 * seed + purpose, tf.int64), number])

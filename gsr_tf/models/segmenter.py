@@ -97,3 +97,16 @@ def _large_field_of_view(x: tf.Tensor, width: float, dropout: float) -> tf.Tenso
     x = keras.layers.Dropout(dropout, name="fc6_dropout")(x)
     x = tf.nn.relu(keras.layers.Conv2D(channels, 1, name="fc7")(x))
     return keras.layers.Dropout(dropout, name="fc7_dropout")(x)
+
+
+def manipulation_probability(segmenter: keras.Model, image: tf.Tensor) -> tf.Tensor:
+    """Each pixel's probability of being manipulated: softmax of the final logits (Section 3.2, inference).
+
+    Args:
+        segmenter: from `build_segmenter`.
+        image: [b, h, w, 3] float32, network range.
+
+    Returns:
+        [b, h, w, 1] float32 in [0, 1]. Each picture is normalised by its own moments.
+    """
+    return tf.nn.softmax(segmenter(image, training=False)["segmentation"])[..., 1:]
