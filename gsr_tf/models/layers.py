@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
+from numpy.core._multiarray_umath import __cpu_features__
 from tensorflow import keras
 
 from gsr_tf.data.image_ops import resize
@@ -50,6 +52,56 @@ class MomentNormalization(keras.layers.Layer):
         return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
 
 
+class Convolution(keras.layers.Conv2D):
+    """keras.layers.Conv2D of stride 1 and an odd kernel, zero-padded, whose gradient is quick on every CPU.
+
+    The same function and the same gradient. On CPUs without AVX-512, TensorFlow's filter gradient runs at a quarter
+    of a matrix product's rate; there it is computed as one product a tap, which is two to three times as fast.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, **kwargs):
+        super().__init__(filters, kernel_size, padding="same", **kwargs)
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """inputs [b, h, w, in] and kernel [k, k, in, out] -> [b, h, w, out]."""
+        if _native_filter_gradient() or inputs.shape[-1] < 16:
+            return super().convolution_op(inputs, kernel)
+        return _convolve(inputs, tf.convert_to_tensor(kernel), self.dilation_rate[0])
+
+
+@functools.cache
+def _native_filter_gradient() -> bool:
+    """Whether TensorFlow's own filter gradient is the quick one here: on GPUs, and CPUs with AVX-512."""
+    return bool(tf.config.list_physical_devices("GPU")) or __cpu_features__["AVX512F"]
+
+
+def _convolve(x: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
+    """Convolution whose filter gradient is a matrix product a tap."""
+
+    @tf.custom_gradient
+    def convolve(x: tf.Tensor, kernel: tf.Tensor):
+        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            mirrored = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+            dx = tf.nn.convolution(dy, mirrored, padding="SAME", dilations=dilation)
+            return dx, _filter_gradient(x, dy, kernel.shape[0], dilation)
+
+        return tf.nn.convolution(x, kernel, padding="SAME", dilations=dilation), gradient
+
+    return convolve(x, kernel)
+
+
+def _filter_gradient(x: tf.Tensor, dy: tf.Tensor, size: int, dilation: int) -> tf.Tensor:
+    """[size, size, in, out]: for each tap, the pixels it saw times what they became."""
+    height, width = spatial_size(x)
+    reach = dilation * (size // 2)
+    padded = tf.pad(x, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
+    channels, flat_dy = x.shape[-1], tf.reshape(dy, [-1, dy.shape[-1]])
+    shifts = range(0, dilation * size, dilation)
+    seen = [padded[:, row : row + height, column : column + width] for row in shifts for column in shifts]
+    taps = [tf.matmul(tf.reshape(pixels, [-1, channels]), flat_dy, transpose_a=True) for pixels in seen]
+    return tf.reshape(tf.stack(taps), [size, size, channels, dy.shape[-1]])
+
+
 class DilatedConvolution(keras.layers.Layer):
     """A 3x3 convolution of large dilation, zero-padded to the input's size, with bias (DeepLab's fc6).
 
@@ -68,18 +120,18 @@ class DilatedConvolution(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """x [b, h, w, in] -> [b, h, w, filters]."""
-        taps = [self._tap(x, row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
-        return tf.nn.bias_add(tf.add_n(taps), self.bias)
+        shifts = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
+        taps = tf.unstack(tf.reshape(self.kernel, [9, -1, self.filters]))
+        return tf.nn.bias_add(tf.add_n([self._tap(x, tap, *shift) for tap, shift in zip(taps, shifts)]), self.bias)
 
-    def _tap(self, x: tf.Tensor, row: int, column: int) -> tf.Tensor:
+    def _tap(self, x: tf.Tensor, tap: tf.Tensor, row: int, column: int) -> tf.Tensor:
         """One tap's share: x shifted by (row, column) dilations, times the tap's [in, out] matrix."""
         height, width = spatial_size(x)
         down, right = (tf.minimum(self.dilation, size) for size in (height, width))
         top, bottom = (down if row < 0 else 0), (down if row > 0 else 0)
         left, end = (right if column < 0 else 0), (right if column > 0 else 0)
         seen = x[:, bottom : height - top, end : width - left]
-        share = tf.tensordot(seen, self.kernel[row + 1, column + 1], 1)
-        return tf.pad(share, [[0, 0], [top, bottom], [left, end], [0, 0]])
+        return tf.pad(tf.tensordot(seen, tap, 1), [[0, 0], [top, bottom], [left, end], [0, 0]])
 
 
 class Upsample(keras.layers.Layer):
@@ -117,7 +169,7 @@ def interpolation_matrix(size: tf.Tensor, target: tf.Tensor, shift: int, half_pi
 
 
 class UpsampledHead(keras.layers.Layer):
-    """A k x k convolution (no bias) of features upsampled to the picture and concatenated, without upsampling them.
+    """A k x k convolution (no bias) of features upsampled to one size and concatenated, without upsampling them.
 
     Interpolation and convolution are both linear, so their order can be changed: each block is projected to the
     k^2 x filters values that its pixels contribute, at its own resolution, and these few channels are interpolated,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow import keras
 
-from gsr_tf.models.layers import DilatedConvolution, MomentNormalization, Upsample, UpsampledHead, normal
+from gsr_tf.models.layers import Convolution, DilatedConvolution, MomentNormalization, Upsample, UpsampledHead, normal
 
 
 class VGGBlock(NamedTuple):
@@ -61,18 +61,15 @@ def build_segmenter(
     x, blocks = _vgg16(image, width)
     x = _large_field_of_view(x, width, dropout)
 
-    def head(name: str) -> keras.layers.Layer:
-        options = {"use_bias": False, "kernel_initializer": normal(), "padding": "same", "dtype": "float32"}
-        return keras.layers.Conv2D(CLASSES, head_kernel, name=name, **options)
-
-    logits = head("interior_head")(x)
+    logits = UpsampledHead(CLASSES, head_kernel, name="interior_head")([x], like=x)
     logits = Upsample(half_pixel=half_pixel, dtype="float32", name="interior_upsample")(logits, like=image)
     if not boundary_branch:
         return keras.Model(image, {"segmentation": logits}, name="segmenter")
 
     edges = [blocks[number - 1] for number in BOUNDARY_BLOCKS]
     edges = UpsampledHead(CLASSES, head_kernel, half_pixel=half_pixel, name="boundary_head")(edges, like=image)
-    fused = head("fusion_head")(tf.concat([logits, edges], -1))
+    fuse = {"use_bias": False, "kernel_initializer": normal(), "padding": "same", "dtype": "float32"}
+    fused = keras.layers.Conv2D(CLASSES, head_kernel, name="fusion_head", **fuse)(tf.concat([logits, edges], -1))
     return keras.Model(image, {"segmentation": fused, "boundary": edges}, name="segmenter")
 
 
@@ -83,7 +80,7 @@ def _vgg16(x: tf.Tensor, width: float) -> tuple[tf.Tensor, list[tf.Tensor]]:
         channels = max(1, round(block.channels * width))
         for layer in range(1, block.convolutions + 1):
             name = f"conv{number}_{layer}"
-            x = keras.layers.Conv2D(channels, 3, padding="same", dilation_rate=block.dilation, name=name)(x)
+            x = Convolution(channels, 3, dilation_rate=block.dilation, name=name)(x)
             x = tf.nn.relu(MomentNormalization(name=f"{name}_bn")(x))
         blocks.append(x)
         x = tf.nn.max_pool2d(x, 3, block.pool_stride, "SAME")
@@ -95,7 +92,7 @@ def _large_field_of_view(x: tf.Tensor, width: float, dropout: float) -> tf.Tenso
     channels = max(1, round(FC_CHANNELS * width))
     x = tf.nn.relu(DilatedConvolution(channels, FC6_DILATION, name="fc6")(x))
     x = keras.layers.Dropout(dropout, name="fc6_dropout")(x)
-    x = tf.nn.relu(keras.layers.Conv2D(channels, 1, name="fc7")(x))
+    x = tf.nn.relu(Convolution(channels, 1, name="fc7")(x))
     return keras.layers.Dropout(dropout, name="fc7_dropout")(x)
 
 
