@@ -1,0 +1,53 @@
+"""The files of a folder, as a data set's publisher or a user left them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from data_prep.entries import PreparationError, Skipped
+from gsr_tf.data.pictures import PICTURE_SUFFIXES
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+
+
+def require_folder(path: str | os.PathLike, flag: str) -> Path:
+    """The folder at `path`; a PreparationError that names `flag` when it is missing, a file or an archive."""
+    folder = Path(path)
+    if folder.is_dir():
+        return folder
+    if not folder.exists():
+        raise PreparationError(f"{flag}={path}: no such folder")
+    if folder.suffix.lower() in ARCHIVE_SUFFIXES:
+        raise PreparationError(f"{flag}={path}: an archive; unpack it and give {flag} the folder that comes out")
+    raise PreparationError(f"{flag}={path}: a file where a folder was expected")
+
+
+def list_files(folder: Path) -> list[PurePosixPath]:
+    """Every file below `folder`, relative to it, sorted; symbolic links are followed, each folder once.
+
+    Broken links are listed too: they fail by name when they are read.
+    """
+    found, seen = [], set()
+    for parent, subfolders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders.sort()
+        base = PurePosixPath(Path(parent).relative_to(folder).as_posix())
+        found.extend(base / name for name in names)
+    return sorted(found)
+
+
+def split_pictures(files: Iterable[PurePosixPath]) -> tuple[list[PurePosixPath], list[Skipped]]:
+    """Picture files, by their suffix, and the others as skipped."""
+    pictures, others = [], []
+    for file in files:
+        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith("."):
+            pictures.append(file)
+        else:
+            others.append(Skipped(str(file), "not a picture", f"suffix {file.suffix or 'missing'}"))
+    return pictures, others

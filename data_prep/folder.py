@@ -1,0 +1,90 @@
+"""A folder of pictures, with a folder of masks -> records.
+
+    python -m data_prep.folder --images=photos --masks=masks --output=records
+
+A picture and its mask are paired by name: x.jpg with x.png, x_gt.png, x_mask.png ..., in the same subfolder or,
+where that leaves no doubt, anywhere. Masks are bright where the picture was manipulated, and of its size.
+Without --masks the pictures are authentic: targets that objects are pasted into. With --originals, the authentic
+picture that each was made from, of the same name, is kept beside it.
+
+What cannot be used is named, counted and skipped: found = kept + skipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path, PurePosixPath
+
+from absl import flags
+
+from data_prep import command
+from data_prep.entries import Entry, Listing
+from data_prep.files import list_files, require_folder, split_pictures
+from data_prep.masks import MaskFile, MaskRule
+from data_prep.pairing import mask_stem, pair, picture_stem
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("images", None, "Folder of pictures.", required=True, flag_values=values)
+    flags.DEFINE_string("masks", None, "Folder of their masks; none: the pictures are authentic.", flag_values=values)
+    flags.DEFINE_string("originals", None, "Folder of the authentic pictures they were made from.", flag_values=values)
+    flags.DEFINE_boolean("inverted", False, "Manipulated is dark in the masks.", flag_values=values)
+    command.define_threshold(values, 127)
+    command.define_output(values)
+
+
+def list_authentic(images: Path) -> Listing:
+    """Lists every picture of a folder as authentic."""
+    pictures, others = split_pictures(list_files(images))
+    return Listing([Entry(str(file), str(images / file)) for file in pictures], others, {})
+
+
+def _originals(folder: Path | None, pictures: list[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """Picture -> file of its original, where there is one."""
+    if folder is None:
+        return {}
+    candidates, _ = split_pictures(list_files(folder))
+    matched = pair(pictures, candidates, stem_of_mask=picture_stem).pairs
+    return {picture: str(folder / original) for picture, original in matched}
+
+
+def list_manipulated(images: Path, masks: Path, rule: MaskRule, originals: Path | None = None) -> Listing:
+    """Lists pictures with their masks, paired by name.
+
+    Args:
+        images: folder of pictures.
+        masks: folder of masks; the same one when pictures and masks lie side by side.
+        rule: how the masks are read.
+        originals: folder of S's own authentic pictures.
+    """
+    pictures, others = split_pictures(list_files(images))
+    if masks == images:
+        candidates = [file for file in pictures if mask_stem(file) != picture_stem(file)]
+        pictures = [file for file in pictures if file not in set(candidates)]
+    else:
+        candidates, not_masks = split_pictures(list_files(masks))
+        others += not_masks
+    pairs, skipped = pair(pictures, candidates)
+    original_of = _originals(originals, pictures)
+    entries = [
+        Entry(str(picture), str(images / picture), MaskFile(str(masks / mask), rule), original_of.get(picture, ""))
+        for picture, mask in pairs
+    ]
+    return Listing(entries, others + skipped, {"mask_rule": rule._asdict()})
+
+
+def _run(args: flags.FlagValues) -> int:
+    images = require_folder(args.images, "--images")
+    if args.masks is None:
+        return command.convert(list_authentic(images), args)
+    masks = require_folder(args.masks, "--masks")
+    originals = require_folder(args.originals, "--originals") if args.originals else None
+    rule = MaskRule(args.mask_threshold, args.inverted)
+    return command.convert(list_manipulated(images, masks, rule, originals), args)
+
+
+main = functools.partial(command.main, _run, __doc__, _define)
+
+if __name__ == "__main__":
+    sys.exit(main())

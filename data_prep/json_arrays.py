@@ -1,0 +1,120 @@
+"""The elements of a JSON file's arrays, one at a time: COCO's annotations take 2 GiB when decoded at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+PIECE = 1 << 20
+_SPACE = " \t\r\n"
+
+
+class Element(NamedTuple):
+    """One element of an array of the top-level object.
+
+    Attributes:
+        key: of the array.
+        start: first byte in the file.
+        length: in bytes.
+        value: decoded; text that is not ASCII has to be decoded again from the file, by `read_element`.
+    """
+
+    key: str
+    start: int
+    length: int
+    value: object
+
+
+class _Window:
+    """A part of the file, moving forward. Latin-1: one character is one byte, and JSON's own signs are ASCII."""
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self._file = open(path, encoding="latin-1", newline="")  # noqa: SIM115 (closed by `close`)
+        self.text, self.start, self.position = "", 0, 0
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _extend(self) -> bool:
+        piece = self._file.read(max(PIECE, len(self.text)))
+        self.start += self.position
+        self.text, self.position = self.text[self.position :] + piece, 0
+        return bool(piece)
+
+    def peek(self) -> str:
+        """The next sign that is not a space; "" at the end."""
+        while True:
+            while self.position < len(self.text) and self.text[self.position] in _SPACE:
+                self.position += 1
+            if self.position < len(self.text):
+                return self.text[self.position]
+            if not self._extend():
+                return ""
+
+    def expect(self, signs: str) -> str:
+        """Takes the next sign, which must be one of `signs`."""
+        sign = self.peek()
+        if not sign or sign not in signs:
+            raise ValueError(f"byte {self.start + self.position}: {sign!r} where one of {signs!r} was expected")
+        self.position += 1
+        return sign
+
+    def value(self) -> tuple[int, int, object]:
+        """Takes the next value: its first byte, its length and itself."""
+        self.peek()
+        decoder = json.JSONDecoder()
+        while True:
+            try:
+                value, end = decoder.raw_decode(self.text, self.position)
+            except json.JSONDecodeError as error:
+                if not self._extend():
+                    raise ValueError(f"byte {self.start + error.pos}: {error.msg}") from None
+                continue
+            # A number that touches the window's end may go on behind it.
+            if end < len(self.text) or not self._extend():
+                break
+        start, length = self.start + self.position, end - self.position
+        self.position = end
+        return start, length, value
+
+
+def elements(path: str | os.PathLike) -> Iterator[Element]:
+    """Every element of every array of the file's top-level object, in order, in bounded memory.
+
+    Raises:
+        ValueError: not JSON, or not an object; the message has the byte.
+        OSError: the file cannot be read.
+    """
+    window = _Window(path)
+    try:
+        window.expect("{")
+        while window.peek() == '"':
+            key = window.value()[2]
+            window.expect(":")
+            if window.peek() == "[":
+                yield from _array(window, key)
+            else:
+                window.value()
+            if window.expect(",}") == "}":
+                return
+        window.expect("}")
+    finally:
+        window.close()
+
+
+def _array(window: _Window, key: str) -> Iterator[Element]:
+    window.expect("[")
+    if window.peek() == "]":
+        window.expect("]")
+        return
+    while True:
+        yield Element(key, *window.value())
+        if window.expect(",]") == "]":
+            return
+
+
+def read_element(file: int, start: int, length: int) -> object:
+    """Decodes one element again, from an open file's descriptor."""
+    return json.loads(os.pread(file, length, start))

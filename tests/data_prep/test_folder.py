@@ -1,0 +1,189 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep import folder
+from tests.data_prep.pictures import index_of, mask, photo, read_all, real_data, skipped_of
+
+
+def prepare(tmp_path, *flags):
+    return folder.main(["folder", f"--output={tmp_path / 'out'}", "--processes=1", *map(str, flags)])
+
+
+def prepare_pairs(tmp_path, *flags):
+    return prepare(tmp_path, f"--images={tmp_path / 'images'}", f"--masks={tmp_path / 'masks'}", *flags)
+
+
+def test_pictures_masks_and_originals_become_records(tmp_path):
+    image = photo(tmp_path / "images/sub/a b é.jpg", seed=1)
+    mask(tmp_path / "masks/sub/a b é_gt.png")
+    original = photo(tmp_path / "originals/a b é.png", seed=2)
+    assert prepare_pairs(tmp_path, f"--originals={tmp_path / 'originals'}") == 0
+    records, (record,) = read_all(tmp_path / "out")
+    assert record["name"] == "sub/a b é.jpg"
+    assert record["bytes"] == image.read_bytes()  # as published
+    expected = np.zeros((24, 32, 1), np.uint8)
+    expected[:12, :16] = 255
+    np.testing.assert_array_equal(record["masks"], [expected])
+    np.testing.assert_array_equal(record["original"], np.asarray(Image.open(original)))
+    columns = records.columns
+    assert (columns["height"], columns["width"], columns["masks"], columns["original"]) == ([24], [32], [1], [1])
+
+
+def test_without_masks_the_pictures_are_authentic(tmp_path):
+    photo(tmp_path / "images/a.jpg")
+    photo(tmp_path / "images/b.bmp")
+    assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
+    records, decoded = read_all(tmp_path / "out")
+    assert records.columns["masks"] == [0, 0]
+    # BMP is nothing that TensorFlow reads as viewers do: it is stored as PNG, without loss.
+    np.testing.assert_array_equal(decoded[1]["image"], np.asarray(Image.open(tmp_path / "images/b.bmp")))
+    assert decoded[1]["bytes"].startswith(b"\x89PNG")
+
+
+def test_pictures_and_masks_in_one_folder(tmp_path):
+    photo(tmp_path / "images/a.png")
+    mask(tmp_path / "images/a_mask.png")
+    assert prepare(tmp_path, f"--images={tmp_path / 'images'}", f"--masks={tmp_path / 'images'}") == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["a.png"]
+
+
+def bad_pictures(tmp_path):
+    """Everything that users have in such folders; name -> the reason expected."""
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    photo(images / "good.jpg")
+    mask(masks / "good.png")
+    for stem in ("empty", "text", "cut", "short", "black", "white", "dim", "wide", "cutmask", "twins"):
+        photo(images / f"{stem}.jpg", size=(64, 48))
+        mask(masks / f"{stem}.png", size=(64, 48))
+    (images / "empty.jpg").write_bytes(b"")
+    (images / "text.jpg").write_text("no picture")
+    (images / "cut.jpg").write_bytes((images / "cut.jpg").read_bytes()[:400])
+    data = (images / "short.jpg").read_bytes()
+    (images / "short.jpg").write_bytes(data[: len(data) * 3 // 4])
+    mask(masks / "black.png", size=(64, 48), value=0)
+    mask(masks / "white.png", size=(64, 48), background=255)
+    mask(masks / "dim.png", size=(64, 48), value=1)
+    mask(masks / "wide.png", size=(65, 48))
+    (masks / "cutmask.png").write_bytes((masks / "cutmask.png").read_bytes()[:60])
+    photo(images / "twins.png", size=(64, 48))
+    photo(images / "two.jpg")
+    mask(masks / "two.png")
+    mask(masks / "two_gt.png")
+    photo(images / "lonely.jpg")
+    mask(masks / "orphan.png")
+    (images / "_list.txt").write_text("good.jpg good.png")
+    (images / "broken.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    mask(masks / "broken.png")
+    unreadable = dict.fromkeys(
+        ("empty.jpg", "text.jpg", "cut.jpg", "short.jpg", "broken.jpg"), "picture cannot be read"
+    )
+    return {
+        **unreadable,
+        "black.jpg": "mask is all zero",
+        "white.jpg": "mask is all one",
+        "dim.jpg": "mask is all zero",
+        "wide.jpg": "sizes differ",
+        "cutmask.jpg": "mask cannot be read",
+        "twins.jpg": "several pictures",
+        "twins.png": "several pictures",
+        "two.jpg": "several masks",
+        "lonely.jpg": "no mask",
+        "orphan.png": "no picture",
+        "_list.txt": "not a picture",
+    }
+
+
+def test_bad_pictures_are_named_and_counted(tmp_path, capsys):
+    expected = bad_pictures(tmp_path)
+    assert prepare_pairs(tmp_path) == 0
+    assert skipped_of(tmp_path / "out") == expected
+    report = index_of(tmp_path / "out")["report"]
+    assert report["found"] == len(expected) + 1 and report["kept"] == 1
+    assert sum(report["skipped"].values()) == len(expected)
+    assert f"found {len(expected) + 1} = kept 1 + skipped {len(expected)}" in capsys.readouterr().out
+
+
+def test_masks_of_zero_and_one_need_their_threshold(tmp_path):
+    photo(tmp_path / "images/a.jpg")
+    mask(tmp_path / "masks/a.png", value=1)
+    assert prepare_pairs(tmp_path) == 1
+    assert prepare_pairs(tmp_path, "--mask_threshold=0") == 0
+    assert read_all(tmp_path / "out")[1][0]["masks"][0].mean() == 255 / 4
+
+
+def test_inverted_masks(tmp_path):
+    photo(tmp_path / "images/a.jpg")
+    mask(tmp_path / "masks/a.png")
+    assert prepare_pairs(tmp_path, "--inverted") == 0
+    assert read_all(tmp_path / "out")[1][0]["masks"][0].mean() == 255 * 3 / 4
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("L", "png"), ("P", "png"), ("RGBA", "png"), ("CMYK", "jpg"), ("1", "tif")]
+)
+def test_unusual_pictures_decode_in_tensorflow_as_in_viewers(tmp_path, mode, suffix):
+    path = photo(tmp_path / f"images/a.{suffix}")
+    Image.open(path).convert(mode).save(path)
+    mask(tmp_path / "masks/a.png")
+    assert prepare_pairs(tmp_path) == 0
+    expected = np.asarray(Image.open(path).convert("RGB"))
+    np.testing.assert_array_equal(read_all(tmp_path / "out")[1][0]["image"], expected)
+
+
+def test_16_bit_and_1x1_pictures(tmp_path):
+    values = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32) * 80
+    (tmp_path / "images").mkdir()
+    Image.fromarray(values).save(tmp_path / "images/deep.png")
+    photo(tmp_path / "images/dot.png", size=(1, 1))
+    assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
+    _, (deep, dot) = read_all(tmp_path / "out")
+    np.testing.assert_array_equal(deep["image"][..., 0], values >> 8)
+    assert dot["image"].shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("mask_size", [(24, 32), (32, 24)], ids=["mask as shown", "mask as stored"])
+def test_a_mask_fits_the_picture_as_shown_or_as_stored(tmp_path, mask_size):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn: shown 24 wide and 32 high
+    path = photo(tmp_path / "images/a.jpg", exif=exif)
+    mask(tmp_path / "masks/a.png", size=mask_size)
+    assert prepare_pairs(tmp_path) == 0
+    (record,) = read_all(tmp_path / "out")[1]
+    assert record["image"].shape[:2] == mask_size[::-1] == record["masks"][0].shape[:2]
+    assert (record["bytes"] == path.read_bytes()) == (mask_size == (32, 24))  # as published where nothing is turned
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--images=missing"], "--images=missing: no such folder"),
+        (["--images={tmp}/a.zip"], "an archive; unpack it"),
+        (["--images={tmp}/a.txt"], "a file where a folder was expected"),
+        (["--images={tmp}/empty"], "nothing to keep"),
+        (["--images={tmp}/empty", "--masks=missing"], "--masks=missing: no such folder"),
+        (["--images={tmp}/empty", "--processes=0"], "processes"),
+        (["--images={tmp}/empty", "--mask_treshold=3"], "mask_treshold"),
+        ([], "images"),
+    ],
+)
+def test_wrong_input_gets_a_message(tmp_path, capsys, flags, message):
+    (tmp_path / "a.zip").touch()
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "empty").mkdir()
+    assert prepare(tmp_path, *(flag.format(tmp=tmp_path) for flag in flags)) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out/index.json").exists()
+
+
+def test_help_teaches(capsys):
+    assert folder.main(["folder", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "x.jpg with x.png" in text and "--originals" in text
+
+
+def test_the_published_casia_part_pairs_completely(tmp_path):
+    casia = real_data("casia1")
+    masks = casia / "CASIA 1.0 groundtruth"
+    assert prepare(tmp_path, f"--images={casia / 'Tp'}", f"--masks={masks}") == 0
+    assert index_of(tmp_path / "out")["report"] == {"found": 240, "kept": 240, "skipped": {}, "remarks": {}}

@@ -1,0 +1,39 @@
+import json
+
+import pytest
+
+from data_prep import json_arrays
+from data_prep.json_arrays import elements, read_element
+
+DOCUMENT = {
+    "info": {"version": 1.5, "text": 'a "quoted" [bracket] }'},
+    "images": [{"id": 1, "file_name": "é 漢.jpg"}, {"id": 2, "file_name": "b.jpg"}],
+    "empty": [],
+    "annotations": [{"id": n, "segmentation": [[n / 3] * (n % 50)]} for n in range(200)],
+    "numbers": [1, 22, 333, -4.5e3],
+    "last": 12345,
+}
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_every_element_is_found_and_read_again(tmp_path, monkeypatch, piece, indent):
+    monkeypatch.setattr(json_arrays, "PIECE", piece)
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(DOCUMENT, indent=indent, ensure_ascii=False), encoding="utf-8")
+    found = list(elements(path))
+    with open(path, "rb") as file:
+        again = [(element.key, read_element(file.fileno(), element.start, element.length)) for element in found]
+    expected = [(key, value) for key, values in DOCUMENT.items() if isinstance(values, list) for value in values]
+    assert again == expected
+    assert [element.value for element in found if element.key == "numbers"] == DOCUMENT["numbers"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"a": [1, 2', '{"a": [1 2]}', '{"a" 1}', '{"a": [{"b": }]}', "{", '{"a": tru']
+)
+def test_damage_is_an_error_with_its_place(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="byte"):
+        list(elements(path))

@@ -1,0 +1,42 @@
+import unicodedata
+from pathlib import PurePosixPath as P
+
+import pytest
+
+from data_prep.pairing import pair
+
+
+def pairs(pictures, masks):
+    found = pair(map(P, pictures), map(P, masks))
+    return [(str(a), str(b)) for a, b in found.pairs], {skip.name: skip.reason for skip in found.skipped}
+
+
+@pytest.mark.parametrize(
+    "name", ["x.png", "x_gt.png", "x_mask.png", "x-mask.jpg", "x_edgemask.jpg", "X_GT.PNG", "b/x.png"]
+)
+def test_a_mask_is_found_by_its_stem(name):
+    assert pairs(["x.jpg"], [name]) == ([("x.jpg", name)], {})
+
+
+def test_the_same_stem_in_two_folders_goes_by_folder():
+    assert pairs(["a/x.jpg", "b/x.jpg"], ["b/x.png", "a/x.png"])[0] == [("a/x.jpg", "a/x.png"), ("b/x.jpg", "b/x.png")]
+
+
+def test_case_decides_where_it_can():
+    assert pairs(["x.jpg", "X.jpg"], ["X.png", "x.png"])[0] == [("X.jpg", "X.png"), ("x.jpg", "x.png")]
+
+
+def test_accents_are_compared_whatever_the_disk_makes_of_them():
+    composed, decomposed = unicodedata.normalize("NFC", "é.jpg"), unicodedata.normalize("NFD", "é.png")
+    assert pairs([composed], [decomposed]) == ([(composed, decomposed)], {})
+
+
+def test_a_stray_file_shifts_nothing():
+    found, skipped = pairs(["a.jpg", "b.jpg", "c.jpg"], ["b.png", "c.png", "z.png"])
+    assert found == [("b.jpg", "b.png"), ("c.jpg", "c.png")]
+    assert skipped == {"a.jpg": "no mask", "z.png": "no picture"}
+
+
+def test_doubt_is_refused_on_both_sides():
+    assert pairs(["x.jpg"], ["x.png", "x_gt.png"]) == ([], {"x.jpg": "several masks"})
+    assert pairs(["x.jpg", "x.tif"], ["x.png"])[1] == {"x.jpg": "several pictures", "x.tif": "several pictures"}

@@ -1,0 +1,139 @@
+import functools
+import itertools
+
+import pytest
+
+from data_prep import folder, shards, writing
+from data_prep.entries import Entry, Listing, PreparationError
+from gsr_tf.data.records import open_records
+from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all
+
+
+@pytest.fixture(name="images")
+def _images(tmp_path):
+    for number in range(20):
+        photo(tmp_path / f"images/{number:02d}.jpg", seed=number)
+        mask(tmp_path / f"masks/{number:02d}.png")
+    return tmp_path
+
+
+def prepare(root, output, *flags):
+    return folder.main(["folder", f"--images={root}/images", f"--masks={root}/masks", f"--output={output}", *flags])
+
+
+def test_any_number_of_processes_writes_the_same_bytes(images):
+    for processes in (1, 2, 3):
+        assert prepare(images, images / f"out{processes}", f"--processes={processes}") == 0
+    one = all_bytes(images / "out1")
+    assert len(one) == 8 + 2  # shards, the index, what was skipped: nothing else is left behind
+    assert one == all_bytes(images / "out2") == all_bytes(images / "out3")
+
+
+def test_the_index_points_at_every_record(images):
+    prepare(images, images / "out", "--processes=1")
+    records, decoded = read_all(images / "out")
+    assert [record["name"] for record in decoded] == records.columns["name"] == [f"{n:02d}.jpg" for n in range(20)]
+    for shard in index_of(images / "out")["shards"]:
+        assert shards.file_sha256(images / "out" / shard["file"]) == shard["sha256"]
+
+
+@pytest.mark.parametrize("stop", range(9))
+def test_interrupted_after_any_shard_it_goes_on_to_the_same_bytes(images, monkeypatch, stop):
+    prepare(images, images / "whole", "--processes=1")
+    written = itertools.count()
+
+    def interrupted(shard):
+        if next(written) == stop:
+            (images / "out" / f".{shard.file}.0123.tmp").write_bytes(b"half a shard")
+            raise KeyboardInterrupt
+        return shards.write_shard(shard)
+
+    monkeypatch.setattr(writing, "write_shard", interrupted)
+    assert prepare(images, images / "out", "--processes=1") == (130 if stop < 8 else 0)
+    assert (images / "out/index.json").exists() == (stop == 8)
+    again = itertools.count()
+    make_example = shards.make_example
+    monkeypatch.setattr(writing, "write_shard", shards.write_shard)
+    monkeypatch.setattr(shards, "make_example", lambda entry: (next(again), make_example(entry))[1])
+    assert prepare(images, images / "out", "--processes=1") == 0
+    assert all_bytes(images / "out") == all_bytes(images / "whole")
+    done = 20 * stop // 8
+    assert next(again) == 20 - done  # finished shards were not written again
+
+
+def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
+    prepare(images, images / "whole", "--processes=1")
+    monkeypatch.setattr(writing, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert prepare(images, images / "out", "--processes=1") == 130
+    monkeypatch.undo()
+    shard = images / "out/00003-of-00008.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    assert prepare(images, images / "out", "--processes=1") == 0
+    assert all_bytes(images / "out") == all_bytes(images / "whole")
+
+
+def test_a_finished_folder_is_verified_and_left_alone(images, capsys):
+    prepare(images, images / "out", "--processes=1")
+    before = {path: path.stat().st_mtime_ns for path in (images / "out").iterdir()}
+    assert prepare(images, images / "out", "--processes=1") == 0
+    assert {path: path.stat().st_mtime_ns for path in (images / "out").iterdir()} == before
+    assert "kept 20" in capsys.readouterr().out
+
+
+def test_other_files_or_settings_do_not_overwrite_records(images, capsys):
+    prepare(images, images / "out", "--processes=1")
+    before = all_bytes(images / "out")
+    assert prepare(images, images / "out", "--mask_threshold=3") == 1
+    photo(images / "images/20.jpg")
+    mask(images / "masks/20.png")
+    assert prepare(images, images / "out") == 1
+    assert "other files or settings" in capsys.readouterr().err
+    assert all_bytes(images / "out") == before
+
+
+def test_a_damaged_finished_folder_is_reported(images, capsys):
+    prepare(images, images / "out", "--processes=1")
+    shard = images / "out/00000-of-00008.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    assert prepare(images, images / "out") == 1
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_full_disk_stops_with_a_message_and_nothing_half_valid(images, capsys, monkeypatch):
+    write = shards._write_examples
+
+    def write_to_a_full_disk(shard, path):
+        path.symlink_to("/dev/full")  # through a link: cleaning up removes the link, never the device
+        return write(shard, path)
+
+    monkeypatch.setattr(shards, "_write_examples", write_to_a_full_disk)
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert list((images / "out").iterdir()) == []
+    monkeypatch.undo()
+    assert prepare(images, images / "out", "--processes=1") == 0
+
+
+def test_an_output_that_cannot_be_written(images, capsys):
+    (images / "file").touch()
+    assert prepare(images, images / "file") == 1
+    assert f"--output={images / 'file'}: cannot be written" in capsys.readouterr().err
+
+
+def test_memory_of_the_plan_does_not_hold_pictures(images):
+    """20,000 entries are planned from their names alone."""
+    entries = [Entry(f"{n}.jpg", str(images / "images/00.jpg")) for n in range(20_000)]
+    planned = writing.plan(Listing(entries, [], {}), images / "out")
+    assert len(planned) == 79 and sum(len(shard.entries) for shard in planned) == 20_000
+
+
+def test_nothing_to_keep_is_an_error(tmp_path):
+    listing = Listing([], [], {})
+    with pytest.raises(PreparationError, match="nothing to keep"):
+        writing.write_records(listing, tmp_path / "out", run=functools.partial(writing.run_locally, processes=1))
+    assert not (tmp_path / "out/index.json").exists()
+
+
+def test_open_records_reads_what_was_written(images):
+    prepare(images, images / "out", "--processes=2")
+    assert len(open_records(images / "out").pairs) == 20
