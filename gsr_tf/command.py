@@ -15,6 +15,7 @@ from absl import flags
 from gsr_tf.config import ConfigError
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import RecordsError
+from gsr_tf.evaluation.errors import EvaluationError
 from gsr_tf.models.weights import WeightsError
 from gsr_tf.training.checkpoints import CheckpointError
 from gsr_tf.training.loop import NonFiniteLoss
@@ -26,6 +27,7 @@ USER_ERRORS = (
     RecordsError,
     WeightsError,
     CheckpointError,
+    EvaluationError,
     NonFiniteLoss,
     OSError,
     tf.errors.ResourceExhaustedError,

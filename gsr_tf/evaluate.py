@@ -9,40 +9,49 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
-from absl import app, flags
+from absl import flags
 
-from gsr_tf.comparators import methods
+from gsr_tf import command
+from gsr_tf.comparators import methods, saved_model
 from gsr_tf.comparators.method import Method
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, items, outputs, protocols, study
+from gsr_tf.evaluation.errors import MethodError
 from gsr_tf.evaluation.postprocessing import POSTPROCESSING
 from gsr_tf.evaluation.study import DataSet
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("saved_model", None, "Folder of an exported detector.")
-flags.DEFINE_string("method", None, f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}.")
-flags.DEFINE_string("records", None, "Folder of records, from a data_prep command.")
-flags.DEFINE_string("pairs", None, "Instead of --records, a CSV file, `picture,mask` a line; no mask: authentic.")
-flags.DEFINE_string("output", None, "Folder for summary.json, per_image.csv and replicates.npz.", required=True)
-flags.DEFINE_list("protocols", list(protocols.PROTOCOLS), "Protocols to score by.")
-flags.DEFINE_list("attacks", [], "Attacks to evaluate under as well: kind-strength, figure-5, grid.")
-flags.DEFINE_enum("postprocessing", "none", list(POSTPROCESSING), "What is done to each score map.")
+
+def _define(values: flags.FlagValues) -> None:
+    def text(name: str, help_: str, **settings: object) -> None:
+        flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
+
+    text("saved_model", "Folder of an exported detector (python -m gsr_tf.export).")
+    text("method", f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}.")
+    text("records", "Folder of records, from a data_prep command.")
+    text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask: authentic.")
+    text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
+    flags.DEFINE_list("protocols", list(protocols.PROTOCOLS), "Protocols to score by.", flag_values=values)
+    flags.DEFINE_list(
+        "attacks", [], "Attacks to evaluate under as well: kind-strength, figure-5, grid.", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "postprocessing", "none", list(POSTPROCESSING), "What is done to each score map.", flag_values=values
+    )
 
 
-def chosen_method(saved_model: str | None, method: str | None) -> Method:
-    """The method that the flags name; raises ValueError unless they name one that there is."""
-    if (saved_model is None) == (method is None):
-        raise methods.MethodError("give one of --saved_model=DIR and --method=NAME")
+def chosen_method(path: str | None, method: str | None) -> Method:
+    """The method that --saved_model or --method names; raises MethodError unless one of them does."""
+    if (path is None) == (method is None):
+        raise MethodError("give one of --saved_model=DIR and --method=NAME")
     if method is not None:
         return methods.choose(method)
-    from gsr_tf.comparators import saved_model as exported  # the other methods start faster without TensorFlow
-
-    return exported.load(saved_model)
+    return saved_model.load(path)
 
 
 def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
-    """The data set that the flags name; raises ValueError unless they name one that can be read."""
+    """The data set that --records or --pairs names; raises RecordsError, PictureError."""
     if (records is None) == (pairs is None):
         raise RecordsError("give one of --records=DIR and --pairs=FILE")
     if pairs is not None:
@@ -66,23 +75,22 @@ def report(summaries: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str]) -> None:
-    """Runs the flags' evaluation and prints its scores."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments: {argv[1:]}; all settings are flags")
-    try:
-        summaries = study.run(
-            FLAGS.output,
-            chosen_data_set(FLAGS.records, FLAGS.pairs),
-            chosen_method(FLAGS.saved_model, FLAGS.method),
-            protocols.choose(FLAGS.protocols),
-            attacks.parse_all(FLAGS.attacks),
-            FLAGS.postprocessing,
-        )
-    except ValueError as error:  # every error of ours is one, and says what to change
-        sys.exit(f"error: {error}")
+def _action(args: flags.FlagValues) -> None:
+    summaries = study.run(
+        args.output,
+        chosen_data_set(args.records, args.pairs),
+        chosen_method(args.saved_model, args.method),
+        protocols.choose(args.protocols),
+        attacks.parse_all(args.attacks),
+        args.postprocessing,
+    )
     print(report(summaries))
 
 
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

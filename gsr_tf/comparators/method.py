@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gsr_tf.evaluation.metrics import ScoreError
+from gsr_tf.evaluation.errors import ScoreError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from gsr_tf.comparators import cfa, floors, noi
 from gsr_tf.comparators.method import Method
-
-
-class MethodError(ValueError):
-    """A method that does not exist; the message lists those that do."""
-
+from gsr_tf.evaluation.errors import MethodError
 
 _ALL = (
     Method("noi", noi.score, probabilities=False, minimum_side=noi.MINIMUM_SIDE),

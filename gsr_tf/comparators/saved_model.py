@@ -10,10 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.comparators.method import Method
-
-
-class SavedModelError(ValueError):
-    """A folder that is not an exported detector."""
+from gsr_tf.evaluation.errors import MethodError
 
 
 def fingerprint(path: Path) -> str:
@@ -35,14 +32,14 @@ def load(path: str | os.PathLike, flag: str = "--saved_model") -> Method:
         flag: the flag that gave it, for the messages.
 
     Raises:
-        SavedModelError: there is no such folder, or it holds something else.
+        MethodError: there is no such folder, or it holds something else.
     """
     path = Path(path)
     if not (path / "saved_model.pb").is_file():
-        raise SavedModelError(f"{flag}={path}: no SavedModel there; make one with `python -m gsr_tf.export`")
+        raise MethodError(f"{flag}={path}: no SavedModel there; make one with `python -m gsr_tf.export`")
     detector = tf.saved_model.load(str(path))
     if not callable(detector):
-        raise SavedModelError(f"{flag}={path}: it cannot be called with a picture; export it with gsr_tf.export")
+        raise MethodError(f"{flag}={path}: it cannot be called with a picture; export it with gsr_tf.export")
 
     def score(picture: np.ndarray) -> np.ndarray:
         return detector(tf.constant(picture))["probability"].numpy()[..., 0]

@@ -16,14 +16,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from gsr_tf.evaluation.errors import AttackError
+
 FIGURE_5 = ("jpeg-70", "jpeg-50", "scale-0.7", "scale-0.5")
 # A long side of 1,200 and JPEG of about 75 are what large networks were found to do to uploads (Sun et al., "Robust
 # image forgery detection over online social network shared images", 2022, measure such chains).
 SOCIAL_SIDE, SOCIAL_QUALITY = 1200, 75
-
-
-class AttackError(ValueError):
-    """An attack that does not exist; the message lists those that do."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,12 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gsr_tf.evaluation.errors import ScoreError
+
 # Exact in binary floating point; holds 0.5, and 0 (every pixel with a probability above nothing).
 PROBABILITY_GRID = np.arange(256) / 256
-
-
-class ScoreError(ValueError):
-    """A score map that cannot be scored: wrong shape or not finite."""
 
 
 class Counts(NamedTuple):

@@ -13,11 +13,8 @@ import numpy as np
 
 from gsr_tf.evaluation import scores, values, views
 from gsr_tf.evaluation.accumulator import Accumulator
+from gsr_tf.evaluation.errors import ProtocolError
 from gsr_tf.evaluation.metrics import Counts
-
-
-class ProtocolError(ValueError):
-    """A protocol that does not exist; the message lists those that do."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@ import pytest
 
 from gsr_tf.comparators import floors, methods
 from gsr_tf.comparators.method import Method
-from gsr_tf.evaluation.metrics import ScoreError
+from gsr_tf.evaluation.errors import MethodError, ScoreError
 from tests.comparators.photographs import photograph, rectangle
 
 
@@ -24,7 +24,7 @@ def test_a_picture_below_a_methods_minimum_is_refused():
 
 
 def test_unknown_method_lists_the_known_ones():
-    with pytest.raises(methods.MethodError, match="--method=nope: no such method; choose from noi"):
+    with pytest.raises(MethodError, match="--method=nope: no such method; choose from noi"):
         methods.choose("nope")
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from gsr_tf.evaluation import attacks
+from gsr_tf.evaluation.errors import AttackError
 from tests.comparators.photographs import photograph
 
 PICTURE = photograph("chelsea")
@@ -67,7 +68,7 @@ def test_social_networks_shrink_what_is_large():
     ],
 )
 def test_bad_names_say_what_is_possible(name, message):
-    with pytest.raises(attacks.AttackError, match=f"--attacks: .*{message}"):
+    with pytest.raises(AttackError, match=f"--attacks: .*{message}"):
         attacks.parse(name)
 
 

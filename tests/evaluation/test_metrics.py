@@ -3,7 +3,8 @@ import pytest
 import sklearn.metrics as reference
 
 from gsr_tf.evaluation import metrics
-from gsr_tf.evaluation.metrics import PROBABILITY_GRID, Counts, ScoreError
+from gsr_tf.evaluation.errors import ScoreError
+from gsr_tf.evaluation.metrics import PROBABILITY_GRID, Counts
 
 HALF = 128  # PROBABILITY_GRID[128] == 0.5
 

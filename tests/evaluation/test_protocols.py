@@ -4,9 +4,10 @@ import pytest
 from scipy import ndimage
 
 from gsr_tf.evaluation import metrics, views
+from gsr_tf.evaluation.errors import ProtocolError
 from gsr_tf.evaluation.evaluator import Evaluator
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
-from gsr_tf.evaluation.protocols import PROTOCOLS, ProtocolError, choose
+from gsr_tf.evaluation.protocols import PROTOCOLS, choose
 from tests.evaluation.test_metrics import random_map
 
 

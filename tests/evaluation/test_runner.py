@@ -248,3 +248,16 @@ def test_an_exported_detector_is_a_method(tmp_path):
 def test_masks_are_cut_in_the_middle():
     grey = np.array([[[127] * 3, [128] * 3]], np.uint8)
     np.testing.assert_array_equal(items.binarise(grey), [[False, True]])
+
+
+def test_the_command_line_from_end_to_end(tmp_path, capsys):
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join([*written_list(tmp_path), "missing.png,0_gt.png"]))
+    arguments = ["evaluate", "--method=noi", f"--pairs={path}", f"--output={tmp_path / 'out'}", "--attacks=jpeg-50"]
+    assert evaluate.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "(paper, list, 3 pictures, native)" in printed and "(paper, list jpeg-50, 3 pictures, native)" in printed
+    assert "1 skipped, the first missing.png: " in printed and "cannot be read" in printed
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["pictures"]["skipped"] == 1
+    assert evaluate.main([*arguments, "--protocols=papper"]) == 1
+    assert "no protocol papper; choose from paper" in capsys.readouterr().err
