@@ -210,7 +210,7 @@ def test_finished_passes_are_not_done_again(tmp_path):
 
 def test_printed_scores_carry_all_that_they_mean(tmp_path):
     summaries = study.run(tmp_path, DATA, BRIGHTNESS, choose(["paper", "release"]), attacks.parse_all(["jpeg-50"]))
-    lines = evaluate.report(summaries).splitlines()
+    lines = evaluate.printed(summaries).splitlines()
     assert any("f1" in line and "(paper, toy, 5 pictures, native)" in line for line in lines)
     assert any("f1" in line and "(release, toy, 5 pictures, 300x300)" in line for line in lines)
     assert any("(paper, toy jpeg-50, 5 pictures, native)" in line for line in lines)
