@@ -104,8 +104,15 @@ class CocoObjects(NamedTuple):
         return Objects(self.shape, masks, [refusal for refusal in decoded if isinstance(refusal, str)])
 
 
-def _read_annotations(path: Path) -> tuple[dict[int, dict], dict[int, list[tuple[int, int]]]]:
-    """Pictures by id, and the places of each one's annotations."""
+def read_annotations(path: Path) -> tuple[dict[int, dict], dict[int, list[tuple[int, int]]]]:
+    """Reads an annotation file, without keeping its outlines.
+
+    Returns:
+        Pictures by id (file_name, height, width), and by the same id the places of each one's annotations.
+
+    Raises:
+        PreparationError: not such a file.
+    """
     pictures, places = {}, defaultdict(list)
     try:
         for key, start, length, value in elements(path):
@@ -131,7 +138,7 @@ def list_coco(annotations: Path, images: Path, limits: AreaLimits, keep_without_
         limits: which objects are used.
         keep_without_objects: pictures without a usable one are kept, as authentic ones.
     """
-    pictures, places = _read_annotations(annotations)
+    pictures, places = read_annotations(annotations)
     entries, skipped, seen = [], [], set()
     for number, picture in sorted(pictures.items(), key=lambda item: item[1]["file_name"]):
         name = picture["file_name"]
@@ -147,8 +154,9 @@ def list_coco(annotations: Path, images: Path, limits: AreaLimits, keep_without_
     return Listing(entries, skipped, {**settings, "annotations_sha256": file_sha256(annotations)})
 
 
-def _define(values: flags.FlagValues) -> None:
-    flags.DEFINE_string("annotations", None, "Instance annotations, JSON.", required=True, flag_values=values)
+def define_objects(values: flags.FlagValues) -> None:
+    """The flags of the scripts that take COCO's objects."""
+    flags.DEFINE_string("annotations", None, "The annotation file, JSON.", required=True, flag_values=values)
     flags.DEFINE_string("images", None, "Folder of the pictures.", required=True, flag_values=values)
     flags.DEFINE_float(
         "min_area_fraction", 0.01, "Objects that cover less of the picture are left out.", 0, 1, flag_values=values
@@ -162,18 +170,23 @@ def _define(values: flags.FlagValues) -> None:
     command.define_output(values)
 
 
-def _run(args: flags.FlagValues) -> int:
+def read_limits(args: flags.FlagValues) -> AreaLimits:
+    """The limits that the flags set."""
     if args.min_area_fraction > args.max_area_fraction:
         raise flags.Error(
             f"--min_area_fraction={args.min_area_fraction} is more than --max_area_fraction={args.max_area_fraction}"
         )
+    return AreaLimits(args.min_area_fraction, args.max_area_fraction)
+
+
+def _run(args: flags.FlagValues) -> int:
+    limits = read_limits(args)
     images = require_folder(args.images, "--images")
-    limits = AreaLimits(args.min_area_fraction, args.max_area_fraction)
     listing = list_coco(Path(args.annotations), images, limits, args.keep_without_objects)
     return command.convert(listing, args)
 
 
-main = functools.partial(command.main, _run, __doc__, _define)
+main = functools.partial(command.main, _run, __doc__, define_objects)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -20,8 +20,10 @@ from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import RecordsError
 
 
-def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], None]) -> flags.FlagValues | None:
-    """The flags of one script; None when `--help` was asked for and printed.
+def parse(
+    argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], None]
+) -> tuple[flags.FlagValues, list[str]] | None:
+    """The flags and other words of a command line; None when `--help` was asked for and printed.
 
     Args:
         argv: the command line, the program's name first.
@@ -36,22 +38,38 @@ def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], No
     if {"--help", "-h", "-help"} & set(argv):
         print(f"{doc.strip()}\n\nFlags:\n{values.get_help('  ')}")
         return None
-    extra = values(argv)[1:]
-    if extra:
-        raise flags.Error(f"unexpected argument {extra[0]!r}; flags are written --name=value")
-    return values
+    values.set_gnu_getopt()
+    paths = values(argv)[1:]
+    return values, paths
 
 
 def main(
-    action: Callable[[flags.FlagValues], int],
+    action: Callable[..., int],
     doc: str,
     define: Callable[[flags.FlagValues], None],
     argv: Sequence[str] | None = None,
+    *,
+    takes_paths: bool = False,
 ) -> int:
-    """Runs a script: parses its flags, calls `action` with them, turns errors into messages and exit codes."""
+    """Runs a script: parses its flags, calls `action` with them, turns errors into messages and exit codes.
+
+    Args:
+        action: what the script does: its flags -> exit code; with `takes_paths`, its flags and paths.
+        doc: its documentation.
+        define: defines its flags.
+        argv: the command line; the process's own by default.
+        takes_paths: whether words that are no flags are allowed.
+    """
     try:
-        args = parse(sys.argv if argv is None else argv, doc, define)
-        return 0 if args is None else action(args)
+        parsed = parse(sys.argv if argv is None else argv, doc, define)
+        if parsed is None:
+            return 0
+        args, paths = parsed
+        if takes_paths:
+            return action(args, paths)
+        if paths:
+            raise flags.Error(f"unexpected argument {paths[0]!r}; flags are written --name=value")
+        return action(args)
     except flags.Error as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
@@ -83,11 +101,17 @@ def define_threshold(values: flags.FlagValues, default: int) -> None:
     )
 
 
-def convert(listing: Listing, args: flags.FlagValues) -> int:
-    """Writes the records of a listing as the flags say, prints the summary, gives the exit code."""
+def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None) -> int:
+    """Writes the records of a listing as the flags say, prints the summary, gives the exit code.
+
+    Args:
+        listing: what to convert.
+        args: the flags of `define_output`.
+        output: the records folder, where it is not `--output` itself.
+    """
+    output = output or Path(args.output)
     run = functools.partial(run_locally, processes=args.processes)
-    report = write_records(listing, args.output, run=run)
-    print(summary(report, Path(args.output)))
+    print(summary(write_records(listing, output, run=run), output))
     return 0
 
 

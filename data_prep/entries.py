@@ -67,6 +67,7 @@ class Entry(NamedTuple):
         masks: what gives its masks; None: an authentic picture.
         original: the file of the authentic picture that it was made from; "" when there is none.
         keep_unmasked: a picture without a usable mask is kept, as an authentic one.
+        known: what is known to be wrong with the published files, said when they are refused.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Entry(NamedTuple):
     masks: MaskSource | None = None
     original: str = ""
     keep_unmasked: bool = False
+    known: str = ""
 
     @property
     def files(self) -> list[str]:

@@ -69,8 +69,20 @@ def _read_picture(entry: Entry, shape: tuple[int, int] | None) -> tuple[bytes, t
     except PictureError as error:
         raise Refused("picture cannot be read", str(error)) from error
     if shape is not None and size != shape:
-        raise Refused("sizes differ", f"picture {size[1]}x{size[0]}, mask {shape[1]}x{shape[0]} (width x height)")
+        detail = f"picture {size[1]}x{size[0]}, mask {shape[1]}x{shape[0]} (width x height)"
+        raise Refused("sizes differ", f"{detail}; {entry.known}" if entry.known else detail)
     return image, size
+
+
+def open_entry(entry: Entry) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The pixels that a record of the entry would hold, [h, w, 3] uint8 RGB, and its masks, [h, w] uint8, 0 or 1.
+
+    Raises:
+        Refused: the picture or its mask cannot be used.
+    """
+    objects = _read_objects(entry)
+    image, _ = _read_picture(entry, objects.shape if objects else None)
+    return decode_picture(image, entry.image, orient=False).pixels, objects.masks if objects else []
 
 
 def make_example(entry: Entry) -> Example:

@@ -19,10 +19,10 @@ from pathlib import Path, PurePosixPath
 from absl import flags
 
 from data_prep import command
-from data_prep.entries import Entry, Listing
 from data_prep.files import list_files, require_folder, split_pictures
-from data_prep.masks import MaskFile, MaskRule
-from data_prep.pairing import mask_stem, pair, picture_stem
+from data_prep.listing import list_authentic, list_manipulated
+from data_prep.masks import MaskRule
+from data_prep.pairing import pair, picture_stem
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -34,44 +34,13 @@ def _define(values: flags.FlagValues) -> None:
     command.define_output(values)
 
 
-def list_authentic(images: Path) -> Listing:
-    """Lists every picture of a folder as authentic."""
-    pictures, others = split_pictures(list_files(images))
-    return Listing([Entry(str(file), str(images / file)) for file in pictures], others, {})
-
-
-def _originals(folder: Path | None, pictures: list[PurePosixPath]) -> dict[PurePosixPath, str]:
+def _find_originals(folder: Path | None, pictures: list[PurePosixPath]) -> dict[PurePosixPath, str]:
     """Picture -> file of its original, where there is one."""
     if folder is None:
         return {}
     candidates, _ = split_pictures(list_files(folder))
     matched = pair(pictures, candidates, stem_of_mask=picture_stem).pairs
     return {picture: str(folder / original) for picture, original in matched}
-
-
-def list_manipulated(images: Path, masks: Path, rule: MaskRule, originals: Path | None = None) -> Listing:
-    """Lists pictures with their masks, paired by name.
-
-    Args:
-        images: folder of pictures.
-        masks: folder of masks; the same one when pictures and masks lie side by side.
-        rule: how the masks are read.
-        originals: folder of S's own authentic pictures.
-    """
-    pictures, others = split_pictures(list_files(images))
-    if masks == images:
-        candidates = [file for file in pictures if mask_stem(file) != picture_stem(file)]
-        pictures = [file for file in pictures if file not in set(candidates)]
-    else:
-        candidates, not_masks = split_pictures(list_files(masks))
-        others += not_masks
-    pairs, skipped = pair(pictures, candidates)
-    original_of = _originals(originals, pictures)
-    entries = [
-        Entry(str(picture), str(images / picture), MaskFile(str(masks / mask), rule), original_of.get(picture, ""))
-        for picture, mask in pairs
-    ]
-    return Listing(entries, others + skipped, {"mask_rule": rule._asdict()})
 
 
 def _run(args: flags.FlagValues) -> int:
@@ -81,7 +50,8 @@ def _run(args: flags.FlagValues) -> int:
     masks = require_folder(args.masks, "--masks")
     originals = require_folder(args.originals, "--originals") if args.originals else None
     rule = MaskRule(args.mask_threshold, args.inverted)
-    return command.convert(list_manipulated(images, masks, rule, originals), args)
+    listing = list_manipulated(images, masks, rule, find_originals=functools.partial(_find_originals, originals))
+    return command.convert(listing, args)
 
 
 main = functools.partial(command.main, _run, __doc__, _define)

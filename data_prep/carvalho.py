@@ -1,0 +1,48 @@
+"""Carvalho, also called DSO-1 (people spliced into photographs) -> records.
+
+python -m data_prep.carvalho --input=tifs-database --output=records
+
+tifs-database/DSO-1/splicing-01.png                     manipulated
+tifs-database/DSO-1/normal-01.png                       authentic
+tifs-database/DSO-1-Fake-Images-Masks/splicing-01.png   its mask: black (0) is manipulated
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+
+from data_prep.entries import Listing
+from data_prep.listing import list_authentic, list_manipulated
+from data_prep.masks import MaskRule
+from data_prep.published import PublishedSet, need_folder, script
+
+
+def _is_authentic(file: PurePosixPath) -> bool:
+    return file.name.startswith("normal")
+
+
+def find(root: Path) -> tuple[Listing, Listing]:
+    """Manipulated pictures with masks, and authentic ones."""
+    images, masks = need_folder(root, "DSO-1"), need_folder(root, "DSO-1-Fake-Images-Masks")
+    dark = MaskRule(inverted=True)
+    manipulated = list_manipulated(images, masks, dark, is_picture=lambda file: not _is_authentic(file))
+    return manipulated, list_authentic(images, _is_authentic)._replace(skipped=[])  # no picture: counted once
+
+
+SET = PublishedSet(
+    name="carvalho",
+    title="Carvalho (DSO-1)",
+    source="https://recodbr.wordpress.com/code-n-data (tifs-database.zip)",
+    licence="Research use",
+    size="about 1 GB",
+    manipulated=100,
+    authentic=100,
+    signs=("DSO-1", "DSO-1-Fake-Images-Masks"),
+    find=find,
+)
+
+main = script(SET, __doc__)
+
+if __name__ == "__main__":
+    sys.exit(main())

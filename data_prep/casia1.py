@@ -1,0 +1,72 @@
+"""CASIA v1.0 (image tampering detection evaluation database) -> records.
+
+    python -m data_prep.casia1 --input=CASIA1 --output=records
+
+    CASIA1/Tp/{Sp,CM}/Sp_D_CND_A_pla0005_pla0023_0281.jpg
+    CASIA1/CASIA 1.0 groundtruth/{Sp,CM}/Sp_D_CND_A_pla0005_pla0023_0281_gt.png
+    CASIA1/Au/Au_pla_0005.jpg
+
+CASIA published no masks: these are the public ones. A manipulated picture's name holds the picture that it was made
+from and the one that the pasted part is from: the first, where Au has it, is stored as its original.
+Sp_D_NRN_A_cha0011_sec0011_0542.jpg has no mask and is skipped, which leaves 920.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from pathlib import Path, PurePosixPath
+
+from data_prep.entries import Listing
+from data_prep.files import list_files, split_pictures
+from data_prep.listing import list_authentic, list_manipulated
+from data_prep.masks import MaskRule
+from data_prep.published import PublishedSet, find_folder, need_folder, script
+
+MASK_FOLDERS = ("CASIA 1.0 groundtruth", "groundtruth", "Gt")
+
+# The first picture id of a name, which CASIA 1 and 2 write as cha0063 and cha00063: the host. On CASIA 1 the
+# picture outside its mask differs from that one by JPEG noise, from the second by everything.
+HOST = re.compile(r"_([a-z]{3})(\d{4,5})_")
+
+
+def find_originals(authentic: Path | None, pictures: list[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """Picture -> file of the authentic picture it was made from, where it is there."""
+    if authentic is None:
+        return {}
+    by_stem = {file.stem.casefold(): str(authentic / file) for file in split_pictures(list_files(authentic))[0]}
+    originals = {}
+    for picture in pictures:
+        host = HOST.search(picture.name)
+        original = by_stem.get(f"au_{host[1]}_{host[2]}") if host else None
+        if original:
+            originals[picture] = original
+    return originals
+
+
+def find(root: Path) -> tuple[Listing, Listing]:
+    """Manipulated pictures with masks and originals, and authentic ones."""
+    images, masks = need_folder(root, "Tp", "Modified Tp"), need_folder(root, *MASK_FOLDERS)
+    authentic = find_folder(root, "Au")
+    originals = functools.partial(find_originals, authentic)
+    manipulated = list_manipulated(images, masks, MaskRule(), find_originals=originals)
+    return manipulated, list_authentic(authentic, name="Au")
+
+
+SET = PublishedSet(
+    name="casia1",
+    title="CASIA 1.0",
+    source="https://github.com/namtpham/casia1groundtruth (masks, and where the pictures are)",
+    licence="Research use, by the terms of CASIA",
+    size="about 0.1 GB",
+    manipulated=921,
+    authentic=800,
+    signs=("Tp/Sp", "Tp/CM"),
+    find=find,
+)
+
+main = script(SET, __doc__)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Columbia uncompressed image splicing -> records.
+
+    python -m data_prep.columbia --input=Columbia --output=records
+
+    Columbia/4cam_splc/canong3_canonxt_sub_01.tif                      manipulated
+    Columbia/4cam_splc/edgemask/canong3_canonxt_sub_01_edgemask.jpg    its mask, in colours
+    Columbia/4cam_auth/canong3_02_sub_01.tif                           authentic
+
+The edge masks colour the two cameras' parts red and green, darker along the splice. Green is taken as manipulated,
+as the release of GSR-Net does (its rule: red below 100, which JPEG noise does not reach).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+
+from data_prep.entries import Listing
+from data_prep.listing import list_authentic, list_manipulated
+from data_prep.masks import MaskRule
+from data_prep.published import PublishedSet, find_folder, need_folder, script
+
+NOT_RED = MaskRule(threshold=99, inverted=True, channel=0)
+
+
+def _is_photograph(file: PurePosixPath) -> bool:
+    return "edgemask" not in file.parts  # both folders of pictures hold a folder of edge masks
+
+
+def find(root: Path) -> tuple[Listing, Listing]:
+    """Manipulated pictures with masks, and authentic ones."""
+    images = need_folder(root, "4cam_splc")
+    manipulated = list_manipulated(images, need_folder(images, "edgemask"), NOT_RED, is_picture=_is_photograph)
+    return manipulated, list_authentic(find_folder(root, "4cam_auth"), _is_photograph, name="4cam_auth")
+
+
+SET = PublishedSet(
+    name="columbia",
+    title="Columbia (uncompressed)",
+    source="https://www.ee.columbia.edu/ln/dvmm/downloads/authsplcuncmp",
+    licence="Research use, on request",
+    size="about 0.6 GB",
+    manipulated=180,
+    authentic=183,
+    signs=("4cam_splc",),
+    find=find,
+)
+
+main = script(SET, __doc__)
+
+if __name__ == "__main__":
+    sys.exit(main())

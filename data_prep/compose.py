@@ -1,0 +1,164 @@
+"""A fixed set of copy-paste composites, M = K.S + (1 - K).T (Eq. 1), as pictures, masks and records.
+
+    python -m data_prep.compose --sources=coco_records --count=1000 --seed=0 --output=composites
+
+S with its masks K come from records with objects, such as those of data_prep.coco; T, another picture, from the
+same records or from --targets. S and K are stretched to T's size, as training does; T's pixels stay as they are.
+The same flags and records give the same bytes, whatever --processes: a validation set, or data for other tools.
+
+    composites/Tp/Tp_<S>_<T>_<x1>_<y1>_<x2>_<y2>_<number of K in S>.png     M; the box encloses K
+    composites/Gt/Tp_<S>_<T>_...png                                        K, 0 and 255
+    composites/dataset.json, list.txt, test_datasets.json                   lists, as data_prep.unpack
+    composites/records/                                                     the same, as records
+
+Names begin as the release names its tampered pictures and composites: Tp, source, target, box.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from absl import flags
+from tqdm import tqdm
+
+from data_prep import command
+from data_prep.entries import PreparationError
+from data_prep.examples import encode_mask
+from data_prep.interchange import list_mani_dataset
+from data_prep.masks import MaskRule
+from data_prep.stored import open_once, read_stored
+from data_prep.unpack import write_lists
+from gsr_tf.data.pictures import decode_picture, encode_png, write_atomically
+
+RECIPE_NAME = "composites.json"
+
+
+class Recipe(NamedTuple):
+    """What one composite is made of: record numbers, and which of the source's masks."""
+
+    source: int
+    mask: int
+    target: int
+
+
+def draw_recipes(pairs: np.ndarray, source_names: list[str], target_names: list[str], count: int, seed: int) -> list:
+    """Draws what each composite is made of.
+
+    Args:
+        pairs: [n, 2], (source record, number of its mask): `Records.pairs`.
+        source_names: of the source records.
+        target_names: of the target records.
+        count: of composites.
+        seed: the same seed draws the same.
+
+    Returns:
+        `count` different Recipes. Every pair is used once before any is used again; no picture is pasted into itself.
+    """
+    rng = np.random.default_rng(seed)
+    recipes: dict[Recipe, None] = {}
+    own = set(target_names)
+    limit = len(pairs) * len(target_names) - sum(source_names[source] in own for source, _ in pairs)
+    if count > limit:
+        raise PreparationError(f"--count={count}: these records allow {limit} different composites at most")
+    while len(recipes) < count:
+        for source, mask in pairs[rng.permutation(len(pairs))]:
+            target = int(rng.integers(len(target_names)))
+            if source_names[source] != target_names[target] and len(recipes) < count:
+                recipes[Recipe(int(source), int(mask), target)] = None
+    return list(recipes)
+
+
+def compose(s: np.ndarray, k: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """M = K.S + (1 - K).T (Eq. 1).
+
+    Args:
+        s: [h, w, 3] uint8, the source.
+        k: [h, w] uint8, 0 or 1, its mask.
+        t: [h', w', 3] uint8, the target.
+
+    Returns:
+        M, [h', w', 3] uint8, and K at T's size, [h', w'] uint8, 0 or 1.
+    """
+    size = t.shape[1::-1]
+    smaller = size[0] * size[1] < s.shape[0] * s.shape[1]
+    s = cv2.resize(s, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    k = cv2.resize(k, size, interpolation=cv2.INTER_NEAREST)
+    return np.where(k[..., None] == 1, s, t), k  # Eq. 1, K hard: exact in whole numbers
+
+
+def _identity(name: str) -> str:
+    """What stands for a picture in a composite's name."""
+    return "-".join(PurePosixPath(name).with_suffix("").parts).replace(" ", "-").replace("_", "-")
+
+
+def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path) -> str:
+    """Writes a composite and its mask; returns their stem."""
+    source = read_stored(open_once(sources, "--sources").read(recipe.source))
+    target = read_stored(open_once(targets, "--targets").read(recipe.target))
+    s, t = decode_picture(source.image).pixels, decode_picture(target.image).pixels
+    k = decode_picture(source.masks[recipe.mask]).pixels[..., 0] // 255
+    m, k = compose(s, k, t)
+    left, top, width, height = cv2.boundingRect(k)
+    box = f"{left}_{top}_{left + width}_{top + height}"
+    stem = f"Tp_{_identity(source.name)}_{_identity(target.name)}_{box}_{recipe.mask}"
+    write_atomically(folder / "Tp" / f"{stem}.png", encode_png(m))
+    write_atomically(folder / "Gt" / f"{stem}.png", encode_mask(k))
+    return stem
+
+
+def _write_all(recipes: list[Recipe], write: functools.partial, processes: int) -> Iterator[str]:
+    if processes == 1:
+        yield from map(write, recipes)
+        return
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        yield from pool.imap(write, recipes, chunksize=8)
+
+
+def _claim(folder: Path, recipe: dict) -> None:
+    """Marks the folder as that of one set of composites; refuses one that holds other files."""
+    path = folder / RECIPE_NAME
+    if path.exists() and json.loads(path.read_bytes()) == recipe:
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise PreparationError(f"--output={folder}: holds other files; give an empty or a new folder")
+    write_atomically(path, json.dumps(recipe, indent=1).encode())
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("sources", None, "Records with masks: S and K.", required=True, flag_values=values)
+    flags.DEFINE_string("targets", None, "Records of T; the sources' by default.", flag_values=values)
+    flags.DEFINE_integer("count", 1000, "Composites to make.", 1, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Another seed makes another set.", 0, flag_values=values)
+    command.define_output(values)
+
+
+def _run(args: flags.FlagValues) -> int:
+    targets_path = args.targets or args.sources
+    sources, targets = open_once(args.sources, "--sources"), open_once(targets_path, "--targets")
+    if not len(sources.pairs):
+        raise PreparationError(f"--sources={args.sources}: no record has a mask")
+    recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
+    folder = Path(args.output)
+    state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
+    try:
+        _claim(folder, state)
+        write = functools.partial(_write_composite, sources=args.sources, targets=targets_path, folder=folder)
+        stems = list(tqdm(_write_all(recipes, write, args.processes), total=args.count, unit="composite"))
+        write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
+    except OSError as error:
+        raise PreparationError(f"--output={folder}: cannot be written ({error.strerror})") from error
+    return command.convert(list_mani_dataset(folder, MaskRule()), args, folder / "records")
+
+
+main = functools.partial(command.main, _run, __doc__, _define)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""IMD2020 (real-life manipulated pictures from the internet) -> records.
+
+    python -m data_prep.imd2020 --input=IMD2020 --output=records
+
+    IMD2020/1a1ogs/1a1ogs_orig.jpg         authentic: the original of the others in its folder
+    IMD2020/1a1ogs/c8t2g5p_0.jpg           manipulated
+    IMD2020/1a1ogs/c8t2g5p_0_mask.png      its mask: bright is manipulated
+
+The form that some tools redistribute is taken too: Tp/ and Gt/ with equal stems, and Au/. The mask of
+z14/00030_fake.jpg is published in another size, so this one is skipped unless you put the corrected one in place.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+
+from data_prep.entries import Listing
+from data_prep.listing import list_authentic, list_manipulated
+from data_prep.masks import MaskRule
+from data_prep.published import PublishedSet, find_folder, script
+
+# https://github.com/SunnyHaze/IML-Dataset-Corrections, section 2.4.
+KNOWN = {"00030_fake": "known; corrected mask: https://github.com/SunnyHaze/IML-Dataset-Corrections"}
+
+
+def _is_authentic(file: PurePosixPath) -> bool:
+    return file.stem.endswith("_orig")
+
+
+def find(root: Path) -> tuple[Listing, Listing]:
+    """Manipulated pictures with masks and originals, and authentic ones."""
+    images, masks = find_folder(root, "Tp"), find_folder(root, "Gt")
+    if images and masks:
+        return list_manipulated(images, masks, MaskRule(), known=KNOWN), list_authentic(find_folder(root, "Au"))
+    authentic = list_authentic(root, _is_authentic)
+    original_of = {PurePosixPath(entry.name).parent: entry.image for entry in authentic.entries}
+    manipulated = list_manipulated(
+        root,
+        root,
+        MaskRule(),
+        is_picture=lambda file: not _is_authentic(file),
+        find_originals=lambda files: {file: original_of.get(file.parent, "") for file in files},
+        known=KNOWN,
+    )
+    return manipulated, authentic._replace(skipped=[])  # what is no picture is counted once
+
+
+SET = PublishedSet(
+    name="imd2020",
+    title="IMD2020",
+    source="http://staff.utia.cas.cz/novozada/db (IMD2020, real-life manipulated images)",
+    licence="Research use",
+    size="about 3.4 GB",
+    manipulated=2010,
+    authentic=414,
+    signs=("*/*_orig.*", "*/*_mask.png"),
+    find=find,
+)
+
+main = script(SET, __doc__)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""In-The-Wild (Huh et al., ECCV 2018: splices from the internet) -> records.
+
+    python -m data_prep.in_the_wild --input=label_in_wild --output=records
+
+    label_in_wild/images/2251.jpg
+    label_in_wild/masks/2251.png      bright is manipulated
+
+The set has no authentic pictures.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from data_prep.entries import Listing
+from data_prep.listing import list_authentic, list_manipulated
+from data_prep.masks import MaskRule
+from data_prep.published import PublishedSet, need_folder, script
+
+
+def find(root: Path) -> tuple[Listing, Listing]:
+    """Manipulated pictures with masks; no authentic ones."""
+    listing = list_manipulated(need_folder(root, "images"), need_folder(root, "masks"), MaskRule())
+    return listing, list_authentic(None)
+
+
+SET = PublishedSet(
+    name="in_the_wild",
+    title="In-The-Wild",
+    source="https://minyoungg.github.io/selfconsistency (label_in_wild.tar.gz)",
+    licence="Research use; the pictures are from many sources",
+    size="about 0.1 GB",
+    manipulated=201,
+    authentic=0,
+    signs=("label_in_wild/images", "label_in_wild/masks"),
+    find=find,
+)
+
+main = script(SET, __doc__)
+
+if __name__ == "__main__":
+    sys.exit(main())

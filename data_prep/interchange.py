@@ -1,0 +1,150 @@
+"""The field's interchange formats -> records.
+
+    python -m data_prep.interchange --input=FOLDER_OR_FILE --output=records
+
+The form of --input is recognised:
+
+    folder with Tp/ and Gt/     ManiDataset (IMDLBenCo): pictures and masks, paired by name; by order only where no
+                                name pairs and the counts are equal, with a warning
+    [["x.jpg", "x.png"], ["y.jpg", "Negative"]]     JsonDataset (IMDLBenCo); "Negative": authentic
+    {"CASIAv1": "/data/casia1", ...}                test_datasets.json (IMDLBenCo): each set -> --output/<its name>
+    x.jpg x.png 1 / y.jpg None 0, line by line      the lists of MVSS-Net
+
+Paths in files start from the current folder or, where that finds nothing, from the file's own. `data_prep.unpack`
+writes these formats from records.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from data_prep import command
+from data_prep.entries import Entry, Listing, PreparationError, Skipped
+from data_prep.listing import list_manipulated, merge
+from data_prep.masks import MaskFile, MaskRule
+from data_prep.pairing import Pairs, pair
+
+NEGATIVE = "Negative"  # JsonDataset's word for "no mask: authentic"
+NO_MASK = "None"  # MVSS-Net's
+
+
+def pair_or_align(pictures: list, masks: list) -> Pairs:
+    """Pairs by name; by order, as ManiDataset does, where no name pairs and the counts are equal."""
+    named = pair(pictures, masks)
+    if named.pairs or len(pictures) != len(masks):
+        return named
+    print("warning: no picture and mask of the same name: paired by order, which a stray file shifts", file=sys.stderr)
+    return Pairs(list(zip(sorted(pictures), sorted(masks))), [])
+
+
+def is_mani_dataset(folder: Path) -> bool:
+    """Whether a folder has ManiDataset's form."""
+    return (folder / "Tp").is_dir() and (folder / "Gt").is_dir()
+
+
+def list_mani_dataset(folder: Path, rule: MaskRule) -> Listing:
+    """Lists a ManiDataset."""
+    return list_manipulated(folder / "Tp", folder / "Gt", rule, pair_files=pair_or_align)
+
+
+def _resolve(path: str, base: Path) -> str:
+    return path if Path(path).exists() or not (base / path).exists() else str(base / path)
+
+
+def list_rows(rows: list[tuple[str, str | None]], base: Path, rule: MaskRule) -> Listing:
+    """Lists pictures with their masks as files name them.
+
+    Args:
+        rows: picture and mask; None: authentic.
+        base: folder that relative paths may start from.
+        rule: how the masks are read.
+    """
+    entries, skipped, seen = [], [], set()
+    for image, mask in rows:
+        if image in seen:
+            skipped.append(Skipped(image, "listed twice"))
+            continue
+        seen.add(image)
+        masks = None if mask is None else MaskFile(_resolve(mask, base), rule)
+        entries.append(Entry(image, _resolve(image, base), masks))
+    return Listing(entries, skipped, {"mask_rule": rule._asdict()})
+
+
+def read_json_rows(value: object, path: Path) -> list[tuple[str, str | None]]:
+    """The rows of a JsonDataset.
+
+    Raises:
+        PreparationError: not a list of pairs of strings.
+    """
+    for number, row in enumerate(value):
+        if not (isinstance(row, list) and len(row) == 2 and all(isinstance(word, str) for word in row)):
+            raise PreparationError(f"--input={path}: element {number} is {row!r}, expected [picture, mask]")
+    return [(image, None if mask == NEGATIVE else mask) for image, mask in value]
+
+
+def read_mvss_rows(text: str, path: Path) -> list[tuple[str, str | None]]:
+    """The rows of a list of MVSS-Net: picture, mask or None, label; names may hold spaces.
+
+    Raises:
+        PreparationError: a line of another form.
+    """
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.rsplit(maxsplit=2)
+        if words and (len(words) != 3 or words[2] not in ("0", "1")):
+            raise PreparationError(f"--input={path}: line {number} is {line!r}, expected: picture mask 0-or-1")
+        if words:
+            rows.append((words[0], None if words[1] == NO_MASK else words[1]))
+    return rows
+
+
+def list_source(path: Path, rule: MaskRule) -> dict[str, Listing]:
+    """The sets that a folder or file of any of the formats holds, by name; "" where it holds one.
+
+    Raises:
+        PreparationError: no such file, or none of the formats.
+    """
+    if path.is_dir():
+        if not is_mani_dataset(path):
+            raise PreparationError(f"--input={path}: no Tp/ beside a Gt/ in this folder")
+        return {"": list_mani_dataset(path, rule)}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PreparationError(f"--input={path}: cannot be read as text ({error})") from error
+    if path.suffix.lower() != ".json":
+        return {"": list_rows(read_mvss_rows(text, path), path.parent, rule)}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise PreparationError(f"--input={path}: damaged JSON ({error})") from error
+    if isinstance(value, dict):
+        sets = {name: list_source(Path(_resolve(str(source), path.parent)), rule) for name, source in value.items()}
+        return {name: merge(listings.values()) for name, listings in sets.items()}
+    if isinstance(value, list):
+        return {"": list_rows(read_json_rows(value, path), path.parent, rule)}
+    raise PreparationError(f"--input={path}: neither a list of [picture, mask] nor a dictionary of sets")
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("input", None, "Folder or file of one of the formats.", required=True, flag_values=values)
+    command.define_threshold(values, 127)
+    command.define_output(values)
+
+
+def _run(args: flags.FlagValues) -> int:
+    output = Path(args.output)
+    for name, listing in list_source(Path(args.input), MaskRule(args.mask_threshold)).items():
+        command.convert(listing, args, output / name)
+    return 0
+
+
+main = functools.partial(command.main, _run, __doc__, _define)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""NIST16 (Nimble Challenge 2016, NC2016_Test0613) -> records.
+
+    python -m data_prep.nist16 --input=NC2016_Test0613 --output=records
+
+    NC2016_Test0613/probe/NC2016_0893.jpg
+    NC2016_Test0613/world/NC2016_1051.jpg                                          originals
+    NC2016_Test0613/reference/manipulation/mask/...                                black is manipulated
+    NC2016_Test0613/reference/manipulation/NC2016-manipulation-ref.csv             who belongs to whom
+
+File names alone do not pair this set: its table does. Probes that it says are not manipulated are the authentic ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+from data_prep.entries import Entry, Listing, PreparationError, Skipped
+from data_prep.masks import MaskFile, MaskRule
+from data_prep.published import PublishedSet, folders_below, script
+
+TABLE = "*manipulation-ref.csv"
+COLUMNS = ("ProbeFileName", "IsTarget", "ProbeMaskFileName", "BaseFileName")
+DARK = MaskRule(inverted=True)
+
+
+def _read_table(root: Path) -> tuple[Path, list[dict[str, str]]]:
+    """The folder that the table's paths start from, and its lines."""
+    table = next((file for folder in folders_below(root) for file in sorted(folder.glob(TABLE))), None)
+    if table is None:
+        raise PreparationError(f"--input={root}: no {TABLE} in it; --help shows the expected tree")
+    with open(table, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, delimiter="|")
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise PreparationError(f"{table}: no column {', '.join(missing)}; columns are separated by |")
+        return table.parents[2], list(reader)
+
+
+def _entry(base: Path, line: dict[str, str]) -> Entry:
+    original = base / line["BaseFileName"] if line["BaseFileName"] else None
+    masks = MaskFile(str(base / line["ProbeMaskFileName"]), DARK) if line["IsTarget"] == "Y" else None
+    return Entry(
+        line["ProbeFileName"],
+        str(base / line["ProbeFileName"]),
+        masks,
+        str(original) if masks and original and original.is_file() else "",
+    )
+
+
+def find(root: Path) -> tuple[Listing, Listing]:
+    """Manipulated probes with masks and originals, and those that are not manipulated."""
+    base, lines = _read_table(root)
+    entries, skipped, seen = [], [], set()
+    for line in lines:
+        name = line["ProbeFileName"]
+        if name in seen:
+            skipped.append(Skipped(name, "listed twice", "the table's first line of it is used"))
+        elif line["IsTarget"] == "Y" and not line["ProbeMaskFileName"]:
+            skipped.append(Skipped(name, "no mask", "the table names none"))
+        else:
+            entries.append(_entry(base, line))
+        seen.add(name)
+    manipulated = [entry for entry in entries if entry.masks]
+    settings = {"mask_rule": DARK._asdict()}
+    return Listing(manipulated, skipped, settings), Listing([entry for entry in entries if not entry.masks], [], {})
+
+
+SET = PublishedSet(
+    name="nist16",
+    title="NIST16 (Nimble Challenge 2016)",
+    source="https://mfc.nist.gov (registration)",
+    licence="Research use, by NIST's agreement",
+    size="about 10 GB",
+    manipulated=564,
+    authentic=560,
+    signs=("probe", "reference/manipulation/*manipulation-ref.csv"),
+    find=find,
+)
+
+main = script(SET, __doc__)
+
+if __name__ == "__main__":
+    sys.exit(main())

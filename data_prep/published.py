@@ -1,0 +1,111 @@
+"""What the scripts of published data sets share: where a set comes from, finding its folders, one command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from data_prep import command
+from data_prep.entries import Listing, PreparationError
+from data_prep.files import require_folder
+from data_prep.listing import merge
+
+DEPTH = 3  # how far below --input a set's folders may lie: archives differ in how much they wrap around them
+PICTURES = ("manipulated", "authentic", "both")
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedSet:
+    """A data set, as its publishers offer it.
+
+    Attributes:
+        name: of its script and records.
+        title: what people call it.
+        source: where to get it.
+        licence: in a few words.
+        size: bytes to expect, in words.
+        manipulated: how many manipulated pictures its publishers count.
+        authentic: how many authentic ones.
+        signs: folders or files (patterns below the set's folder) that tell it from all others.
+        find: lists its manipulated and its authentic pictures, given the folder.
+    """
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    size: str
+    manipulated: int
+    authentic: int
+    signs: tuple[str, ...]
+    find: Callable[[Path], tuple[Listing, Listing]]
+
+    def expectation(self) -> str:
+        """What to expect of a download."""
+        return f"{self.manipulated:,} manipulated and {self.authentic:,} authentic pictures, {self.size}"
+
+
+def folders_below(root: Path) -> list[Path]:
+    """`root` and its subfolders down to DEPTH, the shallow ones first."""
+    found = [root]
+    for parent, subfolders, _ in os.walk(root, followlinks=True):
+        subfolders.sort()
+        depth = len(Path(parent).relative_to(root).parts) + 1
+        found.extend(Path(parent, name) for name in subfolders)
+        if depth == DEPTH:
+            subfolders.clear()
+    return sorted(found, key=lambda path: (len(path.parts), path))
+
+
+def find_folder(root: Path, *names: str) -> Path | None:
+    """The shallowest folder of one of these names, whatever the case; None where there is none."""
+    wanted = [name.casefold() for name in names]
+    return next((folder for folder in folders_below(root) if folder.name.casefold() in wanted), None)
+
+
+def need_folder(root: Path, *names: str) -> Path:
+    """As `find_folder`; a PreparationError where there is none."""
+    folder = find_folder(root, *names)
+    if folder is None:
+        raise PreparationError(
+            f"--input={root}: no folder named {' or '.join(map(repr, names))} in it; --help shows the expected tree"
+        )
+    return folder
+
+
+def matches(folder: Path, signs: Iterable[str]) -> bool:
+    """Whether every sign is there."""
+    return all(next(folder.glob(sign), None) is not None for sign in signs)
+
+
+def select(found: tuple[Listing, Listing], pictures: str) -> Listing:
+    """The part of a set that `--pictures` asks for."""
+    manipulated, authentic = found
+    return {"manipulated": manipulated, "authentic": authentic}.get(pictures) or merge([manipulated, authentic])
+
+
+def define_input(values: flags.FlagValues) -> None:
+    """The flags of every published set's script."""
+    flags.DEFINE_string("input", None, "The unpacked set's folder.", required=True, flag_values=values)
+    flags.DEFINE_enum("pictures", "manipulated", PICTURES, "Which of the set's pictures.", flag_values=values)
+    command.define_output(values)
+
+
+def script(published: PublishedSet, doc: str) -> Callable[[Sequence[str] | None], int]:
+    """The main function of a published set's script, when it needs no flags of its own."""
+
+    def run(args: flags.FlagValues) -> int:
+        found = published.find(require_folder(args.input, "--input"))
+        return command.convert(select(found, args.pictures), args)
+
+    return functools.partial(command.main, run, f"{doc.rstrip()}\n\n{about(published)}", define_input)
+
+
+def about(published: PublishedSet) -> str:
+    """Where the set is offered, under what licence, and what to expect."""
+    return f"Get it from {published.source}\n{published.expectation()}. {published.licence}."

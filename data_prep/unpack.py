@@ -1,0 +1,95 @@
+"""Records -> picture and mask files, in the field's interchange formats.
+
+    python -m data_prep.unpack --records=records --output=folder
+
+    folder/Tp/x.jpg  folder/Gt/x.png    manipulated pictures and masks (ManiDataset; masks are 0 and 255)
+    folder/Au/y.jpg                     authentic pictures
+    folder/dataset.json                 JsonDataset: [["folder/Tp/x.jpg", "folder/Gt/x.png"], [..., "Negative"]]
+    folder/test_datasets.json           {"folder": "folder/dataset.json"}
+    folder/list.txt                     MVSS-Net's list: picture, mask or None, label
+
+Pictures are written byte for byte as the records hold them. These formats take one mask a picture: a record with
+several, such as a photograph with COCO's objects, is counted and left out (data_prep.compose makes pictures of them).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import sys
+from pathlib import Path, PurePosixPath
+
+from absl import flags
+from tqdm import tqdm
+
+from data_prep import command
+from data_prep.entries import PreparationError
+from data_prep.interchange import NEGATIVE, NO_MASK
+from data_prep.stored import read_stored
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.records import open_records
+
+
+def flat_stem(name: str, taken: set[str]) -> str:
+    """A file stem for a record's name: without folders and spaces, and unlike those taken, which it joins."""
+    stem = re.sub(r"[\s/]+", "_", str(PurePosixPath(name).with_suffix("")))
+    unique, number = stem, 2
+    while unique.casefold() in taken:
+        unique, number = f"{stem}_{number}", number + 1
+    taken.add(unique.casefold())
+    return unique
+
+
+def write_lists(folder: Path, rows: list[tuple[str, str | None]]) -> None:
+    """Writes the list files of pictures and masks (None: authentic) beside them."""
+    as_json = [[image, mask or NEGATIVE] for image, mask in rows]
+    write_atomically(folder / "dataset.json", json.dumps(as_json, indent=1, ensure_ascii=False).encode())
+    sets = {folder.resolve().name: str(folder / "dataset.json")}
+    write_atomically(folder / "test_datasets.json", json.dumps(sets, ensure_ascii=False).encode())
+    lines = [f"{image} {mask or NO_MASK} {int(mask is not None)}\n" for image, mask in rows]
+    write_atomically(folder / "list.txt", "".join(lines).encode())
+
+
+def unpack(records_path: Path, folder: Path) -> dict[str, int]:
+    """Writes the files of all records; returns how many were manipulated, authentic and left out."""
+    records = open_records(records_path)
+    rows, taken, left_out = [], set(), 0
+    for number in tqdm(range(len(records)), unit="picture"):
+        name, image, masks = read_stored(records.read(number))
+        if len(masks) > 1:
+            left_out += 1
+            continue
+        stem = flat_stem(name, taken)
+        suffix = ".png" if image.startswith(b"\x89PNG") else ".jpg"
+        picture = folder / ("Tp" if masks else "Au") / f"{stem}{suffix}"
+        write_atomically(picture, image)
+        mask = folder / "Gt" / f"{stem}.png"
+        if masks:
+            write_atomically(mask, masks[0])
+        rows.append((str(picture), str(mask) if masks else None))
+    if not rows:
+        raise PreparationError(f"--records={records_path}: every record has several masks; see data_prep.compose")
+    write_lists(folder, rows)
+    manipulated = sum(mask is not None for _, mask in rows)
+    return {"manipulated": manipulated, "authentic": len(rows) - manipulated, "several masks, left out": left_out}
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("records", None, "Records folder.", required=True, flag_values=values)
+    flags.DEFINE_string("output", None, "Folder to write.", required=True, flag_values=values)
+
+
+def _run(args: flags.FlagValues) -> int:
+    try:
+        counts = unpack(Path(args.records), Path(args.output))
+    except OSError as error:
+        raise PreparationError(f"--output={args.output}: cannot be written ({error.strerror})") from error
+    print("\n".join(f"{count} {what}" for what, count in counts.items()))
+    return 0
+
+
+main = functools.partial(command.main, _run, __doc__, _define)
+
+if __name__ == "__main__":
+    sys.exit(main())

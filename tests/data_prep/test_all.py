@@ -1,0 +1,107 @@
+import io
+import json
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from data_prep import all as prepare_all
+from data_prep.archives import archive_stem, unpack_archive
+from data_prep.entries import PreparationError
+from gsr_tf.data.records import open_records
+from tests.data_prep.pictures import mask, photo, read_all
+
+
+def casia1(root):
+    photo(root / "Tp/Sp/Sp_D_CND_A_pla0005_pla0023_0281.jpg")
+    mask(root / "CASIA 1.0 groundtruth/Sp/Sp_D_CND_A_pla0005_pla0023_0281_gt.png")
+    (root / "Tp/CM").mkdir()
+    photo(root / "Au/Au_pla_0005.jpg")
+
+
+def carvalho(root):
+    photo(root / "DSO-1/splicing-01.png")
+    photo(root / "DSO-1/normal-01.png")
+    mask(root / "DSO-1-Fake-Images-Masks/splicing-01.png", value=0, background=255)
+
+
+def coco(root):
+    photo(root / "val2017/a.jpg")
+    pixels = np.zeros((24, 32), np.uint8, order="F")
+    pixels[:10, :10] = 1
+    outline = {"size": [24, 32], "counts": coco_mask.encode(pixels)["counts"].decode()}
+    annotations = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": 24, "width": 32}],
+        "annotations": [{"id": 1, "image_id": 1, "iscrowd": 0, "segmentation": outline}],
+    }
+    (root / "annotations").mkdir()
+    (root / "annotations/instances_val2017.json").write_text(json.dumps(annotations))
+
+
+def run(tmp_path):
+    flags = [f"--input={tmp_path / 'downloads'}", f"--output={tmp_path / 'out'}", "--processes=1"]
+    return prepare_all.main(["all", *flags])
+
+
+def test_folders_and_archives_are_recognised_and_prepared(tmp_path, capsys):
+    downloads = tmp_path / "downloads"
+    casia1(downloads / "some folder/CASIA1")
+    coco(downloads)
+    carvalho(tmp_path / "tifs-database")
+    shutil.make_archive(str(downloads / "tifs-database"), "zip", tmp_path, "tifs-database")
+    assert run(tmp_path) == 0
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["carvalho", "casia1", "coco_val2017", "unpacked"]
+    assert len(open_records(out / "casia1")) == 2
+    assert {record["name"]: len(record["masks"]) for record in read_all(out / "carvalho")[1]} == {
+        "splicing-01.png": 1,
+        "normal-01.png": 0,
+    }
+    assert len(read_all(out / "coco_val2017")[1][0]["masks"]) == 1
+    text = capsys.readouterr().out
+    assert "prepared: casia1, carvalho, coco_val2017" in text
+    assert "COVERAGE (COVER): not there. 100 manipulated and 100 authentic pictures" in text
+    assert "github.com/wenbihan/coverage" in text
+    assert run(tmp_path) == 0  # again: everything is there
+
+
+def test_one_bad_archive_does_not_keep_the_others_from_being_prepared(tmp_path, capsys):
+    casia1(tmp_path / "downloads/CASIA1")
+    (tmp_path / "downloads/broken.zip").write_bytes(b"PK no archive")
+    (tmp_path / "downloads/columbia.rar").write_bytes(b"Rar!")
+    assert run(tmp_path) == 1
+    captured = capsys.readouterr()
+    assert "broken.zip: cannot be unpacked" in captured.err and "columbia.rar: unpack it by hand" in captured.err
+    assert "prepared: casia1" in captured.out
+
+
+def test_nothing_there(tmp_path, capsys):
+    (tmp_path / "downloads").mkdir()
+    assert run(tmp_path) == 1
+    assert "CASIA 2.0: not there. 5,123 manipulated" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("member", ["../outside.txt", "/outside.txt", "a/../../outside.txt"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_archives_that_reach_outside_are_refused(tmp_path, member, kind):
+    archive = tmp_path / f"evil.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as opened:
+            opened.writestr(member, "x")
+    else:
+        with tarfile.open(archive, "w") as opened:
+            info = tarfile.TarInfo(member)
+            info.size = 1
+            opened.addfile(info, io.BytesIO(b"x"))
+    (tmp_path / "unpacked").mkdir()
+    with pytest.raises(PreparationError, match="would land outside"):
+        unpack_archive(archive, tmp_path / "unpacked")
+    assert list((tmp_path / "unpacked").iterdir()) == []
+
+
+def test_archive_names():
+    assert [archive_stem(Path(name)) for name in ("a.b.tar.gz", "A.ZIP", "x.jpg")] == ["a.b", "A", None]

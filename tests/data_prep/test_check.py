@@ -1,0 +1,165 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep import check, duplicates, folder, interchange
+from data_prep.inspection import looks_inverted, perceptual_hash
+from tests.data_prep.pictures import mask, photo, real_data
+
+
+def scene(seed, size=(64, 48)):
+    """[h, w, 3] uint8: a smooth random picture, unlike that of any other seed."""
+    noise = np.random.default_rng(seed).integers(0, 256, (12, 14, 3), dtype=np.uint8)
+    return cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
+
+
+def save(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+@pytest.fixture(name="root")
+def _root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(6):
+        save(tmp_path / f"set/Tp/{number}.png", scene(number))
+        mask(tmp_path / f"set/Gt/{number}.png", size=(64, 48))
+        save(tmp_path / f"set/Au/{number}.png", scene(number + 100))
+    return tmp_path
+
+
+def run(*paths):
+    code = check.main(["check", *map(str, paths), "--output=report", "--processes=1"])
+    return code, json.loads(Path("report/report.json").read_bytes())
+
+
+def test_a_clean_set_before_preparation(root):
+    code, report = run("set")
+    part = report["sets"]["set"]
+    assert code == 0
+    assert (part["found"], part["usable"], part["manipulated"], part["authentic"], part["masks"]) == (12, 12, 6, 6, 6)
+    assert part["share"] == {"least": 0.25, "median": 0.25, "most": 0.25}
+    assert part["width"]["median"] == 64 and part["height"]["median"] == 48
+    assert part["unusable"] == {} and part["looks_inverted"] == [] and part["look_the_same"] == []
+    assert Image.open("report/shares.png").size[0] > 500
+
+
+def test_the_same_set_after_preparation_reads_the_same(root):
+    _, before = run("set/Tp", "set")
+    interchange.main(["interchange", "--input=set", "--output=records", "--processes=1"])
+    _, after = run("records")
+    part = after["sets"]["records"]
+    assert (part["found"], part["masks"], part["share"]) == (6, 6, before["sets"]["set"]["share"])
+
+
+def test_what_is_wrong_is_found_and_sets_the_exit_code(root):
+    mask(root / "set/Gt/0.png", size=(60, 48))
+    mask(root / "set/Gt/1.png", size=(64, 48), value=0, background=255)
+    (root / "set/Tp/2.png").write_bytes(b"no picture")
+    save(root / "set/Tp/lonely.png", scene(77))
+    code, report = run("set")
+    part = report["sets"]["set"]
+    assert code == 3
+    assert part["unusable"] == {"no mask": 1, "picture cannot be read": 1, "sizes differ": 1}
+    assert part["looks_inverted"] == ["1.png"]
+    assert part["found"] == 13 == part["usable"] + len(part["unusable_files"])
+
+
+def test_pictures_that_look_the_same_within_and_between_sets(root, capsys):
+    save(root / "set/Au/copy.jpg", scene(103), quality=50)
+    save(root / "other/halved.png", cv2.resize(scene(104, (128, 96)), (64, 48), interpolation=cv2.INTER_AREA))
+    save(root / "other/new.png", scene(999))
+    code, report = run("set", "other")
+    assert code == 3
+    assert report["sets"]["set"]["look_the_same"] == [["Au/3.png", "Au/copy.jpg"]]
+    (shared,) = report["between"]
+    assert shared["sets"] == ["set", "other"]
+    assert [pair[:2] for pair in shared["pairs"]] == [["Au/4.png", "halved.png"]]
+    assert "set and other share 1 pictures" in capsys.readouterr().out
+
+
+def test_a_manipulated_picture_is_no_duplicate_of_its_own_original(root):
+    save(root / "set/Au/host.png", scene(0))
+    code, report = run("set")
+    assert code == 0 and report["sets"]["set"]["look_the_same"] == []
+
+
+def test_the_contact_sheet_outlines_the_mask(root):
+    save(root / "one/a.png", np.full((160, 240, 3), 128, np.uint8))
+    mask(root / "one/a_mask.png", size=(240, 160))
+    run("one")
+    sheet = np.asarray(Image.open("report/contact_sheet_one.png"))
+    tile = sheet[:160, :240]
+    red = (tile == (255, 0, 64)).all(-1)
+    assert red[:80, 119].all() and red[79, :120].all()  # the border of the upper left quarter
+    assert not red[100:].any() and not red[:, 140:].any() and (tile[20:60, 20:100] == 128).all()
+
+
+def test_nothing_to_check(root, capsys):
+    assert check.main(["check", "nowhere"]) == 1
+    assert "PATH=nowhere: no such folder" in capsys.readouterr().err
+    assert check.main(["check"]) == 2
+    (root / "empty").mkdir()
+    assert check.main(["check", "empty"]) == 1
+
+
+def test_processes_do_not_change_the_report(root):
+    _, one = run("set")
+    assert check.main(["check", "set", "--output=report2", "--processes=2"]) == 0
+    assert json.loads((root / "report2/report.json").read_bytes()) == one
+
+
+def test_inverted_masks_are_told_from_large_ones():
+    small = np.zeros((40, 60), np.uint8)
+    small[10:20, 10:30] = 1
+    large = np.zeros((40, 60), np.uint8)
+    large[2:38, 2:58] = 1  # most of the picture, none of its border
+    assert looks_inverted(1 - small) and not looks_inverted(small) and not looks_inverted(large)
+
+
+def test_hashes_survive_scaling_and_compression_and_tell_pictures_apart():
+    hashes = [perceptual_hash(scene(seed, (256, 192))) for seed in range(40)]
+    halved = [perceptual_hash(scene(seed, (128, 96))) for seed in range(40)]
+    twins = duplicates.between(hashes, halved)
+    assert [(twin.first, twin.second) for twin in twins] == [(number, number) for number in range(40)]
+    assert perceptual_hash(np.full((50, 50, 3), 7, np.uint8)) == b""  # too plain to compare
+
+
+def test_groups_of_duplicates_join_through_each_other(monkeypatch):
+    monkeypatch.setattr(duplicates, "BLOCK", 2)  # groups cross the blocks' borders
+    base = np.zeros(256, np.uint8)
+    base[::3] = 1
+    chain = [base.copy() for _ in range(3)]
+    chain[1][:20] ^= 1
+    chain[2][:40] ^= 1  # 20 from the second, 40 from the first
+    far = 1 - base
+    hashes = [np.packbits(bits).tobytes() for bits in (*chain, far, far)]
+    assert duplicates.within([hashes[0], b"", hashes[3], hashes[1], hashes[4], hashes[2]]) == [[0, 3, 5], [2, 4]]
+
+
+def test_a_set_repeated_many_times_is_quick_to_compare():
+    rng = np.random.default_rng(0)
+    hashes = [rng.bytes(32) for _ in range(10)] * 2000
+    assert [len(group) for group in duplicates.within(hashes)] == [2000] * 10
+
+
+def test_the_published_parts_hold_what_they_say(tmp_path):
+    casia, imd = real_data("casia1"), real_data("imd2020")
+    code = check.main(["check", str(casia), str(imd), f"--output={tmp_path}", "--processes=2"])
+    report = json.loads((tmp_path / "report.json").read_bytes())
+    assert {name: part["unusable"] for name, part in report["sets"].items()} == {"casia1": {}, "imd2020": {}}
+    assert (report["sets"]["casia1"]["manipulated"], report["sets"]["casia1"]["authentic"]) == (240, 207)
+    assert report["between"] == []
+    assert code == 3  # two masks of IMD2020 cover nearly all of their pictures
+
+
+def test_a_folder_prepared_twice_shares_every_picture(root, capsys):
+    for name in ("one", "two"):
+        folder.main(["folder", "--images=set/Tp", "--masks=set/Gt", f"--output={name}", "--processes=1"])
+    photo(root / "unused.png")
+    code, report = run("one", "two")
+    assert code == 3 and len(report["between"][0]["pairs"]) == 6

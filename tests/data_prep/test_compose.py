@@ -1,0 +1,108 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep import compose, folder
+from data_prep.compose import Recipe, draw_recipes
+from tests.data_prep.pictures import all_bytes, mask, photo, read_all
+
+
+@pytest.fixture(name="root")
+def _root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        photo(tmp_path / f"images/{number:03d}.png", size=(32, 24), seed=number)
+        mask(tmp_path / f"masks/{number:03d}.png")
+    for number in range(3):
+        photo(tmp_path / f"others/t {number}.png", size=(50, 40), seed=10 + number)
+    folder.main(["folder", "--images=images", "--masks=masks", "--output=sources", "--processes=1"])
+    folder.main(["folder", "--images=others", "--output=targets", "--processes=1"])
+    return tmp_path
+
+
+def run(output, *flags):
+    return compose.main(["compose", "--sources=sources", f"--output={output}", "--processes=1", *flags])
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_eq_1_in_whole_numbers():
+    rng = np.random.default_rng(0)
+    s, t = rng.integers(0, 256, (2, 6, 8, 3), dtype=np.uint8)
+    k = rng.integers(0, 2, (6, 8), dtype=np.uint8)
+    m, _ = compose.compose(s, k, t)
+    np.testing.assert_array_equal(m, k[..., None] * s + (1 - k[..., None]) * t)
+    np.testing.assert_array_equal(compose.compose(s, np.zeros_like(k), t)[0], t)
+    np.testing.assert_array_equal(compose.compose(s, np.ones_like(k), t)[0], s)
+
+
+def test_pictures_masks_lists_and_records_agree(root):
+    assert run("out", "--targets=targets", "--count=5") == 0
+    _, decoded = read_all(root / "out/records")
+    assert len(decoded) == 5
+    for record in decoded:
+        path = root / "out/Tp" / record["name"]
+        m, k = np.asarray(Image.open(path)), np.asarray(Image.open(root / "out/Gt" / path.name).convert("L"))
+        np.testing.assert_array_equal(record["image"], m)
+        np.testing.assert_array_equal(record["masks"][0][..., 0], k)
+        kind, source, target, *box, number = path.stem.split("_")
+        assert (kind, number) == ("Tp", "0") and [int(value) for value in box] == [0, 0, 25, 20]
+        t = np.asarray(Image.open(root / f"others/{target.replace('-', ' ')}.png"))
+        s = cv2.resize(np.asarray(Image.open(root / f"images/{source}.png")), (50, 40), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_array_equal(m[k == 0], t[k == 0])  # T is untouched where K = 0
+        np.testing.assert_array_equal(m[k == 255], s[k == 255])
+    listed = json.loads((root / "out/dataset.json").read_text())
+    assert [row[0].removeprefix("out/Tp/") for row in listed] and len(listed) == 5
+
+
+def test_the_seed_alone_decides(root):
+    run("one", "--count=8")
+    run("two", "--count=8", "--processes=2")
+    run("three", "--count=8", "--seed=1")
+    assert files(root / "one/Tp") == files(root / "two/Tp")
+    assert all_bytes(root / "one/records") == all_bytes(root / "two/records")
+    assert set(files(root / "one/Tp")) != set(files(root / "three/Tp"))
+
+
+def test_started_again_it_ends_with_the_same_files(root):
+    run("out", "--count=6")
+    before = files(root / "out")
+    for path in list((root / "out/Tp").iterdir())[:3]:
+        path.unlink()
+    assert run("out", "--count=6") == 0
+    assert files(root / "out") == before
+
+
+def test_a_folder_of_other_composites_is_left_alone(root, capsys):
+    run("out", "--count=3")
+    before = files(root / "out")
+    assert run("out", "--count=4") == 1
+    assert "holds other files" in capsys.readouterr().err
+    assert files(root / "out") == before
+
+
+def test_no_picture_is_pasted_into_itself_and_pairs_take_turns():
+    pairs = np.array([[0, 0], [0, 1], [1, 0], [2, 0]])
+    recipes = draw_recipes(pairs, ["a", "b", "c"], ["a", "b", "c"], 8, seed=3)
+    assert len(set(recipes)) == 8 and all(recipe.source != recipe.target for recipe in recipes)
+    assert recipes == draw_recipes(pairs, ["a", "b", "c"], ["a", "b", "c"], 8, seed=3)
+    every = draw_recipes(pairs, ["a", "b", "c"], ["c"], 3, seed=0)
+    assert sorted(every) == [Recipe(0, 0, 0), Recipe(0, 1, 0), Recipe(1, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--count=1000"], "allow 12 different composites at most"),
+        (["--targets=nowhere"], "--targets=nowhere: no such folder"),
+        (["--sources=targets"], "no record has a mask"),
+    ],
+)
+def test_wrong_input_gets_a_message(root, capsys, flags, message):
+    assert run("out", *flags) == 1
+    assert message in capsys.readouterr().err

@@ -1,0 +1,120 @@
+import json
+
+import numpy as np
+import pytest
+
+from data_prep import folder, interchange, unpack
+from tests.data_prep.pictures import mask, photo, read_all, skipped_of
+
+
+@pytest.fixture(name="root", autouse=True)
+def _root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def prepare(source):
+    assert interchange.main(["interchange", f"--input={source}", "--output=out", "--processes=1"]) == 0
+
+
+def masks_by_name(records):
+    return {record["name"]: len(record["masks"]) for record in records}
+
+
+def test_mani_dataset_pairs_by_name_though_a_stray_file_shifts_the_order(root):
+    for stem in "abc":
+        photo(root / f"set/Tp/{stem}.jpg")
+    mask(root / "set/Gt/b.png")
+    mask(root / "set/Gt/c_gt.png")
+    (root / "set/Gt/_list.txt").write_text("b c")
+    prepare("set")
+    assert masks_by_name(read_all(root / "out")[1]) == {"b.jpg": 1, "c.jpg": 1}
+    assert skipped_of(root / "out") == {"a.jpg": "no mask", "_list.txt": "not a picture"}
+
+
+def test_mani_dataset_pairs_by_order_only_without_any_name_in_common(root, capsys):
+    photo(root / "set/Tp/1.jpg", size=(20, 20))
+    photo(root / "set/Tp/2.jpg", size=(30, 30))
+    mask(root / "set/Gt/m1.png", size=(20, 20))
+    mask(root / "set/Gt/m2.png", size=(30, 30))
+    prepare("set")
+    assert "paired by order" in capsys.readouterr().err
+    assert masks_by_name(read_all(root / "out")[1]) == {"1.jpg": 1, "2.jpg": 1}
+
+
+@pytest.mark.parametrize("base", [".", "elsewhere"], ids=["from here", "from the file"])
+def test_json_dataset(root, base):
+    photo(root / base / "a b.jpg")
+    mask(root / base / "m.png")
+    photo(root / base / "c.jpg")
+    (root / base / "set.json").write_text(json.dumps([["a b.jpg", "m.png"], ["c.jpg", "Negative"], ["c.jpg", "m.png"]]))
+    prepare(f"{base}/set.json")
+    assert masks_by_name(read_all(root / "out")[1]) == {"a b.jpg": 1, "c.jpg": 0}
+    assert skipped_of(root / "out") == {"c.jpg": "listed twice"}
+
+
+def test_mvss_list(root):
+    photo(root / "a b.jpg")
+    mask(root / "m.png")
+    photo(root / "c.jpg")
+    (root / "list.txt").write_text("a b.jpg m.png 1\nc.jpg None 0\ngone.jpg None 0\n\n")
+    prepare("list.txt")
+    assert masks_by_name(read_all(root / "out")[1]) == {"a b.jpg": 1, "c.jpg": 0}
+    assert skipped_of(root / "out") == {"gone.jpg": "picture cannot be read"}
+
+
+def test_test_datasets_json_gives_one_records_folder_a_set(root):
+    photo(root / "x/Tp/a.jpg")
+    mask(root / "x/Gt/a.png")
+    photo(root / "c.jpg")
+    (root / "y.json").write_text(json.dumps([["c.jpg", "Negative"]]))
+    (root / "test_datasets.json").write_text(json.dumps({"X": "x", "Y": "y.json"}))
+    prepare("test_datasets.json")
+    assert masks_by_name(read_all(root / "out/X")[1]) == {"a.jpg": 1}
+    assert masks_by_name(read_all(root / "out/Y")[1]) == {"c.jpg": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", "[[1, 2]]", "element 0 is [1, 2]"),
+        ("a.json", "3", "neither a list"),
+        ("a.json", "[", "damaged JSON"),
+        ("a.txt", "x.jpg y.png\n", "line 1 is 'x.jpg y.png'"),
+        ("b.txt", None, "cannot be read"),
+        ("a.json", '{"X": "nowhere"}', "nowhere"),
+    ],
+)
+def test_files_of_no_format_get_a_message(root, capsys, name, text, message):
+    if text is not None:
+        (root / name).write_text(text)
+    assert interchange.main(["interchange", f"--input={name}", "--output=out"]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["files", "files/dataset.json", "files/list.txt"])
+def test_unpacked_records_come_back_the_same(root, source):
+    for number, name in enumerate(["a/x.jpg", "b/x.jpg", "with space é.tif"]):
+        photo(root / "set/Tp" / name, seed=number)
+        mask(root / "set/Gt" / name.replace(name[-4:], ".png"))
+    assert folder.main(["folder", "--images=set/Tp", "--masks=set/Gt", "--output=before"]) == 0
+    assert unpack.main(["unpack", "--records=before", "--output=files"]) == 0
+    assert sorted(path.name for path in (root / "files/Gt").iterdir()) == ["a_x.png", "b_x.png", "with_space_é.png"]
+    prepare(source)
+    for before, after in zip(read_all(root / "before")[1], read_all(root / "out")[1]):
+        assert before["bytes"] == after["bytes"]
+        np.testing.assert_array_equal(before["masks"], after["masks"])
+
+
+def test_unpacked_authentic_pictures(root):
+    photo(root / "set/a.jpg")
+    folder.main(["folder", "--images=set", "--output=before"])
+    assert unpack.main(["unpack", "--records=before", "--output=files"]) == 0
+    assert json.loads((root / "files/dataset.json").read_text()) == [["files/Au/a.jpg", "Negative"]]
+    assert json.loads((root / "files/test_datasets.json").read_text()) == {"files": "files/dataset.json"}
+    assert (root / "files/list.txt").read_text() == "files/Au/a.jpg None 0\n"
+
+
+def test_stems_stay_apart():
+    taken = set()
+    assert [unpack.flat_stem(name, taken) for name in ("a/b.jpg", "a_b.png", "A b.tif")] == ["a_b", "a_b_2", "A_b_3"]
