@@ -16,9 +16,9 @@ class Panel(NamedTuple):
     """One picture of a grid.
 
     Attributes:
-        values: [h, w, 3] uint8 RGB, or [h, w] with 0 drawn dark and the highest bright.
+        values: [h, w, 3] uint8 RGB, [h, w] bool, or [h, w] scores, 0 drawn dark and the highest bright.
         title: above it.
-        highest: of [h, w] values; None: the panel's own highest.
+        highest: of scores; None: the panel's own highest.
     """
 
     values: np.ndarray
@@ -56,6 +56,8 @@ def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str] = ()) -> bytes:
 def _draw(axis, panel: Panel) -> None:
     if panel.values.ndim == 3:
         axis.imshow(panel.values)
+    elif panel.values.dtype == bool:
+        axis.imshow(panel.values, cmap="gray", vmin=0, vmax=1)
     else:
         axis.imshow(panel.values, cmap="magma", vmin=min(0.0, panel.values.min()), vmax=panel.highest)
     axis.set_title(panel.title, fontsize=8)
@@ -70,7 +72,7 @@ def samples(pictures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> bytes:
     return grid(
         [
             [Panel(picture, name) for name, picture, _ in pictures],
-            [Panel(np.float32(mask)) for _, _, mask in pictures],
+            [Panel(mask) for _, _, mask in pictures],
         ]
     )
 
@@ -115,7 +117,7 @@ def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: 
         axis.set_xticks(range(len(ticks)), ["none", *(name.partition("-")[2] for name in names)])
         axis.set_xlabel(kind)
         axis.grid(alpha=0.3)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.1 * max(max(scores.values()) for scores in curves.values()))
     axes[0].set_ylabel(metric)
     axes[0].legend(fontsize=7)
     return png(figure)

@@ -47,9 +47,9 @@ def draw(items: Sequence[Item], scorer: Scorer, names: Sequence[str], values: np
             rows.append(
                 [
                     Panel(picture, _short(names[position])),
-                    Panel(scores, f"{scorer.method.name}", highest),
-                    Panel(np.float32(scores > threshold), f"F1 {values[position]:.3f}"),
-                    Panel(np.float32(mask), "truth"),
+                    Panel(scores, scorer.method.name, highest),
+                    Panel(scores > threshold, f"F1 {values[position]:.3f}"),
+                    Panel(mask, "truth"),
                 ]
             )
             labels.append(kind)

@@ -62,10 +62,13 @@ def _scores(summary: dict) -> list[str]:
             + (line["pictures"], line["resolution"])
         )
     header = ("protocol", "metric", "value", "interval", "threshold", "pictures", "resolution")
+    without = [name for name in summary["protocols"] if name not in {line["protocol"] for line in summary["scores"]}]
+    missing = [html.note(f"Without a score, for want of probabilities or of such pictures: {', '.join(without)}.")]
     definitions = [(name, one["definition"], one["source"]) for name, one in summary["protocols"].items()]
     return [
         html.heading("Scores"),
         html.table(header, rows),
+        *(missing if without else []),
         html.heading("What the protocols are"),
         html.table(("protocol", "definition", "source"), definitions),
     ]
