@@ -31,6 +31,8 @@ from gsr_tf.evaluation.rows import ROWS, Row
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.evaluation.tables import NOT_RUN, Cell
 
+# All are evaluated, so that a table under another protocol costs nothing.
+CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")
 # The flagfiles are a checkout's, and name one another relative to its root.
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,6 +51,7 @@ def _define(values: flags.FlagValues) -> None:
         flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list("rows", [], "Only these rows; all by default.", flag_values=values)
+    flags.DEFINE_enum("protocol", "paper", CELL_PROTOCOLS, "What the cells show.", flag_values=values)
     text("output", None, "Folder for tableN.md, .csv, .html and every evaluation.", required=True)
     text("runs", "runs", "Folder of training runs; a row's is named as its flagfile.")
     text("source_records", None, "Records of S to train on; without them nothing is trained.")
@@ -117,10 +120,11 @@ def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagVal
     cells = {}
     for one in sets:
         folder = Path(args.output) / "evaluations" / one.name / _slug(row.name)
-        summary = study.run(folder, one, method, protocols.choose(["paper", "fixed-0.5"]), (), postprocessing)["none"]
-        lines = {line["metric"]: line for line in summary["scores"] if line["protocol"] == "paper"}
+        summary = study.run(folder, one, method, protocols.choose(CELL_PROTOCOLS), (), postprocessing)["none"]
+        lines = {line["metric"]: line for line in summary["scores"] if line["protocol"] == args.protocol}
+        how = _how(row, summary, args) if lines else f"{NOT_RUN}: {args.protocol} needs a map of probabilities"
         for metric in metrics:
-            cells[row.name, one.name, metric] = Cell(lines.get(metric), _how(row, summary, args))
+            cells[row.name, one.name, metric] = Cell(lines.get(metric), how)
     return cells
 
 
@@ -130,9 +134,9 @@ def _slug(name: str) -> str:
 
 def _how(row: Row, summary: dict, args: flags.FlagValues) -> str:
     origin = row.method or f"flags/{row.flagfile} {' '.join(args.training)}, {summary['method_fingerprint']}"
-    pictures = summary["pictures"]
+    protocol, pictures = protocols.PROTOCOLS[args.protocol], summary["pictures"]
     return (
-        f"{origin}; protocol paper, native resolution, post-processing {summary['postprocessing']}, "
+        f"{origin}; protocol {protocol.name}, {protocol.resolution}, post-processing {summary['postprocessing']}, "
         f"{pictures['manipulated']} pictures, {pictures['skipped']} skipped, data {summary['data_fingerprint']}"
     )
 
@@ -155,7 +159,7 @@ def _action(args: flags.FlagValues) -> int:
         if not args.rows or row.name in args.rows:
             cells.update(row_cells(row, table, sets, args))
             tables.write(args.output, table, shown, cells)
-    print(tables.markdown(table, shown, cells))
+    print(f"{tables.markdown(table, shown, cells)}\nin {args.output}, with every evaluation")
     failed = [cell.how for cell in cells.values() if "exit code" in cell.how]
     return 1 if failed else 0
 

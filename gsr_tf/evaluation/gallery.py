@@ -38,7 +38,7 @@ def draw(items: Sequence[Item], scorer: Scorer, names: Sequence[str], values: np
         values: [pictures] the F1 of each.
         threshold: where the map is cut.
     """
-    by_name = {item.name: item for item in items}
+    by_name = {item.name: item for item in reversed(items)}  # the first of a name is the one that was scored
     rows, labels = [], []
     for kind, positions in chosen(values).items():
         for position in positions:

@@ -79,8 +79,15 @@ def long(table: int, data_sets: Sequence[str], cells: Cells) -> dict[str, list]:
 
 
 def _made(table: int, data_sets: Sequence[str], cells: Cells) -> list[tuple[str, str, str]]:
+    """(row, data sets, how): data sets whose cells were made alike share a line."""
     metric = METRICS[table][-1]
-    return [(row.name, name, cells[row.name, name, metric].how) for row in ROWS[table] for name in data_sets]
+    lines = []
+    for row in ROWS[table]:
+        alike: dict[str, list[str]] = {}
+        for name in data_sets:
+            alike.setdefault(cells[row.name, name, metric].how, []).append(name)
+        lines += [(row.name, ", ".join(names), how) for how, names in alike.items()]
+    return lines
 
 
 def markdown(table: int, data_sets: Sequence[str], cells: Cells) -> str:
@@ -89,7 +96,7 @@ def markdown(table: int, data_sets: Sequence[str], cells: Cells) -> str:
     lines = [f"# {TITLES[table]}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     lines += ["", CAVEAT, "", "## How each cell was made", ""]
-    lines += [f"- {row}, {name}: {how}" for row, name, how in _made(table, data_sets, cells)]
+    lines += [f"- {row} ({names}): {how}" for row, names, how in _made(table, data_sets, cells)]
     return "\n".join(lines) + "\n"
 
 
@@ -100,7 +107,7 @@ def write(path: str | os.PathLike, table: int, data_sets: Sequence[str], cells: 
         html.table(header, rows),
         html.note(CAVEAT),
         html.heading("How each cell was made"),
-        html.table(("row", "data set", "how"), _made(table, data_sets, cells)),
+        html.table(("row", "data sets", "how"), _made(table, data_sets, cells)),
     ]
     contents = {
         "md": markdown(table, data_sets, cells).encode(),

@@ -9,25 +9,14 @@ from gsr_tf import evaluate
 from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import Method
 from gsr_tf.data.pictures import PictureError, encode_png
-from gsr_tf.data.records import encode_example, open_records, write_index
+from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import attacks, items, outputs, runner, study
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import choose
 from gsr_tf.evaluation.study import DataSet
-
-SHAPE = (48, 64)
-
-
-def sample(seed):
-    """A picture whose manipulated square is brighter, so that brightness is a fair detector."""
-    rng = np.random.default_rng(seed)
-    mask = np.zeros(SHAPE, bool)
-    top, left = rng.integers(4, 20, 2)
-    mask[top : top + 20, left : left + 24] = True
-    picture = rng.integers(0, 140, (*SHAPE, 3)) + 60 * mask[..., None]
-    return picture.astype(np.uint8), mask
-
+from tests.evaluation import toy_records
+from tests.evaluation.toy_records import sample
 
 BRIGHTNESS = Method("brightness", lambda picture: picture.mean(axis=2) / 255, probabilities=True)
 ITEMS = [Item(f"picture {seed}", lambda seed=seed: sample(seed)) for seed in range(5)]
@@ -111,19 +100,7 @@ def test_quantile_grid_comes_from_the_methods_own_scores():
 @pytest.fixture(name="records")
 def make_records(tmp_path):
     """Three pictures: one mask, two masks, authentic."""
-    columns = {name: [] for name in ("shard", "offset", "length", "name", "height", "width", "masks", "original")}
-    payload = b""
-    for seed, masks in ((0, 1), (1, 2), (2, 0)):
-        picture, mask = sample(seed)
-        pngs = [encode_png(np.uint8(mask) * 255), encode_png(np.uint8(mask[::-1, ::-1]) * 255)][:masks]
-        data = encode_example(encode_png(picture), f"picture {seed}", pngs)
-        row = (0, len(payload), len(data), f"picture {seed}", *SHAPE, masks, 0)
-        for name, value in zip(columns, row):
-            columns[name].append(value)
-        payload += data
-    (tmp_path / "shard").write_bytes(payload)
-    write_index(tmp_path, shards=[{"file": "shard", "bytes": len(payload)}], columns=columns)
-    return tmp_path
+    return toy_records.write(tmp_path / "records")
 
 
 def test_records_give_one_item_a_mask_and_authentic_pictures_last(records):
