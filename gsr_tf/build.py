@@ -47,15 +47,22 @@ def preparation(config: Config, **changes: Any) -> Preparation:
     return Preparation(**{**settings, **changes})
 
 
-def network_settings(config: Config) -> dict:
+def segmenter_settings(config: Config) -> dict[str, Any]:
+    """The keyword arguments of `build_segmenter`."""
+    return {
+        "width": config.width,
+        "head_kernel": config.head_kernel,
+        "half_pixel": config.half_pixel,
+        "boundary_branch": config.boundary_branch,
+        "dropout": config.dropout,
+    }
+
+
+def network_settings(config: Config) -> dict[str, Any]:
     """The keyword arguments of `GSRNet`."""
     return dict(
-        width=config.width,
-        head_kernel=config.head_kernel,
-        half_pixel=config.half_pixel,
-        boundary_branch=config.boundary_branch,
+        **segmenter_settings(config),
         boundary_size=config.boundary_size,
-        dropout=config.dropout,
         segment_on=config.segment_on,
         refine_on=config.refine_on,
         refine_steps=config.refine_steps,

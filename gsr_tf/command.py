@@ -16,6 +16,7 @@ from gsr_tf.config import ConfigError
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import RecordsError
 from gsr_tf.evaluation.errors import EvaluationError
+from gsr_tf.inference.saved_model import ExportError
 from gsr_tf.models.weights import WeightsError
 from gsr_tf.training.checkpoints import CheckpointError
 from gsr_tf.training.loop import NonFiniteLoss
@@ -29,6 +30,7 @@ USER_ERRORS = (
     CheckpointError,
     EvaluationError,
     NonFiniteLoss,
+    ExportError,
     OSError,
     tf.errors.ResourceExhaustedError,
 )
