@@ -14,11 +14,9 @@ from typing import Optional
 from absl import flags
 
 from gsr_tf import command
-from gsr_tf.comparators import methods, saved_model
-from gsr_tf.comparators.method import Method
+from gsr_tf.comparators import methods
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
-from gsr_tf.evaluation.errors import MethodError
 from gsr_tf.evaluation.postprocessing import POSTPROCESSING
 from gsr_tf.evaluation.study import DataSet
 
@@ -40,15 +38,6 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "postprocessing", "none", list(POSTPROCESSING), "What is done to each score map.", flag_values=values
     )
-
-
-def chosen_method(path: str | None, method: str | None) -> Method:
-    """The method that --saved_model or --method names; raises MethodError unless one of them does."""
-    if (path is None) == (method is None):
-        raise MethodError("give one of --saved_model=DIR and --method=NAME")
-    if method is not None:
-        return methods.choose(method)
-    return saved_model.load(path)
 
 
 def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
@@ -78,7 +67,7 @@ def printed(summaries: dict[str, dict]) -> str:
 
 def _action(args: flags.FlagValues) -> None:
     data_set = chosen_data_set(args.records, args.pairs)
-    method = chosen_method(args.saved_model, args.method)
+    method = methods.from_flags(args.saved_model, args.method)
     chosen = protocols.choose(args.protocols)
     summaries = study.run(args.output, data_set, method, chosen, attacks.parse_all(args.attacks), args.postprocessing)
     report.write(args.output, data_set, method, args.postprocessing, summaries)

@@ -110,7 +110,7 @@ def figure_5(args: flags.FlagValues) -> bytes:
         if not path.is_file():
             raise EvaluationError(f"--evaluations={one}: no {path}; evaluate with --attacks=figure-5 first")
         with path.open(encoding="utf-8") as stream:
-            scores = {row["attack"]: float(row["f1 re-optimised"]) for row in csv.DictReader(stream)}
+            scores = {row["attack"]: float(row["f1 re-optimised"] or "nan") for row in csv.DictReader(stream)}
         curves[label or folder] = scores
     return figures.robustness(curves)
 

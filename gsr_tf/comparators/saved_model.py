@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.comparators.method import Method
-from gsr_tf.evaluation.errors import MethodError
+from gsr_tf.inference import saved_model
 
 
 def fingerprint(path: Path) -> str:
@@ -32,18 +32,14 @@ def load_maps(path: str | os.PathLike, flag: str = "--saved_model") -> Callable[
         flag: the flag that gave it, for the messages.
 
     Raises:
-        MethodError: there is no such folder, or it holds something else.
+        ExportError: there is no such folder, or it holds something else.
     """
-    if not (Path(path) / "saved_model.pb").is_file():
-        raise MethodError(f"{flag}={path}: no SavedModel there; make one with `python -m gsr_tf.export`")
-    detector = tf.saved_model.load(str(path))
-    if not callable(detector):
-        raise MethodError(f"{flag}={path}: it cannot be called with a picture; export it with gsr_tf.export")
+    detector = saved_model.load(path, flag)
     return lambda picture: {name: found.numpy()[..., 0] for name, found in detector(tf.constant(picture)).items()}
 
 
 def load(path: str | os.PathLike, flag: str = "--saved_model") -> Method:
-    """The method of an exported detector, named by its folder; raises MethodError as `load_maps`."""
+    """The method of an exported detector, named by its folder; raises ExportError as `load_maps`."""
     maps = load_maps(path, flag)
     return Method(
         name=Path(path).name,

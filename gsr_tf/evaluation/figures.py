@@ -117,7 +117,7 @@ def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: 
         axis.set_xticks(range(len(ticks)), ["none", *(name.partition("-")[2] for name in names)])
         axis.set_xlabel(kind)
         axis.grid(alpha=0.3)
-        axis.set_ylim(0, 1.1 * max(max(scores.values()) for scores in curves.values()))
+        axis.set_ylim(0, 1.1 * np.nanmax([score for scores in curves.values() for score in scores.values()]))
     axes[0].set_ylabel(metric)
     axes[0].legend(fontsize=7)
     return png(figure)

@@ -13,6 +13,7 @@ from gsr_tf.evaluation.published import CAVEAT, METRICS, TITLES
 from gsr_tf.evaluation.rows import ROWS, published
 
 NOT_RUN = "not run"
+LEGEND = 'In each cell: ours / the paper\'s, "-" where it has none.'
 
 
 class Cell(NamedTuple):
@@ -48,16 +49,17 @@ def _three(value: float) -> str:
 
 
 def wide(table: int, data_sets: Sequence[str], cells: Cells) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: for each data set and metric ours, then the paper's."""
+    """Header and rows, a column a data set and metric; in each cell ours, then the paper's."""
     columns = [(name, metric) for name in data_sets for metric in METRICS[table]]
-    header = ["", *(f"{name} {metric.upper()}{whose}" for name, metric in columns for whose in ("", ", paper"))]
-    rows = []
-    for row in ROWS[table]:
-        line = [row.name]
-        for name, metric in columns:
-            line += [_shown(cells[row.name, name, metric]), _paper(table, row.name, metric, name)]
-        rows.append(line)
-    return header, rows
+    rows = [
+        [row.name]
+        + [
+            f"{_shown(cells[row.name, name, metric])} / {_paper(table, row.name, metric, name)}"
+            for name, metric in columns
+        ]
+        for row in ROWS[table]
+    ]
+    return ["", *(f"{name} {metric.upper()}" for name, metric in columns)], rows
 
 
 def long(table: int, data_sets: Sequence[str], cells: Cells) -> dict[str, list]:
@@ -95,7 +97,7 @@ def markdown(table: int, data_sets: Sequence[str], cells: Cells) -> str:
     header, rows = wide(table, data_sets, cells)
     lines = [f"# {TITLES[table]}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    lines += ["", CAVEAT, "", "## How each cell was made", ""]
+    lines += ["", f"{LEGEND} {CAVEAT}", "", "## How each cell was made", ""]
     lines += [f"- {row} ({names}): {how}" for row, names, how in _made(table, data_sets, cells)]
     return "\n".join(lines) + "\n"
 
@@ -105,7 +107,7 @@ def write(path: str | os.PathLike, table: int, data_sets: Sequence[str], cells: 
     header, rows = wide(table, data_sets, cells)
     page = [
         html.table(header, rows),
-        html.note(CAVEAT),
+        html.note(f"{LEGEND} {CAVEAT}"),
         html.heading("How each cell was made"),
         html.table(("row", "data sets", "how"), _made(table, data_sets, cells)),
     ]

@@ -15,6 +15,7 @@ from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import choose
 from gsr_tf.evaluation.study import DataSet
+from gsr_tf.inference.saved_model import ExportError
 from tests.evaluation import toy_records
 from tests.evaluation.toy_records import sample
 
@@ -195,12 +196,12 @@ def test_printed_scores_carry_all_that_they_mean(tmp_path):
 
 def test_the_command_line_names_what_is_missing(records):
     with pytest.raises(ValueError, match="--saved_model=DIR and --method=NAME"):
-        evaluate.chosen_method(None, None)
+        methods.from_flags(None, None)
     with pytest.raises(ValueError, match="--records=DIR and --pairs=FILE"):
         evaluate.chosen_data_set(str(records), "list.csv")
-    with pytest.raises(ValueError, match="--saved_model=.*no SavedModel there"):
-        evaluate.chosen_method(str(records), None)
-    assert evaluate.chosen_method(None, "cfa").name == "cfa"
+    with pytest.raises(ExportError, match="--saved_model=.*not a SavedModel folder"):
+        methods.from_flags(str(records), None)
+    assert methods.from_flags(None, "cfa").name == "cfa"
     assert len(evaluate.chosen_data_set(str(records), None).items) == 4
 
 
