@@ -28,7 +28,7 @@ def test_generator_gives_pictures_in_network_range():
     g_m = build_generator(width=0.05)([m, tf.zeros([2, 256, 256, 1])])
     assert g_m.shape == [2, 256, 256, 3]
     pixels = g_m + [104.00698793, 116.66876762, 122.67891434]
-    assert 0 <= np.min(pixels) and np.max(pixels) <= 255
+    assert np.min(pixels) >= 0 and np.max(pixels) <= 255
 
 
 def test_a_discriminator_logit_sees_70_pixels():
@@ -64,7 +64,7 @@ def test_a_picture_never_depends_on_its_batch_mates():
     together = manipulation_probability(segmenter, x)
     alone = manipulation_probability(segmenter, x[1:2])
     np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
-    assert np.all((0 <= together) & (together <= 1))
+    assert np.all((together >= 0) & (together <= 1))
 
 
 def test_dropout_acts_in_training_alone():
