@@ -68,7 +68,7 @@ def training_stream(
     """
     pairs = source_pairs(sources, preparation.with_original)
     if len(targets) < 2:
-        raise RecordsError(f"--target_records={targets.path}: {len(targets)} pictures; at least 2 are needed")
+        raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
     same = sources.fingerprint == targets.fingerprint
 
     def read(i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -96,7 +96,7 @@ def source_pairs(sources: Records, with_original: bool) -> np.ndarray:
         pairs = pairs[np.asarray(sources.columns["original"])[pairs[:, 0]] > 0]
     if not len(pairs):
         what = "pictures with a mask and their own authentic original" if with_original else "pictures with a mask"
-        raise RecordsError(f"--source_records={sources.path}: no {what} among its {len(sources)} records")
+        raise RecordsError(f"{sources.flag}={sources.path}: no {what} among its {len(sources)} records")
     return pairs
 
 
