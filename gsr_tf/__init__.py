@@ -1,1 +1,11 @@
 """GSR-Net (Zhou et al., AAAI 2020) in TensorFlow: generate, segment and refine manipulated pictures."""
+
+import os
+import warnings
+
+# TensorFlow's start-up notes and TensorFlow Addons' farewell are not for the users of these commands. Errors that
+# matter are raised as exceptions. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# oneDNN's kernels double a CPU's speed here; TensorFlow 2.15 turns them on by itself only where there is AVX-512.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")

@@ -1,0 +1,79 @@
+"""What all command lines share: flags of their own, help that teaches, errors a user can act on.
+
+Exit codes: 0 done, 1 an error that the message explains, 2 wrong flags, 128 + n ended by signal n.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Optional
+
+import tensorflow as tf
+from absl import flags
+
+from gsr_tf.config import ConfigError
+from gsr_tf.data.pictures import PictureError
+from gsr_tf.data.records import RecordsError
+from gsr_tf.evaluation.errors import EvaluationError
+from gsr_tf.inference.saved_model import ExportError
+from gsr_tf.models.weights import WeightsError
+from gsr_tf.training.checkpoints import CheckpointError
+from gsr_tf.training.loop import NonFiniteLoss
+
+# What a user can mend; anything else is a defect and keeps its traceback.
+USER_ERRORS = (
+    ConfigError,
+    PictureError,
+    RecordsError,
+    WeightsError,
+    CheckpointError,
+    EvaluationError,
+    NonFiniteLoss,
+    ExportError,
+    OSError,
+    tf.errors.ResourceExhaustedError,
+)
+
+
+def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], None]) -> Optional[flags.FlagValues]:
+    """The flags of one command; None when `--help` was asked for and printed.
+
+    Args:
+        argv: the command line, the program's name first.
+        doc: the command's documentation.
+        define: defines its flags.
+
+    Raises:
+        flags.Error: a flag that is unknown, missing or of a wrong value.
+    """
+    values = flags.FlagValues()
+    define(values)
+    if {"--help", "-h", "-help", "--helpfull"} & set(argv):
+        print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{values.get_help('  ')}")
+        return None
+    extra = values(argv)[1:]
+    if extra:
+        raise flags.Error(f"unexpected argument {extra[0]!r}; flags are written --name=value")
+    return values
+
+
+def main(
+    action: Callable[[flags.FlagValues], Optional[int]],
+    doc: str,
+    define: Callable[[flags.FlagValues], None],
+    argv: Optional[Sequence[str]] = None,
+) -> int:
+    """Runs a command: parses its flags, calls `action` with them, turns errors into messages and exit codes."""
+    try:
+        values = parse(sys.argv if argv is None else argv, doc, define)
+        return 0 if values is None else action(values) or 0
+    except flags.Error as error:
+        print(f"error: {error}; --help explains all flags", file=sys.stderr)
+        return 2
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

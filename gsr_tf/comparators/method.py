@@ -1,0 +1,52 @@
+"""The one interface of every method: a picture in, a score map out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from gsr_tf.evaluation.errors import ScoreError
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A way to score pixels.
+
+    Attributes:
+        name: how tables call it.
+        score: [h, w, 3] uint8 RGB -> [h, w] float, higher = manipulated. A method that `uses_truth` is called with
+            the mask as well, [h, w] bool: floors and ceilings, no detectors.
+        probabilities: the map is a probability in [0, 1], so that a threshold of 0.5 means something. Other maps
+            get a grid of quantiles, and no score at a fixed threshold.
+        minimum_side: smallest height and width, in pixels, that the method can work on.
+        fingerprint: of what the scores depend on besides the picture (a model's weights); empty for none.
+        uses_truth: see `score`.
+    """
+
+    name: str
+    score: Callable[..., np.ndarray]
+    probabilities: bool
+    minimum_side: int = 1
+    fingerprint: str = ""
+    uses_truth: bool = False
+
+    def __call__(self, picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """[h, w] scores of the picture, [h, w, 3] uint8; `mask`, [h, w] bool, for methods that use the truth.
+
+        Raises:
+            ScoreError: the picture is smaller than the method can work on.
+        """
+        height, width = picture.shape[:2]
+        if min(height, width) < self.minimum_side:
+            raise ScoreError(f"{width}x{height} pixels; {self.name} needs at least {self.minimum_side} on each side")
+        return self.score(picture, mask) if self.uses_truth else self.score(picture)
+
+    def stretched(self, picture: np.ndarray) -> np.ndarray:
+        """[h, w] float32 in [0, 1], to be looked at: probabilities as they are, other maps from lowest to highest."""
+        scores = self(picture)
+        if not self.probabilities:
+            low, high = scores.min(), scores.max()
+            scores = (scores - low) / (high - low) if high > low else np.zeros_like(scores)
+        return scores.astype(np.float32)

@@ -1,0 +1,33 @@
+"""Methods by name, for `--method`, and exported detectors, for `--saved_model`."""
+
+from __future__ import annotations
+
+from gsr_tf.comparators import cfa, floors, noi, saved_model
+from gsr_tf.comparators.method import Method
+from gsr_tf.evaluation.errors import MethodError
+
+_ALL = (
+    Method("noi", noi.score, probabilities=False, minimum_side=noi.MINIMUM_SIDE),
+    Method("noi-minmax", noi.normalised, probabilities=False, minimum_side=noi.MINIMUM_SIDE),
+    # A probability, but of values like 1e-280 beside 0.9999: a grid of even steps would not see most of them.
+    Method("cfa", cfa.score, probabilities=False, minimum_side=cfa.MINIMUM_SIDE),
+    Method("all-positive", floors.all_positive, probabilities=True),
+    Method("random", floors.random, probabilities=True),
+    Method("ground-truth-box", floors.ground_truth_box, probabilities=True, uses_truth=True),
+)
+METHODS = {method.name: method for method in _ALL}
+DETECTORS = [method.name for method in _ALL if not method.uses_truth]
+
+
+def choose(name: str, flag: str = "--method") -> Method:
+    """The method of this name; raises MethodError when there is none."""
+    if name not in METHODS:
+        raise MethodError(f"{flag}={name}: no such method; choose from {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def from_flags(path: str | None, name: str | None) -> Method:
+    """The method that --saved_model or --method names; raises MethodError unless exactly one of them does."""
+    if (path is None) == (name is None):
+        raise MethodError("give one of --saved_model=DIR and --method=NAME")
+    return choose(name) if path is None else saved_model.load(path)

@@ -1,0 +1,50 @@
+"""NOI: local noise level from wavelets (Mahdian & Saic 2009), as the MKLab toolbox's NOI1 computes it.
+
+The finest diagonal wavelet band of a photograph is mostly noise; its median absolute value in small blocks, divided by
+0.6745, is a robust standard deviation. Where something was pasted the level changes. The map is the level itself:
+high = noisy, which need not be the pasted part.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pywt
+
+from gsr_tf.comparators.blocks import to_pixels
+
+BLOCK = 8  # of wavelet coefficients, so 16 pixels
+GAUSSIAN_MEDIAN = 0.6745  # median of |x| for a standard normal x
+MINIMUM_SIDE = 16  # a smaller picture has no whole block
+
+
+def luma(picture: np.ndarray) -> np.ndarray:
+    """[h, w] float64, 16..235: ITU-R BT.601 studio range, rounded to 8 bits as MATLAB's rgb2ycbcr does.
+
+    Args:
+        picture: [h, w, 3] uint8 RGB.
+    """
+    return np.rint(16 + picture @ np.array([65.481, 128.553, 24.966]) / 255)
+
+
+def noise_map(picture: np.ndarray) -> np.ndarray:
+    """[blocks down, blocks across] float64 noise levels of the picture, [h, w, 3] uint8 RGB; one block is 16 pixels."""
+    _, (_, _, diagonal) = pywt.dwt2(luma(picture), "db8", mode="symmetric")
+    rows, columns = (side // BLOCK for side in diagonal.shape)
+    blocks = np.abs(diagonal[: rows * BLOCK, : columns * BLOCK]).reshape(rows, BLOCK, columns, BLOCK)
+    return np.median(blocks, axis=(1, 3)) / GAUSSIAN_MEDIAN
+
+
+def score(picture: np.ndarray) -> np.ndarray:
+    """[h, w] float64: the noise level of each pixel's block, not normalised.
+
+    Args:
+        picture: [h, w, 3] uint8 RGB, as published: resizing it first would average the noise away.
+    """
+    return to_pixels(noise_map(picture), picture.shape[:2])
+
+
+def normalised(picture: np.ndarray) -> np.ndarray:
+    """`score` stretched to 0..1 in each picture; a map of one level becomes 0."""
+    levels = score(picture)
+    low, high = levels.min(), levels.max()
+    return (levels - low) / (high - low) if high > low else np.zeros_like(levels)

@@ -1,0 +1,85 @@
+"""Evaluates an exported detector, or a method by name, on a data set.
+
+python -m gsr_tf.evaluate --saved_model=runs/gsr_net/export --records=records/casia1 --output=results/casia1
+python -m gsr_tf.evaluate --method=noi --pairs=casia1.csv --output=results/noi
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from absl import flags
+
+from gsr_tf import command
+from gsr_tf.comparators import methods
+from gsr_tf.data.records import RecordsError, open_records
+from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
+from gsr_tf.evaluation.postprocessing import POSTPROCESSING
+from gsr_tf.evaluation.study import DataSet
+
+
+def _define(values: flags.FlagValues) -> None:
+    def text(name: str, help_: str, **settings: object) -> None:
+        flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
+
+    text("saved_model", "Folder of an exported detector (python -m gsr_tf.export).")
+    text("method", f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}.")
+    text("records", "Folder of records, from a data_prep command.")
+    text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask: authentic.")
+    text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
+    text("compare_with", "Folder of another method's evaluation of the same pictures: prints the difference.")
+    flags.DEFINE_list("protocols", list(protocols.PROTOCOLS), "Protocols to score by.", flag_values=values)
+    flags.DEFINE_list(
+        "attacks", [], "Attacks to evaluate under as well: kind-strength, figure-5, grid.", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "postprocessing", "none", list(POSTPROCESSING), "What is done to each score map.", flag_values=values
+    )
+
+
+def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
+    """The data set that --records or --pairs names; raises RecordsError, PictureError."""
+    if (records is None) == (pairs is None):
+        raise RecordsError("give one of --records=DIR and --pairs=FILE")
+    if pairs is not None:
+        return DataSet(Path(pairs).stem, items.fingerprint(pairs), items.from_list(pairs))
+    opened = open_records(records)
+    return DataSet(opened.path.resolve().name, opened.fingerprint, items.from_records(opened))
+
+
+def printed(summaries: dict[str, dict]) -> str:
+    """What is printed: every score of the pictures as they are, the paper's under each attack, what was skipped."""
+    lines = []
+    for name, summary in summaries.items():
+        data_set = summary["data_set"] if name == "none" else f"{summary['data_set']} {name}"
+        for line in summary["scores"]:
+            if name == "none" or line["protocol"] == "paper":
+                lines.append(outputs.describe_score(line, data_set))
+        if summary["skipped"]:
+            first = summary["skipped"][0]
+            count = len(summary["skipped"])
+            lines.append(f"{count} skipped, the first {first['name']}: {first['reason']}; all are in {outputs.SUMMARY}")
+    return "\n".join(lines)
+
+
+def _action(args: flags.FlagValues) -> None:
+    data_set = chosen_data_set(args.records, args.pairs)
+    method = methods.from_flags(args.saved_model, args.method)
+    chosen = protocols.choose(args.protocols)
+    summaries = study.run(args.output, data_set, method, chosen, attacks.parse_all(args.attacks), args.postprocessing)
+    report.write(args.output, data_set, method, args.postprocessing, summaries)
+    print(printed(summaries))
+    for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
+        print(comparison.describe(difference, args.compare_with))
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

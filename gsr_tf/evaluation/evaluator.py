@@ -1,0 +1,134 @@
+"""Streaming evaluation of score maps under several protocols at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+
+from gsr_tf.evaluation import metrics, views
+from gsr_tf.evaluation.accumulator import Accumulator, resample
+from gsr_tf.evaluation.metrics import PROBABILITY_GRID, Counts
+from gsr_tf.evaluation.protocols import Protocol
+from gsr_tf.evaluation.scores import Score
+from gsr_tf.evaluation.values import at_half
+
+CURVES = ("f1", "mcc")
+# What is said of one picture; not a number where it does not apply.
+COLUMNS = (
+    "height",
+    "width",
+    "manipulated",
+    "share",
+    "highest score",
+    "marked at 0.5",
+    "auc",
+    "ap",
+    *(f"{name} {where}" for name in CURVES for where in ("at best", "best threshold", "at 0.5")),
+)
+Table = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What a pass over a data set found.
+
+    Attributes:
+        scores: protocol -> metric -> Score; only protocols that had a picture.
+        table: "name", `COLUMNS`, and "f1 at data set best", "mcc at data set best" -> [pictures], in order.
+        thresholds: [t] the grid of the protocols that have none of their own.
+        curves: "f1", "mcc" -> [t], averages over the manipulated pictures; NaN where there are none.
+    """
+
+    scores: dict[str, dict[str, Score]]
+    table: Table
+    thresholds: np.ndarray
+    curves: dict[str, np.ndarray]
+
+
+def describe(scores: np.ndarray, counts: Counts, thresholds: np.ndarray, manipulated: bool) -> np.ndarray:
+    """[columns] what `COLUMNS` says of one picture."""
+    share = counts.positives / scores.size
+    marked = _one(at_half(counts.tp + counts.fp, thresholds) / scores.size)
+    row = [*scores.shape, manipulated, share, scores.max(), marked]
+    if not manipulated:
+        return np.array(row + [np.nan] * (len(COLUMNS) - len(row)))
+    row += [metrics.roc_auc(counts), metrics.average_precision(counts)]
+    for name in CURVES:
+        curve = getattr(metrics, name)(counts)
+        row += [curve.max(), thresholds[curve.argmax()], _one(at_half(curve, thresholds))]
+    return np.array(row, np.float64)
+
+
+def _one(values: np.ndarray) -> float:
+    return values[0] if values.size else np.nan
+
+
+class Evaluator:
+    """Adds up pictures one by one; memory does not grow with their pixels, only by a short row each."""
+
+    def __init__(self, protocols: Sequence[Protocol], thresholds: np.ndarray = PROBABILITY_GRID):
+        self._protocols, self._thresholds = protocols, thresholds
+        self._sums = {protocol.name: Accumulator() for protocol in protocols}
+        self._names: list[str] = []
+        self._rows: list[np.ndarray] = []
+        self._curve_sum = np.zeros((len(CURVES), len(thresholds)))
+        # [manipulated, 2, t] float32 on disk: at which threshold a picture is looked at is known only at the end.
+        self._curves = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the evaluator
+
+    def add(self, name: str, scores: np.ndarray, mask: np.ndarray, manipulated: bool = True) -> None:
+        """Counts one picture.
+
+        Args:
+            name: unique; decides how the bootstrap resamples the picture.
+            scores: [h, w] finite scores, higher = manipulated.
+            mask: [h, w] bool.
+            manipulated: False for an authentic picture, whose mask is empty.
+        """
+        weights = resample(name)
+        seen = {views.native: views.native(scores, mask, self._thresholds)}
+        for protocol in self._protocols:
+            if protocol.covers(manipulated):
+                grid = self._grid(protocol)
+                if protocol.view not in seen:
+                    seen[protocol.view] = protocol.view(scores, mask, grid)
+                self._sums[protocol.name].add(weights, protocol.values(seen[protocol.view], grid))
+        counts = seen[views.native]
+        self._names.append(name)
+        self._rows.append(describe(scores, counts, self._thresholds, manipulated))
+        if manipulated:
+            curves = np.stack([getattr(metrics, name)(counts) for name in CURVES])
+            self._curve_sum += curves
+            self._curves.write(curves.astype(np.float32).tobytes())
+
+    def _grid(self, protocol: Protocol) -> np.ndarray:
+        return self._thresholds if protocol.thresholds is None else protocol.thresholds
+
+    def finish(self) -> Evaluation:
+        """The scores; call once, after the last picture."""
+        rows = np.reshape(self._rows, (-1, len(COLUMNS)))
+        table = {"name": np.array(self._names, object), **dict(zip(COLUMNS, rows.T))}
+        manipulated = table["manipulated"] > 0
+        scores = {
+            protocol.name: protocol.scores(self._sums[protocol.name], self._grid(protocol))
+            for protocol in self._protocols
+            if any(protocol.covers(kind) for kind in np.unique(manipulated))
+        }
+        with np.errstate(invalid="ignore"):
+            curves = self._curve_sum / manipulated.sum()
+        for name, column in zip(CURVES, self._at(curves.argmax(axis=1))):
+            table[f"{name} at data set best"] = np.full(len(rows), np.nan)
+            table[f"{name} at data set best"][manipulated] = column
+        return Evaluation(scores, table, self._thresholds, dict(zip(CURVES, curves)))
+
+    def _at(self, chosen: np.ndarray) -> np.ndarray:
+        """[2, manipulated] each picture's curves at the thresholds of these numbers, [2]; read back piece by piece."""
+        self._curves.seek(0)
+        size = self._curve_sum.astype(np.float32).nbytes
+        columns = [np.zeros((len(CURVES), 0))]
+        while piece := self._curves.read(1024 * size):
+            curves = np.frombuffer(piece, np.float32).reshape(-1, *self._curve_sum.shape)
+            columns.append(np.stack([curves[:, index, at] for index, at in enumerate(chosen)]))
+        return np.concatenate(columns, axis=1)

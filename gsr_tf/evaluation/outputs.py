@@ -1,0 +1,139 @@
+"""What an evaluation leaves in its folder, each file written aside and renamed.
+
+summary.json     every score with its protocol, interval and count; configuration, fingerprints, versions, skips
+per_image.csv    one line a picture
+replicates.npz   every score in every bootstrap replicate, and the average curves: for comparing and for frozen
+                 thresholds
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.evaluation.accumulator import interval
+from gsr_tf.evaluation.evaluator import CURVES, Evaluation
+from gsr_tf.evaluation.protocols import PROTOCOLS
+
+SUMMARY, PER_IMAGE, REPLICATES = "summary.json", "per_image.csv", "replicates.npz"
+PACKAGES = ("gsr_tf", "tensorflow", "numpy", "opencv-python-headless", "scipy", "PyWavelets", "Pillow", "scikit-image")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN and no infinities: an undefined score is null, and so is the threshold below every score."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def score_lines(evaluation: Evaluation) -> list[dict]:
+    """One dict a score: protocol, metric, value, its 95 % interval, threshold, pictures, resolution."""
+    lines = []
+    for name, scores in evaluation.scores.items():
+        for metric, score in scores.items():
+            low, high = interval(score.rows[1:])
+            lines.append(
+                {
+                    "protocol": name,
+                    "metric": metric,
+                    "value": _number(score.rows[0]),
+                    "low": _number(low),
+                    "high": _number(high),
+                    "threshold": _number(score.threshold),
+                    "pictures": score.pictures,
+                    "resolution": PROTOCOLS[name].resolution,
+                }
+            )
+    return lines
+
+
+def as_csv(columns: dict[str, Sequence]) -> str:
+    """CSV text of columns of equal length; what is not a number is left empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values()):
+        writer.writerow([value if isinstance(value, str) else _cell(value) for value in row])
+    return text.getvalue()
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.9g}"
+
+
+def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[str, str]], setting: dict) -> dict:
+    """Writes an evaluation's three files, the summary last: a folder with one is finished.
+
+    Args:
+        path: the folder; made if need be.
+        evaluation: what to write.
+        skipped: (name, reason) of pictures that were not scored.
+        setting: what was evaluated on what: goes into the summary as it is.
+
+    Returns:
+        The summary.
+    """
+    path = Path(path)
+    manipulated = int(evaluation.table["manipulated"].sum())
+    summary = {
+        **setting,
+        "pictures": {
+            "scored": len(evaluation.table["name"]),
+            "manipulated": manipulated,
+            "authentic": len(evaluation.table["name"]) - manipulated,
+            "skipped": len(skipped),
+        },
+        "scores": score_lines(evaluation),
+        "skipped": [{"name": name, "reason": reason} for name, reason in skipped],
+        "versions": versions(),
+    }
+    replicates = {
+        f"{name}/{metric}": score.rows for name, scores in evaluation.scores.items() for metric, score in scores.items()
+    }
+    curves = {f"curve/{name}": evaluation.curves[name] for name in CURVES}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, thresholds=evaluation.thresholds, **curves, **replicates)
+    write_atomically(path / REPLICATES, buffer.getvalue())
+    write_atomically(path / PER_IMAGE, as_csv(evaluation.table).encode())
+    write_atomically(path / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode())
+    return summary
+
+
+def read_summary(path: str | os.PathLike) -> dict | None:
+    """The summary of a finished evaluation; None where there is none that can be read."""
+    try:
+        return json.loads((Path(path) / SUMMARY).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def shown(value: float | None) -> str:
+    """A score with four decimals."""
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def describe_score(line: dict, data_set: str) -> str:
+    """A score as it is printed: never without its protocol, data set, count and resolution."""
+    value = f"{shown(line['value'])} [{shown(line['low'])}, {shown(line['high'])}]"
+    threshold = "" if line["threshold"] is None else f" at > {line['threshold']:.4g}"
+    where = f"{line['protocol']}, {data_set}, {line['pictures']} pictures, {line['resolution']}"
+    return f"{line['metric']:>20} {value}{threshold}  ({where})"

@@ -1,0 +1,115 @@
+"""One pass over a data set: every picture read, attacked, scored once and counted by every protocol.
+
+A picture that cannot be scored is named, counted and left out; it never ends a run and never counts as a score.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from gsr_tf.comparators.method import Method
+from gsr_tf.data.pictures import PictureError
+from gsr_tf.evaluation import attacks, postprocessing
+from gsr_tf.evaluation.attacks import Attack
+from gsr_tf.evaluation.errors import ScoreError
+from gsr_tf.evaluation.evaluator import Evaluation, Evaluator
+from gsr_tf.evaluation.items import Item
+from gsr_tf.evaluation.metrics import PROBABILITY_GRID, check_scores, quantile_grid
+from gsr_tf.evaluation.protocols import Protocol
+
+# Enough pictures, and pixels of each, for 256 quantiles; they bound what the pass before the pass costs.
+GRID_PICTURES, GRID_PIXELS = 256, 4096
+
+
+class Scored(NamedTuple):
+    """A picture with its map: [h, w, 3] uint8, [h, w] scores, [h, w] bool mask, and whether it was manipulated."""
+
+    picture: np.ndarray
+    scores: np.ndarray
+    mask: np.ndarray
+    manipulated: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Scorer:
+    """A method with what is done before and after it.
+
+    Attributes:
+        method: picture -> score map.
+        attack: done to each picture at its own size; the truth stays as it is.
+        postprocess: done to each score map at the size of its mask.
+    """
+
+    method: Method
+    attack: Attack = attacks.NONE
+    postprocess: Callable[[np.ndarray], np.ndarray] = postprocessing.POSTPROCESSING["none"]
+
+    def __call__(self, item: Item) -> Scored:
+        """Reads and scores an item.
+
+        Raises:
+            PictureError: it cannot be read, or its mask has another size.
+            ScoreError: the method cannot work on it, or gave a map that cannot be scored.
+        """
+        picture, truth = item.read()
+        mask = np.zeros(picture.shape[:2], bool) if truth is None else truth
+        if mask.shape != picture.shape[:2]:
+            raise PictureError(f"mask of {mask.shape}, picture of {picture.shape[:2]}; prepare the data set again")
+        attacked = self.attack(picture)
+        scores = self.method(attacked, attacks.mask_for(attacked, mask))
+        check_scores(scores, attacked[..., 0])
+        scores = self.postprocess(attacks.back_to_size(scores, mask.shape))
+        return Scored(picture, scores, mask, truth is not None)
+
+
+def threshold_grid(items: Sequence[Item], scorer: Scorer) -> np.ndarray:
+    """The method's thresholds: 256 probabilities, or quantiles of the scores of up to 256 of the pictures."""
+    if scorer.method.probabilities:
+        return PROBABILITY_GRID
+    samples = []
+    for index in np.unique(np.linspace(0, len(items) - 1, GRID_PICTURES).astype(int)):
+        try:
+            scores = scorer(items[index]).scores.ravel()
+        except (PictureError, ScoreError):
+            continue  # the pass itself names it
+        samples.append(scores[np.linspace(0, scores.size - 1, GRID_PIXELS).astype(int)])
+    return quantile_grid(np.stack(samples)) if samples else PROBABILITY_GRID
+
+
+def _scored(items: Sequence[Item], scorer: Scorer, skipped: list[tuple[str, str]]) -> Iterator[tuple[str, Scored]]:
+    seen: set[str] = set()
+    for item in tqdm(items, desc=f"{scorer.method.name}, {scorer.attack.name}", unit="picture"):
+        if item.name in seen:
+            skipped.append((item.name, "the name was there before; names must be unique in a data set"))
+            continue
+        seen.add(item.name)
+        try:
+            yield item.name, scorer(item)
+        except (PictureError, ScoreError) as error:
+            skipped.append((item.name, str(error)))
+
+
+def evaluate(
+    items: Sequence[Item], scorer: Scorer, protocols: Sequence[Protocol], thresholds: np.ndarray
+) -> tuple[Evaluation, list[tuple[str, str]]]:
+    """Evaluates a method over a data set.
+
+    Args:
+        items: the data set.
+        scorer: the method, with attack and post-processing.
+        protocols: which scores; those that need probabilities are left out for maps that are none.
+        thresholds: [t] ascending, from `threshold_grid`; an attack's, of the pictures as they are.
+
+    Returns:
+        The Evaluation, and (name, reason) of each picture that was skipped.
+    """
+    defined = [one for one in protocols if scorer.method.probabilities or not one.needs_probabilities]
+    evaluator, skipped = Evaluator(defined, thresholds), []
+    for name, scored in _scored(items, scorer, skipped):
+        evaluator.add(name, scored.scores, scored.mask, scored.manipulated)
+    return evaluator.finish(), skipped

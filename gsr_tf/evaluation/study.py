@@ -1,0 +1,100 @@
+"""A method on a data set as it is, then under attacks: scores re-optimised and with the thresholds of before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gsr_tf.comparators.method import Method
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.evaluation import attacks, outputs, runner
+from gsr_tf.evaluation.attacks import Attack
+from gsr_tf.evaluation.evaluator import CURVES
+from gsr_tf.evaluation.items import Item
+from gsr_tf.evaluation.postprocessing import POSTPROCESSING
+from gsr_tf.evaluation.protocols import Protocol
+
+ROBUSTNESS = "robustness.csv"
+
+
+class DataSet(NamedTuple):
+    """What is evaluated on: its name and fingerprint, as printed, and its items."""
+
+    name: str
+    fingerprint: str
+    items: Sequence[Item]
+
+
+def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, protocols: Sequence[Protocol]) -> dict:
+    """All that the numbers depend on: two passes with the same setting give the same numbers."""
+    return {
+        "data_set": data_set.name,
+        "data_fingerprint": data_set.fingerprint,
+        "method": method.name,
+        "method_fingerprint": method.fingerprint,
+        "attack": attack.name,
+        "postprocessing": post,
+        "protocols": {one.name: {"definition": one.definition, "source": one.source} for one in protocols},
+    }
+
+
+def _pass(path: Path, data_set: DataSet, scorer: runner.Scorer, protocols: Sequence[Protocol], setting: dict) -> dict:
+    """One pass into `path`, or what a finished pass of the same setting left there."""
+    finished = outputs.read_summary(path)
+    if finished and all(finished.get(key) == value for key, value in setting.items()):
+        return finished
+    clean = path.parent.parent / outputs.REPLICATES
+    attacked = scorer.attack is not attacks.NONE
+    thresholds = np.load(clean)["thresholds"] if attacked else runner.threshold_grid(data_set.items, scorer)
+    return outputs.write(path, *runner.evaluate(data_set.items, scorer, protocols, thresholds), setting)
+
+
+def run(
+    path: str | os.PathLike,
+    data_set: DataSet,
+    method: Method,
+    protocols: Sequence[Protocol],
+    attacked_by: Sequence[Attack] = (),
+    postprocessing: str = "none",
+) -> dict[str, dict]:
+    """Evaluates into `path`, attacks into `path/attacks/<name>`; passes that are finished there are not done again.
+
+    Returns:
+        Attack's name -> summary, "none" first.
+    """
+    path, summaries = Path(path), {}
+    for attack in (attacks.NONE, *attacked_by):
+        folder = path if attack is attacks.NONE else path / "attacks" / attack.name
+        scorer = runner.Scorer(method, attack, POSTPROCESSING[postprocessing])
+        setting = setting_of(data_set, method, attack, postprocessing, protocols)
+        summaries[attack.name] = _pass(folder, data_set, scorer, protocols, setting)
+    if attacked_by:
+        write_atomically(path / ROBUSTNESS, outputs.as_csv(robustness(path, list(summaries))).encode())
+    return summaries
+
+
+def robustness(path: str | os.PathLike, names: Sequence[str]) -> dict[str, list]:
+    """The paper's F1 and MCC under each attack, as columns.
+
+    Args:
+        path: the folder of `run`.
+        names: attacks, "none" first.
+
+    Returns:
+        "attack", and for F1 and MCC "... re-optimised" (the best threshold under the attack) and "... frozen" (the
+        threshold that was best without), each [attacks].
+    """
+    curves = []
+    for name in names:
+        folder = Path(path) if name == attacks.NONE.name else Path(path) / "attacks" / name
+        stored = np.load(folder / outputs.REPLICATES)
+        curves.append([stored[f"curve/{metric}"] for metric in CURVES])
+    columns: dict[str, list] = {"attack": list(names)}
+    for metric, stack in zip(CURVES, np.moveaxis(curves, 1, 0)):
+        columns[f"{metric} re-optimised"] = stack.max(axis=1).tolist()
+        columns[f"{metric} frozen"] = stack[:, stack[0].argmax()].tolist()
+    return columns

@@ -1,0 +1,121 @@
+"""Eq. 3-7, the cross entropies of Section 3.2, and weight decay. Tensors in, scalars out.
+
+Units: pictures are in 0-255 (less the Caffe mean), as in the release: the lambdas (1, 2, 5) of Eq. 7 balance there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import tensorflow as tf
+
+from gsr_tf.data.image_ops import laplacian
+
+
+def _masked_l1(x: tf.Tensor, y: tf.Tensor, region: tf.Tensor, normalization: str) -> tf.Tensor:
+    """Mean L1 distance of x and y inside a region.
+
+    Paper (Eq. 3-5): the sum of |x - y|_1 over the region's pixels, divided by their number N; here for each picture,
+    then averaged, 0 for an empty region. Release: the mean over all pixels and channels, so that small regions
+    weigh little. `normalization`: "region" or "pixel".
+    """
+    error = region * tf.abs(x - y)
+    if normalization == "pixel":
+        return tf.reduce_mean(error)
+    area = tf.reduce_sum(region, axis=[1, 2, 3])
+    return tf.reduce_mean(tf.math.divide_no_nan(tf.reduce_sum(error, axis=[1, 2, 3]), area))
+
+
+def background_loss(g_m: tf.Tensor, t: tf.Tensor, k: tf.Tensor, *, normalization: str = "region") -> tf.Tensor:
+    """L_bg: outside the pasted region G(M) is T (Eq. 3; its m is the generator's output).
+
+    Args:
+        g_m: [b, h, w, 3] float32, G(K, M), 0-255 units.
+        t: [b, h, w, 3] float32, T, in the same range.
+        k: [b, h, w, 1] float32, K in [0, 1].
+        normalization: "region" (paper) or "pixel" (release).
+
+    Returns:
+        Scalar.
+    """
+    return _masked_l1(g_m, t, 1.0 - k, normalization)
+
+
+def gradient_loss(
+    g_m: tf.Tensor, s: tf.Tensor, k: tf.Tensor, *, normalization: str = "region", laplacian_scale: float = 1.0
+) -> tf.Tensor:
+    """L_grad: the pasted region keeps the Laplacian of S (Eq. 4).
+
+    Args:
+        g_m: [b, h, w, 3] float32, G(K, M), 0-255 units.
+        s: [b, h, w, 3] float32, S, in the same range.
+        k: [b, h, w, 1] float32, K in [0, 1].
+        normalization: "region" (paper) or "pixel" (release).
+        laplacian_scale: factor on the four-neighbour Laplacian: 1, or 0.25 in the release.
+
+    Returns:
+        Scalar; 0 where K is empty.
+    """
+    return laplacian_scale * _masked_l1(laplacian(g_m), laplacian(s), k, normalization)
+
+
+def edge_loss(g_m: tf.Tensor, s: tf.Tensor, e: tf.Tensor, *, normalization: str = "region") -> tf.Tensor:
+    """L_edge: on the boundary of the pasted region G(M) is S (Eq. 5).
+
+    Args:
+        g_m: [b, h, w, 3] float32, G(K, M), 0-255 units.
+        s: [b, h, w, 3] float32, S, in the same range.
+        e: [b, h, w, 1] float32, the boundary of K (`image_ops.boundary`).
+        normalization: "region" (paper) or "pixel" (release).
+
+    Returns:
+        Scalar; 0 where the boundary is empty.
+    """
+    return _masked_l1(g_m, s, e, normalization)
+
+
+def discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """-E_T[log D(K, T)] - E_M[log(1 - D(K, G(K, M)))] (Eq. 6, whose printed 1 - log D is a slip).
+
+    2 log 2 = 1.39 when D cannot tell. On logits, stable; the release adds 1e-9 inside its logarithms instead.
+
+    Args:
+        real_logits: [b, 30, 30, 1] float32, for authentic pictures.
+        fake_logits: [b, 30, 30, 1] float32, for generated ones.
+    """
+    return tf.reduce_mean(tf.nn.softplus(-real_logits) + tf.nn.softplus(fake_logits))
+
+
+def adversarial_loss(fake_logits: tf.Tensor) -> tf.Tensor:
+    """L_adv: -log D(K, G(K, M)), the non-saturating form (the release; the paper names the term only).
+
+    Args:
+        fake_logits: [b, 30, 30, 1] float32, D's, for generated pictures.
+    """
+    return tf.reduce_mean(tf.nn.softplus(-fake_logits))
+
+
+def cross_entropy(logits: tf.Tensor, label: tf.Tensor, class_weights: Sequence[float] = (1.0, 1.0)) -> tf.Tensor:
+    """Average two-class softmax cross entropy (Section 3.2), of the segmentation or of the boundary.
+
+    Args:
+        logits: [b, h, w, 2] float32.
+        label: [b, h, w, 1] float32, 0 or 1.
+        class_weights: of classes 0 and 1. The release weights its boundary loss (0.3, 0.7) and averages
+            weight x entropy over all pixels, not dividing by the sum of weights.
+
+    Returns:
+        Scalar; log 2 = 0.69 for equal logits and unit weights.
+    """
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(label[..., 0], tf.int32), logits)
+    if tuple(class_weights) != (1.0, 1.0):
+        entropy *= class_weights[0] + (class_weights[1] - class_weights[0]) * label[..., 0]
+    return tf.reduce_mean(entropy)
+
+
+def weight_decay(kernels: Iterable[tf.Variable], rate: float) -> tf.Tensor:
+    """rate x half the sum of squares of the segmenter's kernels (Section 4.1: 5e-5), biases and moments spared.
+
+    An L2 term inside the loss, which Adam rescales with the rest of the gradient: not the same as decoupled decay.
+    """
+    return rate * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])

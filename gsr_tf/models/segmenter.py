@@ -1,0 +1,109 @@
+"""The segmentation network: VGG-16 DeepLab with a boundary branch (Section 3.2, Figure 2c)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+from tensorflow import keras
+
+from gsr_tf.models.layers import Convolution, DilatedConvolution, MomentNormalization, Upsample, UpsampledHead, normal
+
+
+class VGGBlock(NamedTuple):
+    """One block of DeepLab-LargeFOV's VGG-16: its convolutions, and the max pooling behind it."""
+
+    channels: int
+    convolutions: int
+    dilation: int
+    pool_stride: int
+
+
+VGG16 = (
+    VGGBlock(64, 2, 1, 2),
+    VGGBlock(128, 2, 1, 2),
+    VGGBlock(256, 3, 1, 2),
+    VGGBlock(512, 3, 1, 1),
+    VGGBlock(512, 3, 2, 1),
+)
+FC_CHANNELS, FC6_DILATION = 1024, 12
+BOUNDARY_BLOCKS = (2, 3, 4)  # the release's choice; the paper says "intermediate features"
+CLASSES = 2  # authentic, manipulated
+
+
+def build_segmenter(
+    *,
+    width: float = 1.0,
+    head_kernel: int = 1,
+    half_pixel: bool = True,
+    boundary_branch: bool = True,
+    dropout: float = 0.5,
+) -> keras.Model:
+    """DeepLab-LargeFOV with batch normalisation and, by default, boundary branch and fusion.
+
+    Stride 8: a 300x300 picture has 38x38 features, whose projection to two classes is interpolated back. The boundary
+    branch reads the upsampled outputs of VGG blocks 2, 3 and 4; its logits, concatenated with the upsampled
+    segmentation logits, give the final prediction.
+
+    Args:
+        width: multiplies every number of channels; 1.0 is the paper's.
+        head_kernel: side of the three heads' kernels: 1 in the paper, 4 in the release.
+        half_pixel: the resize convention (see `image_ops.resize`); the release's is False.
+        boundary_branch: without it the network is the DeepLab baseline of Tables 1 and 2.
+        dropout: rate after fc6 and fc7, in training (Section 4.1).
+
+    Returns:
+        Model: [b, h, w, 3] network range, any size -> {"segmentation": logits [b, h, w, 2], "boundary": the same;
+        absent without the branch}, float32, channel 1 for manipulated or boundary. At width 1: 20,496,200
+        parameters with 1x1 heads, 20,553,920 with 4x4 ones.
+    """
+    image = keras.Input([None, None, 3], name="image")
+    x, blocks = _vgg16(image, width)
+    x = _large_field_of_view(x, width, dropout)
+
+    logits = UpsampledHead(CLASSES, head_kernel, name="interior_head")([x], like=x)
+    logits = Upsample(half_pixel=half_pixel, dtype="float32", name="interior_upsample")(logits, like=image)
+    if not boundary_branch:
+        return keras.Model(image, {"segmentation": logits}, name="segmenter")
+
+    edges = [blocks[number - 1] for number in BOUNDARY_BLOCKS]
+    edges = UpsampledHead(CLASSES, head_kernel, half_pixel=half_pixel, name="boundary_head")(edges, like=image)
+    fuse = {"use_bias": False, "kernel_initializer": normal(), "padding": "same", "dtype": "float32"}
+    fused = keras.layers.Conv2D(CLASSES, head_kernel, name="fusion_head", **fuse)(tf.concat([logits, edges], -1))
+    return keras.Model(image, {"segmentation": fused, "boundary": edges}, name="segmenter")
+
+
+def _vgg16(x: tf.Tensor, width: float) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """VGG-16 with batch normalisation between convolution and ReLU; its end, and each block before pooling."""
+    blocks = []
+    for number, block in enumerate(VGG16, start=1):
+        channels = max(1, round(block.channels * width))
+        for layer in range(1, block.convolutions + 1):
+            name = f"conv{number}_{layer}"
+            x = Convolution(channels, 3, dilation_rate=block.dilation, name=name)(x)
+            x = tf.nn.relu(MomentNormalization(name=f"{name}_bn")(x))
+        blocks.append(x)
+        x = tf.nn.max_pool2d(x, 3, block.pool_stride, "SAME")
+    return tf.nn.avg_pool2d(x, 3, 1, "SAME"), blocks
+
+
+def _large_field_of_view(x: tf.Tensor, width: float, dropout: float) -> tf.Tensor:
+    """DeepLab's fc6 (3x3, dilation 12) and fc7 (1x1), with dropout; no normalisation (the release)."""
+    channels = max(1, round(FC_CHANNELS * width))
+    x = tf.nn.relu(DilatedConvolution(channels, FC6_DILATION, name="fc6")(x))
+    x = keras.layers.Dropout(dropout, name="fc6_dropout")(x)
+    x = tf.nn.relu(Convolution(channels, 1, name="fc7")(x))
+    return keras.layers.Dropout(dropout, name="fc7_dropout")(x)
+
+
+def manipulation_probability(segmenter: keras.Model, image: tf.Tensor) -> tf.Tensor:
+    """Each pixel's probability of being manipulated: softmax of the final logits (Section 3.2, inference).
+
+    Args:
+        segmenter: from `build_segmenter`.
+        image: [b, h, w, 3] float32, network range.
+
+    Returns:
+        [b, h, w, 1] float32 in [0, 1]. Each picture is normalised by its own moments.
+    """
+    return tf.nn.softmax(segmenter(image, training=False)["segmentation"])[..., 1:]

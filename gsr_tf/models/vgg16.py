@@ -1,0 +1,77 @@
+"""Pretrained VGG-16 convolutions into the segmenter (Section 4.1: fine-tuned from ImageNet)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from tensorflow import keras
+
+from gsr_tf.models.weights import WeightsError, assign, named_variables, open_tf1_checkpoint
+
+WHERE = (
+    "--vgg16_weights takes: 'imagenet' (Keras downloads it), Keras's "
+    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5, an .npz with block1_conv1/kernel ... block5_conv3/bias, the "
+    "prefix of a TF1 DeepLab-LargeFOV checkpoint (conv1_1/w ...), or 'random'"
+)
+
+
+def initialize_vgg16(segmenter: keras.Model, source: str, *, with_fc: bool = False) -> None:
+    """Fills the segmenter's 13 VGG convolutions; everything else keeps its random initialisation.
+
+    All sources are for BGR less the Caffe mean, which is the networks' range. As in the release, the batch
+    normalisation, fc6, fc7 and the heads start afresh.
+
+    Args:
+        segmenter: at width 1.
+        source: "imagenet", a path (see `WHERE`), or "random", which does nothing.
+        with_fc: also take fc6 and fc7, which only a DeepLab-LargeFOV checkpoint has.
+
+    Raises:
+        WeightsError: no such weights, or weights that do not fit; says where to get them.
+    """
+    if source == "random":
+        return
+    values = _read(source)
+    layers = r"conv\d_\d|fc[67]" if with_fc else r"conv\d_\d"
+    wanted = rf"segmenter/({layers})/(kernel|bias)"
+    variables = {name: v for name, v in named_variables(segmenter).items() if re.fullmatch(wanted, name)}
+    assign(variables, values, f"--vgg16_weights={source}")
+
+
+def _read(source: str) -> dict[str, np.ndarray]:
+    """{canonical name: array} from any of the sources."""
+    if source == "imagenet" or source.endswith(".h5"):
+        return _from_keras(source)
+    if source.endswith(".npz"):
+        return _from_npz(source)
+    if Path(f"{source}.index").exists():
+        reader = open_tf1_checkpoint(source)
+        names = [n for n in reader.get_variable_to_shape_map() if re.fullmatch(r"(conv\d_\d|fc[67])/[wb]", n)]
+        kind = {"w": "kernel", "b": "bias"}
+        return {f"segmenter/{n[:-2]}/{kind[n[-1]]}": reader.get_tensor(n) for n in names}
+    raise WeightsError(f"--vgg16_weights={source}: no such file. {WHERE}")
+
+
+def _from_keras(source: str) -> dict[str, np.ndarray]:
+    if source != "imagenet" and not Path(source).exists():
+        raise WeightsError(f"--vgg16_weights={source}: no such file. {WHERE}")
+    try:
+        vgg16 = keras.applications.VGG16(include_top=False, weights=source)
+    except Exception as error:  # a URL error, an h5 error, or Keras's own
+        raise WeightsError(f"--vgg16_weights={source}: could not be loaded ({error}). {WHERE}") from error
+    return {_canonical(v.name.split(":")[0]): v.numpy() for v in vgg16.weights}
+
+
+def _from_npz(source: str) -> dict[str, np.ndarray]:
+    try:
+        with np.load(source) as arrays:
+            return {_canonical(name): arrays[name] for name in arrays.files}
+    except Exception as error:  # a missing or damaged file
+        raise WeightsError(f"--vgg16_weights={source}: could not be read ({error}). {WHERE}") from error
+
+
+def _canonical(name: str) -> str:
+    """block1_conv2/kernel -> segmenter/conv1_2/kernel."""
+    return re.sub(r"block(\d)_conv(\d)/", r"segmenter/conv\1_\2/", name)

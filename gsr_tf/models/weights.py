@@ -1,0 +1,98 @@
+"""Weights by name: what each variable is called outside Keras, and weights from elsewhere into the networks.
+
+Canonical names are `network/layer/weight`: `segmenter/conv1_1/kernel`, `segmenter/conv1_1/bn_gamma`,
+`generator/encoder_1/kernel`, `discriminator/conv_0/kernel`. Kernels are [height, width, in, out], a decoder's
+[height, width, out, in].
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+
+class WeightsError(ValueError):
+    """Weights that do not fit; the message says which and where to get the right ones."""
+
+
+def named_variables(network: keras.Model) -> dict[str, tf.Variable]:
+    """{canonical name: trainable variable} of one network."""
+    names = (re.sub(r"_bn/", "/bn_", v.name.split(":")[0]) for v in network.trainable_variables)
+    return {f"{network.name}/{name}": v for name, v in zip(names, network.trainable_variables)}
+
+
+def assign(variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarray], source: str) -> None:
+    """Gives every variable its value.
+
+    Args:
+        variables: by canonical name.
+        values: by the same names; others are ignored.
+        source: what the values come from, for the message.
+
+    Raises:
+        WeightsError: a value is missing or of another shape; nothing has been assigned then.
+    """
+    for name, variable in variables.items():
+        if name not in values:
+            raise WeightsError(f"{source}: no weights for {name} {tuple(variable.shape)}")
+        if tuple(values[name].shape) != tuple(variable.shape):
+            raise WeightsError(
+                f"{source}: {name} is {tuple(values[name].shape)}, the network has {tuple(variable.shape)}; "
+                "--width and --head_kernel must be those of the weights"
+            )
+    for name, variable in variables.items():
+        variable.assign(values[name].astype(np.float32))
+
+
+def release_name(name: str) -> tuple[str, str]:
+    """Where the release's TF1 checkpoint keeps a canonical name: (first scope, end of the name).
+
+    Its scope `discriminator` is the segmenter; its `discriminator1` the discriminator.
+    """
+    network, layer, weight = name.split("/")
+    if network == "generator":
+        return "generator", f"{layer}/{'conv' if layer.startswith('encoder') else 'deconv'}/filter"
+    if network == "discriminator":
+        return "discriminator1", f"{layer.replace('conv', 'encoder')}/conv/filter"
+    heads = {"boundary_head": "fc8_voc12_edge", "interior_head": "fc8_voc12", "fusion_head": "fc9_voc12"}
+    if layer in heads:
+        return "discriminator", f"{heads[layer]}/filter"
+    if weight.startswith("bn_"):
+        block, number = re.fullmatch(r"conv(\d)_(\d)", layer).groups()
+        return "discriminator", f"conv{block}_batchnorm{number}/{'scale' if weight == 'bn_gamma' else 'beta'}"
+    return "discriminator", f"{layer}/{'w' if weight == 'kernel' else 'b'}"
+
+
+def load_release_checkpoint(networks: Iterable[keras.Model], path: str) -> None:
+    """Fills networks from a TF1 checkpoint of the authors' training script.
+
+    Args:
+        networks: any of generator, discriminator, segmenter (with 4x4 heads), at width 1.
+        path: prefix of the checkpoint, without `.index`.
+
+    Raises:
+        WeightsError: not a checkpoint, or weights missing or of another shape.
+    """
+    reader = open_tf1_checkpoint(path)
+    stored = [name for name in reader.get_variable_to_shape_map() if not re.search(r"/Adam(_1)?$", name)]
+    for network in networks:
+        variables = named_variables(network)
+        found = {}
+        for name in variables:
+            scope, end = release_name(name)
+            matches = [s for s in stored if s.startswith(f"{scope}/") and s.endswith(f"/{end}")]
+            if len(matches) == 1:
+                found[name] = reader.get_tensor(matches[0])
+        assign(variables, found, path)
+
+
+def open_tf1_checkpoint(path: str) -> tf.train.CheckpointReader:
+    """A reader of the checkpoint with this prefix; raises WeightsError when there is none."""
+    try:
+        return tf.train.load_checkpoint(path)
+    except (tf.errors.OpError, ValueError) as error:
+        raise WeightsError(f"{path}: not a TensorFlow checkpoint (give its prefix, without .index)") from error

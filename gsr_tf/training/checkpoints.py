@@ -1,0 +1,113 @@
+"""What is saved, where, and how it comes back. Names are decided here once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.models.gsr_net import GSRNet
+
+BEST_SCORE_NAME = "best.json"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing, does not fit, or could not be written."""
+
+
+def checkpoint_items(net: GSRNet) -> dict[str, object]:
+    """Everything that a run needs to go on exactly; the position in the data is the step."""
+    return {
+        "generator": net.generator,
+        "discriminator": net.discriminator,
+        "segmenter": net.segmenter,
+        "generator_optimizer": net.generator_optimizer,
+        "discriminator_optimizer": net.discriminator_optimizer,
+        "segmenter_optimizer": net.segmenter_optimizer,
+        "step": net.step,
+    }
+
+
+class Checkpoints:
+    """A run's newest checkpoints, and beside them its best one by validation.
+
+    TensorFlow writes a checkpoint aside and renames it: one that is listed is whole.
+    """
+
+    def __init__(self, net: GSRNet, run_dir: Path, *, keep: int):
+        self.net = net
+        self.checkpoint = tf.train.Checkpoint(**checkpoint_items(net))
+        self.newest = tf.train.CheckpointManager(self.checkpoint, str(run_dir / "checkpoints"), max_to_keep=keep)
+        self.best = tf.train.CheckpointManager(self.checkpoint, str(run_dir / "best"), max_to_keep=1)
+        self.best_score_file = run_dir / BEST_SCORE_NAME
+
+    def restore(self) -> bool:
+        """Restores the newest checkpoint, all of it; False where there is none yet."""
+        path = self.newest.latest_checkpoint
+        if path is None:
+            return False
+        try:
+            self.checkpoint.restore(path).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise CheckpointError(f"{path} does not fit this configuration's networks: {_first_line(error)}") from error
+        return True
+
+    def save(self) -> None:
+        """Saves the present state under its step."""
+        self._save(self.newest)
+
+    def save_if_best(self, score: float) -> bool:
+        """Saves beside the newest ones when `score` is above every earlier one; says whether it was."""
+        if score <= self.best_score():
+            return False
+        self._save(self.best)
+        record = {"step": int(self.net.step), "validation_f1": score}
+        write_atomically(self.best_score_file, json.dumps(record).encode())
+        return True
+
+    def best_score(self) -> float:
+        """The best validation score of the run so far, -1 before the first."""
+        if not self.best_score_file.exists():
+            return -1.0
+        return json.loads(self.best_score_file.read_text())["validation_f1"]
+
+    def _save(self, manager: tf.train.CheckpointManager) -> None:
+        try:
+            manager.save(checkpoint_number=int(self.net.step))
+        except (tf.errors.OpError, OSError) as error:
+            raise CheckpointError(
+                f"step {int(self.net.step)} could not be saved in {manager.directory} ({_first_line(error)}); earlier "
+                "checkpoints are whole. Free space there and run the same command again"
+            ) from error
+
+
+def restore_segmenter(segmenter: tf.keras.Model, run_dir: Path, which: str) -> str:
+    """Restores the segmenter alone, for export.
+
+    Args:
+        segmenter: of the run's configuration.
+        run_dir: the run's folder.
+        which: "best" (by validation; the newest where there was none) or "newest".
+
+    Returns:
+        The checkpoint's path.
+
+    Raises:
+        CheckpointError: none there, or it does not fit.
+    """
+    folders = {"best": ["best", "checkpoints"], "newest": ["checkpoints"]}[which]
+    found = [path for path in (tf.train.latest_checkpoint(str(run_dir / folder)) for folder in folders) if path]
+    if not found:
+        raise CheckpointError(f"--run_dir={run_dir}: no checkpoint there; has the run saved one (--save_every)?")
+    try:
+        status = tf.train.Checkpoint(segmenter=segmenter).restore(found[0])
+        status.assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise CheckpointError(f"{found[0]} does not fit the run's configuration: {_first_line(error)}") from error
+    return found[0]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,163 @@
+"""The outer loop: everything with side effects around the training step."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Optional
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from gsr_tf.data.batch import Batch
+from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.training.checkpoints import Checkpoints
+from gsr_tf.training.summaries import Summaries
+
+# What the progress bar shows of the losses, where they exist.
+SHOWN = {"loss/segmenter": "segmenter", "loss/generator": "generator", "loss/discriminator": "discriminator"}
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss that is NaN or infinite; names step and loss."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """When things happen, in steps; 0 panels: never."""
+
+    steps: int
+    log_every: int
+    panels_every: int
+    validate_every: int
+    save_every: int
+
+
+def train(
+    net: GSRNet,
+    batches: Iterable[Batch],
+    schedule: Schedule,
+    checkpoints: Checkpoints,
+    summaries: Summaries,
+    validate: Optional[Callable[[], dict[str, float]]] = None,
+) -> int:
+    """Trains from the net's present step to `schedule.steps`.
+
+    Ctrl-C and SIGTERM let the step finish, then save.
+
+    Args:
+        net: its `step` is where to go on.
+        batches: from that step on.
+        schedule: when to log, draw, validate, save and end.
+        checkpoints: where states go.
+        summaries: where curves and panels go.
+        validate: returns scores; "validation/f1" decides which checkpoint is the best.
+
+    Returns:
+        The number of the signal that ended the run early, 0 at its planned end.
+
+    Raises:
+        NonFiniteLoss: at the step after the one whose loss it was, or before anything is saved.
+        CheckpointError: a state could not be written.
+    """
+    step = int(net.step)
+    clock = _Clock()
+    unchecked = None  # losses are looked at one step late, so that a GPU never waits for the host
+    with _signals() as received, tqdm(initial=step, total=schedule.steps, unit="step", dynamic_ncols=True) as bar:
+        for batch in clock.timed(batches):
+            if step >= schedule.steps or received:
+                break
+            losses = net.train_step(batch)
+            if unchecked is not None:
+                _check(step, unchecked)
+            step, unchecked = step + 1, losses
+
+            def due(every: int, now: int = step) -> bool:
+                return every > 0 and now % every == 0
+
+            if due(schedule.log_every) or step == 1:
+                values = _check(step, losses)
+                summaries.scalars(step, {**values, **clock.read()})
+                bar.set_postfix({short: f"{values[name]:.3g}" for name, short in SHOWN.items() if name in values})
+            if due(schedule.panels_every):
+                summaries.panel(step, net, batch)
+            if validate and (due(schedule.validate_every) or step == schedule.steps):
+                _check(step, losses)
+                _validate(step, validate, checkpoints, summaries)
+            if due(schedule.save_every) or step == schedule.steps:
+                _check(step, losses)
+                checkpoints.save()
+            bar.update()
+        if received and unchecked is not None:
+            _check(step, unchecked)
+            checkpoints.save()
+    return received[0] if received else 0
+
+
+def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:
+    """The losses as numbers, all finite; one transfer from the device."""
+    values = dict(zip(losses, tf.stack(list(losses.values())).numpy().tolist()))
+    bad = [f"{name} = {value}" for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+        raise NonFiniteLoss(
+            f"step {step}: {', '.join(bad)}. Nothing was saved after it; the newest checkpoint is from before. Try a "
+            "lower --learning_rate, or look at the data of this step"
+        )
+    return values
+
+
+def _validate(step: int, validate: Callable, checkpoints: Checkpoints, summaries: Summaries) -> None:
+    scores = validate()
+    summaries.scalars(step, scores)
+    best = checkpoints.save_if_best(scores["validation/f1"])
+    shown = "  ".join(f"{name.split('/')[-1]} {value:.3f}" for name, value in scores.items())
+    tqdm.write(f"step {step}: {shown}{'  (best so far, kept)' if best else ''}")
+
+
+class _Clock:
+    """Seconds a step, and the share of them spent waiting for input, since it was last read."""
+
+    def __init__(self):
+        self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
+
+    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches, with the time until each one measured."""
+        iterator = iter(batches)
+        while True:
+            asked = time.perf_counter()
+            batch = next(iterator, None)
+            self._waited += time.perf_counter() - asked
+            self._steps += 1
+            if batch is None:
+                return
+            yield batch
+
+    def read(self) -> dict[str, float]:
+        """Means since the last reading, for TensorBoard."""
+        steps, elapsed, waited = max(1, self._steps), time.perf_counter() - self._start, self._waited
+        self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
+        return {"time/step_seconds": elapsed / steps, "time/input_seconds": waited / steps}
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """A list that holds the number of the first SIGINT or SIGTERM received; a second one is not held back."""
+    received: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if received:
+            signal.signal(number, previous[number])
+            signal.raise_signal(number)
+        received.append(number)
+        tqdm.write("finishing this step, then saving (once more to stop at once) ...")
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,80 @@
+"""What a person sees of a run: TensorBoard scalars, and panels of pictures, also as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw
+
+from gsr_tf.data.batch import Batch
+from gsr_tf.data.composition import refine
+from gsr_tf.data.image_ops import from_network_range
+from gsr_tf.data.pictures import encode_png, write_atomically
+from gsr_tf.models.gsr_net import GSRNet, predicted_boundary
+
+CELL, TITLE_HEIGHT, ROWS = 160, 18, 4
+
+
+class Summaries:
+    """Writes one run's TensorBoard events, and its panels as PNG too."""
+
+    def __init__(self, run_dir: Path):
+        self.writer = tf.summary.create_file_writer(str(run_dir))
+        self.panels_dir = run_dir / "panels"
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """One point of each curve."""
+        with self.writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self.writer.flush()
+
+    def panel(self, step: int, net: GSRNet, batch: Batch) -> None:
+        """The batch as the networks see it now."""
+        picture = draw_panel(panel_pictures(net, batch))
+        with self.writer.as_default(step=step):
+            tf.summary.image("panel", picture[np.newaxis])
+        self.writer.flush()
+        write_atomically(self.panels_dir / f"{step:07d}.png", encode_png(picture))
+
+
+def panel_pictures(net: GSRNet, batch: Batch) -> dict[str, np.ndarray]:
+    """{title: [b, h, w, 3] uint8}: every tensor of Figure 2 that the run's settings have, by name."""
+    pictures = {"S": batch.s, "K": batch.k, "T": batch.t, "M": batch.m}
+    shown, authentic = batch.m, batch.t
+    if "generated" in net.segment_on:
+        shown = pictures["G(M)"] = net.generate(batch).g_m
+    elif net.segment_on == ("source",):
+        shown, authentic = batch.s, batch.a
+    logits = net.segmenter(shown, training=False)
+    p = predicted_boundary(logits)
+    if p is not None:
+        pictures["P"] = p
+    if p is not None and net.refine_steps and authentic is not None:
+        pictures["M'"], pictures["K'"] = refine(shown, batch.k, p, authentic)
+    pictures["prediction"] = tf.nn.softmax(logits["segmentation"])[..., 1:]
+    if "boundary" in logits:
+        pictures["boundary"] = tf.nn.softmax(logits["boundary"])[..., 1:]
+    return {title: _to_rgb(x) for title, x in pictures.items()}
+
+
+def _to_rgb(x: tf.Tensor) -> np.ndarray:
+    if x.shape[-1] == 3:
+        return from_network_range(x).numpy()
+    return np.repeat(np.rint(255 * x.numpy()).astype(np.uint8), 3, axis=-1)
+
+
+def draw_panel(pictures: Mapping[str, np.ndarray]) -> np.ndarray:
+    """A grid with a titled column a kind of picture and a row an example (four at most): [h, w, 3] uint8."""
+    rows = min(ROWS, len(next(iter(pictures.values()))))
+    grid = Image.new("RGB", (CELL * len(pictures), TITLE_HEIGHT + CELL * rows), "white")
+    draw = ImageDraw.Draw(grid)
+    for column, (title, images) in enumerate(pictures.items()):
+        draw.text((CELL * column + 4, 3), title, fill="black")
+        for row in range(rows):
+            cell = Image.fromarray(images[row]).resize((CELL - 2, CELL - 2), Image.Resampling.BILINEAR)
+            grid.paste(cell, (CELL * column, TITLE_HEIGHT + CELL * row))
+    return np.asarray(grid)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from gsr_tf.comparators import cfa
+from gsr_tf.comparators.blocks import to_pixels
+from tests.comparators.photographs import best_f1, demosaiced, photograph, rectangle
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket"])
+def test_a_rectangle_without_demosaicing_is_found(name):
+    picture = photograph(name)
+    mask = rectangle(picture)
+    scores = cfa.score(np.where(mask[..., None], picture, demosaiced(picture)))
+    assert scores.shape == mask.shape and scores.min() >= 0 and scores.max() <= 1
+    assert best_f1(scores, mask) >= 0.85
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_green_sites_are_those_that_were_measured(shift):
+    picture = demosaiced(photograph("coffee"))[:, shift : 200 + shift].astype(np.float64)
+    down, across = np.indices(picture.shape[:2])
+    np.testing.assert_array_equal(cfa.green_sites(picture), (down + across + shift) % 2 == 1)
+
+
+def test_local_variance_of_one_phase_ignores_the_other():
+    rng = np.random.default_rng(0)
+    checkerboard = np.indices((40, 40)).sum(axis=0) % 2 == 0
+    error = np.where(checkerboard, rng.normal(0, 3, (40, 40)), 0.0)
+    variance = cfa.local_variance(error, checkerboard)
+    assert variance[~checkerboard].max() == 0
+    assert variance[checkerboard].mean() == pytest.approx(9, rel=0.15)
+
+
+def test_log_ratios_by_hand():
+    acquired = np.indices((8, 16)).sum(axis=0) % 2 == 0
+    variance = np.where(acquired, 4.0, 1.0)
+    assert cfa.log_ratios(variance, acquired)[0] == pytest.approx([32 * np.log(4)] * 2)
+    variance[0, 0] = 0  # an acquired pixel of the first block: 0 / x
+    variance[0, 8] = variance[0, 9] = 0  # one of each in the second: 0 / 0
+    np.testing.assert_array_equal(cfa.log_ratios(variance, acquired), [[-np.inf, 0]])
+
+
+def test_products_beyond_floating_point_keep_their_ratio():
+    acquired = np.indices((8, 8)).sum(axis=0) % 2 == 0
+    ratio = cfa.log_ratios(np.where(acquired, 1e-30, 1e-29), acquired)
+    assert ratio[0, 0] == pytest.approx(-32 * np.log(10))
+
+
+def test_an_incomplete_block_has_the_ratio_one():
+    acquired = np.indices((8, 12)).sum(axis=0) % 2 == 0
+    assert cfa.log_ratios(np.where(acquired, 4.0, 1.0), acquired)[0, 1] == 0
+
+
+def test_mixture_recovers_its_two_gaussians():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(0, 1, 4000), rng.normal(20, 3, 6000)])
+    v1, mu, v2 = cfa.fit_mixture(values)
+    assert (v1, mu, v2) == pytest.approx((1, 20, 9), rel=0.06)
+
+
+def test_flat_and_odd_pictures_have_a_map_without_nan():
+    for shape in ((33, 47), (16, 16)):
+        flat = cfa.score(np.full((*shape, 3), 200, np.uint8))
+        assert flat.shape == shape and np.isfinite(flat).all() and np.ptp(flat) == 0
+    noisy = cfa.score(np.random.default_rng(0).integers(0, 256, (33, 47, 3), np.uint8))
+    assert noisy.shape == (33, 47) and np.isfinite(noisy).all()
+
+
+def test_blocks_are_stretched_to_the_nearest_pixel():
+    np.testing.assert_array_equal(to_pixels(np.array([[1, 2]]), (2, 5)), [[1, 1, 2, 2, 2], [1, 1, 2, 2, 2]])
+    np.testing.assert_array_equal(to_pixels(np.arange(3)[None], (1, 24))[0], np.arange(24) // 8)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from gsr_tf.evaluation import attacks
+from gsr_tf.evaluation.errors import AttackError
+from tests.comparators.photographs import photograph
+
+PICTURE = photograph("chelsea")
+
+
+@pytest.mark.parametrize("name", attacks.SETS["grid"])
+def test_every_attack_changes_the_picture_the_same_way_each_time(name):
+    attack = attacks.parse(name)
+    attacked = attack(PICTURE)
+    assert attacked.dtype == np.uint8 and attacked.ndim == 3
+    assert attacked.shape != PICTURE.shape or (attacked != PICTURE).any()
+    np.testing.assert_array_equal(attacked, attack(PICTURE.copy()))
+
+
+def error(name):
+    return np.abs(attacks.parse(name)(PICTURE).astype(float) - PICTURE).mean()
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "blur", "noise", "median"])
+def test_a_stronger_attack_does_more_damage(kind):
+    errors = [error(f"{kind}-{strength}") for strength in attacks.KINDS[kind].grid]
+    assert errors == sorted(errors) and errors[0] < errors[-1]
+
+
+def test_noise_has_its_variance():
+    grey = np.full((300, 300, 3), 128, np.uint8)
+    assert attacks.noise(grey, 25.0).astype(float).var() == pytest.approx(25 + 1 / 12, rel=0.02)
+
+
+def test_gamma_is_the_power_law():
+    np.testing.assert_array_equal(attacks.gamma(np.array([[0, 64, 255]], np.uint8), 2.0), [[0, 16, 255]])
+
+
+@pytest.mark.parametrize(("factor", "size"), [(0.7, (210, 280)), (0.5, (150, 200)), (2.0, (600, 800))])
+def test_scaling_and_back_keeps_a_map_in_place(factor, size):
+    attacked = attacks.scale(PICTURE, factor)
+    assert attacked.shape == (*size, 3)
+    ramp = np.tile(np.linspace(0, 1, size[1]), (size[0], 1))
+    back = attacks.back_to_size(ramp, PICTURE.shape[:2])
+    np.testing.assert_allclose(back[0, 2:-2], ((np.arange(400) + 0.5) * factor - 0.5)[2:-2] / (size[1] - 1), atol=1e-6)
+
+
+def test_masks_follow_the_attacked_picture():
+    mask = np.zeros(PICTURE.shape[:2], bool)
+    mask[100:200, 100:300] = True
+    shrunk = attacks.mask_for(attacks.scale(PICTURE, 0.5), mask)
+    assert shrunk.shape == (150, 200) and shrunk.sum() == 50 * 100
+
+
+def test_social_networks_shrink_what_is_large():
+    large = np.zeros((300, 2400, 3), np.uint8)
+    assert attacks.social(large, 1).shape == (150, 1200, 3)
+    assert attacks.social(PICTURE, 1).shape == PICTURE.shape
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("jpg-70", "no attack 'jpg-70'.*kind of jpeg, scale"),
+        ("jpeg", "'jpeg' has no strength; for example jpeg-100"),
+        ("jpeg-0", "out of range; the strength of jpeg is 1 to 100"),
+        ("blur-4", "odd numbers 1 to 255"),
+    ],
+)
+def test_bad_names_say_what_is_possible(name, message):
+    with pytest.raises(AttackError, match=f"--attacks: .*{message}"):
+        attacks.parse(name)
+
+
+def test_sets_are_spelt_out_once_each():
+    names = [attack.name for attack in attacks.parse_all(["figure-5", "jpeg-70", "gamma-2"])]
+    assert names == ["jpeg-70", "jpeg-50", "scale-0.7", "scale-0.5", "gamma-2"]

@@ -1,0 +1,31 @@
+import cv2
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from gsr_tf.evaluation.metrics import PROBABILITY_GRID
+from gsr_tf.evaluation.postprocessing import paper
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_cleaning_the_map_is_cleaning_the_mask_at_every_threshold(seed):
+    rng = np.random.default_rng(seed)
+    scores = cv2.GaussianBlur(rng.random((60, 70)).astype(np.float32), (0, 0), 2)
+    scores = (scores - scores.min()) / np.ptp(scores)
+    cleaned = paper(scores)
+    for threshold in PROBABILITY_GRID[::20]:
+        mask = cv2.dilate(np.uint8(scores > threshold), np.ones((5, 5), np.uint8))
+        labels, _ = ndimage.label(mask, np.ones((3, 3)))
+        large = np.bincount(labels.ravel()) >= 64
+        large[0] = False
+        np.testing.assert_array_equal(cleaned > threshold, large[labels])
+
+
+def test_small_particles_go_and_objects_grow_by_two_pixels():
+    scores = np.zeros((40, 40))
+    scores[5:8, 5:8] = 0.9  # 3x3, dilated to 49 pixels: below 64
+    scores[20:30, 20:30] = 0.9
+    cleaned = paper(scores)
+    assert cleaned[:15, :15].max() == 0
+    np.testing.assert_array_equal(np.argwhere(cleaned > 0.5)[[0, -1]], [[18, 18], [31, 31]])
+    np.testing.assert_allclose(cleaned.max(), 0.9, atol=1 / 256)

@@ -1,0 +1,241 @@
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+from gsr_tf import evaluate
+from gsr_tf.comparators import methods
+from gsr_tf.comparators.method import Method
+from gsr_tf.data.pictures import PictureError, encode_png
+from gsr_tf.data.records import open_records
+from gsr_tf.evaluation import attacks, items, outputs, runner, study
+from gsr_tf.evaluation.items import Item
+from gsr_tf.evaluation.metrics import PROBABILITY_GRID
+from gsr_tf.evaluation.protocols import choose
+from gsr_tf.evaluation.study import DataSet
+from gsr_tf.inference.saved_model import ExportError
+from tests.evaluation import toy_records
+from tests.evaluation.toy_records import sample
+
+BRIGHTNESS = Method("brightness", lambda picture: picture.mean(axis=2) / 255, probabilities=True)
+ITEMS = [Item(f"picture {seed}", lambda seed=seed: sample(seed)) for seed in range(5)]
+AUTHENTIC = [Item(f"authentic {seed}", lambda seed=seed: (sample(seed)[0], None)) for seed in (10, 11)]
+
+
+def run(data, method=BRIGHTNESS, names=("paper", "fixed-0.5"), **scorer):
+    return runner.evaluate(data, runner.Scorer(method, **scorer), choose(names), PROBABILITY_GRID)
+
+
+def test_scores_are_those_of_the_maps():
+    evaluation, skipped = run(ITEMS)
+    assert skipped == []
+    expected = [BRIGHTNESS.score(sample(seed)[0]) > 0.5 for seed in range(5)]
+    f1 = [2 * (p & sample(s)[1]).sum() / (p.sum() + sample(s)[1].sum()) for s, p in enumerate(expected)]
+    assert evaluation.scores["fixed-0.5"]["f1"].rows[0] == pytest.approx(np.mean(f1), abs=1e-12)
+    np.testing.assert_allclose(evaluation.table["f1 at 0.5"], f1, atol=1e-12)
+    best = evaluation.scores["paper"]["f1"]
+    assert np.mean(evaluation.table["f1 at data set best"]) == pytest.approx(best.rows[0], abs=1e-6)
+
+
+def test_what_cannot_be_scored_is_named_and_left_out():
+    def missing():
+        raise PictureError("gone.jpg: cannot be read (No such file or directory)")
+
+    bad = [
+        Item("gone.jpg", missing),
+        Item("picture 0", ITEMS[0].read),
+        Item("other size", lambda: (sample(0)[0], np.zeros((5, 5), bool))),
+    ]
+    evaluation, skipped = run([*ITEMS, *bad])
+    assert [name for name, _ in skipped] == ["gone.jpg", "picture 0", "other size"]
+    assert "cannot be read" in skipped[0][1]
+    assert "names must be unique" in skipped[1][1]
+    assert "mask of (5, 5), picture of (48, 64)" in skipped[2][1]
+    assert evaluation.scores["paper"]["f1"].pictures == 5
+    assert evaluation.scores["paper"]["f1"].rows[0] == run(ITEMS)[0].scores["paper"]["f1"].rows[0]
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        (lambda picture: np.zeros((3, 3)), r"score map of \(3, 3\)"),
+        (lambda picture: np.full(picture.shape[:2], np.nan), "NaN or infinite"),
+    ],
+)
+def test_bad_maps_are_never_scored(score, message):
+    evaluation, skipped = run(ITEMS, Method("bad", score, probabilities=True))
+    assert len(skipped) == 5 and not len(evaluation.table["name"])
+    assert all(re.search(message, reason) for _, reason in skipped)
+
+
+def test_an_attack_below_a_methods_minimum_is_named():
+    scorer = {"attack": attacks.parse("scale-0.3")}
+    _, skipped = run(ITEMS, methods.choose("noi"), ("paper",), **scorer)
+    assert len(skipped) == 5 and "19x14 pixels; noi needs at least 16" in skipped[0][1]
+
+
+def test_attacked_maps_return_to_the_size_of_the_truth():
+    box = methods.choose("ground-truth-box")
+    evaluation, skipped = run(ITEMS, box, attack=attacks.parse("scale-0.5"))
+    assert skipped == []
+    assert evaluation.scores["fixed-0.5"]["f1"].rows[0] > 0.9
+
+
+def test_postprocessing_is_done_to_the_maps():
+    evaluation, _ = run(ITEMS, postprocess=lambda scores: np.ones_like(scores))
+    assert evaluation.table["marked at 0.5"].tolist() == [1] * 5
+
+
+def test_quantile_grid_comes_from_the_methods_own_scores():
+    thousand = Method("thousand", lambda picture: 1000 + picture.mean(axis=2), probabilities=False)
+    grid = runner.threshold_grid(ITEMS, runner.Scorer(thousand))
+    assert grid[0] == -np.inf and 1000 <= grid[1] < grid[-1] <= 1255 and len(grid) > 200
+    assert runner.threshold_grid(ITEMS, runner.Scorer(BRIGHTNESS)) is PROBABILITY_GRID
+    scores = runner.evaluate(ITEMS, runner.Scorer(thousand), choose(["paper", "fixed-0.5"]), grid)[0].scores
+    assert list(scores) == ["paper"]
+    assert scores["paper"]["f1"].rows[0] == pytest.approx(run(ITEMS)[0].scores["paper"]["f1"].rows[0], abs=0.01)
+
+
+@pytest.fixture(name="records")
+def make_records(tmp_path):
+    """Three pictures: one mask, two masks, authentic."""
+    return toy_records.write(tmp_path / "records")
+
+
+def test_records_give_one_item_a_mask_and_authentic_pictures_last(records):
+    found = items.from_records(open_records(records))
+    assert [item.name for item in found] == ["picture 0", "picture 1#0", "picture 1#1", "picture 2"]
+    picture, mask = found[2].read()
+    np.testing.assert_array_equal(picture, sample(1)[0])
+    np.testing.assert_array_equal(mask, sample(1)[1][::-1, ::-1])
+    assert found[3].read()[1] is None
+
+
+def written_list(folder, number=3):
+    lines = []
+    for seed in range(number):
+        picture, mask = sample(seed)
+        (folder / f"{seed}.png").write_bytes(encode_png(picture))
+        (folder / f"{seed}_gt.png").write_bytes(encode_png(np.uint8(mask) * 255))
+        lines.append(f"{seed}.png,{seed}_gt.png")
+    return lines
+
+
+def test_lists_are_read_relative_to_themselves(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join([*written_list(tmp_path), "2.png,", "missing.png,0_gt.png"]))
+    found = items.from_list(path)
+    assert [item.name for item in found] == ["0.png", "1.png", "2.png", "2.png", "missing.png"]
+    np.testing.assert_array_equal(found[1].read()[1], sample(1)[1])
+    assert found[3].read()[1] is None
+    with pytest.raises(PictureError, match="missing.png: cannot be read"):
+        found[4].read()
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "the list is empty"), ("a,b\nc,d,e\n", "line 2 has 3 columns")])
+def test_bad_lists_are_refused(tmp_path, text, message):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(PictureError, match=f"--pairs=.*{message}"):
+        items.from_list(tmp_path / "list.csv")
+
+
+DATA = DataSet("toy", "f00d", [*ITEMS, *AUTHENTIC])
+
+
+def test_a_study_writes_what_it_found(tmp_path):
+    summaries = study.run(tmp_path, DATA, BRIGHTNESS, choose(["paper", "authentic"]), attacks.parse_all(["blur-3"]))
+    summary = json.loads((tmp_path / outputs.SUMMARY).read_text())
+    assert summary == summaries["none"]
+    assert summary["pictures"] == {"scored": 7, "manipulated": 5, "authentic": 2, "skipped": 0}
+    assert (summary["data_fingerprint"], summary["method"], summary["attack"]) == ("f00d", "brightness", "none")
+    assert {"numpy", "tensorflow", "python"} <= set(summary["versions"])
+    line = next(line for line in summary["scores"] if (line["protocol"], line["metric"]) == ("paper", "f1"))
+    assert line["low"] < line["value"] < line["high"] and line["pictures"] == 5
+    with (tmp_path / outputs.PER_IMAGE).open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 7 and rows[6]["f1 at best"] == ""
+    best = [float(row["f1 at data set best"]) for row in rows[:5]]
+    assert np.mean(best) == pytest.approx(line["value"], abs=1e-6)
+    assert summaries["blur-3"]["attack"] == "blur-3"
+
+
+def test_frozen_thresholds_are_those_of_before_the_attack(tmp_path):
+    study.run(tmp_path, DATA, BRIGHTNESS, choose(["paper"]), attacks.parse_all(["gamma-2", "jpeg-70"]))
+    columns = study.robustness(tmp_path, ["none", "gamma-2", "jpeg-70"])
+    assert columns["f1 frozen"][0] == columns["f1 re-optimised"][0]
+    # Darkening moves every score the same way: a new threshold mends what the old one loses.
+    assert columns["f1 re-optimised"][1] > columns["f1 frozen"][1] + 0.2
+    with (tmp_path / study.ROBUSTNESS).open() as stream:
+        assert [row["attack"] for row in csv.DictReader(stream)] == columns["attack"]
+
+
+def test_finished_passes_are_not_done_again(tmp_path):
+    calls = []
+
+    def score(picture):
+        calls.append(1)
+        return picture.mean(axis=2) / 255
+
+    method = Method("counting", score, probabilities=True, fingerprint="one")
+    for expected in (7, 7):
+        study.run(tmp_path, DATA, method, choose(["paper"]))
+        assert len(calls) == expected
+    study.run(tmp_path, DATA, Method("counting", score, True, fingerprint="two"), choose(["paper"]))
+    assert len(calls) == 14
+
+
+def test_printed_scores_carry_all_that_they_mean(tmp_path):
+    summaries = study.run(tmp_path, DATA, BRIGHTNESS, choose(["paper", "release"]), attacks.parse_all(["jpeg-50"]))
+    lines = evaluate.printed(summaries).splitlines()
+    assert any("f1" in line and "(paper, toy, 5 pictures, native)" in line for line in lines)
+    assert any("f1" in line and "(release, toy, 5 pictures, 300x300)" in line for line in lines)
+    assert any("(paper, toy jpeg-50, 5 pictures, native)" in line for line in lines)
+
+
+def test_the_command_line_names_what_is_missing(records):
+    with pytest.raises(ValueError, match="--saved_model=DIR and --method=NAME"):
+        methods.from_flags(None, None)
+    with pytest.raises(ValueError, match="--records=DIR and --pairs=FILE"):
+        evaluate.chosen_data_set(str(records), "list.csv")
+    with pytest.raises(ExportError, match="--saved_model=.*not a SavedModel folder"):
+        methods.from_flags(str(records), None)
+    assert methods.from_flags(None, "cfa").name == "cfa"
+    assert len(evaluate.chosen_data_set(str(records), None).items) == 4
+
+
+def test_an_exported_detector_is_a_method(tmp_path):
+    import tensorflow as tf
+
+    from gsr_tf.comparators import saved_model
+
+    class Detector(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+        def __call__(self, picture):
+            return {"probability": tf.reduce_mean(tf.cast(picture, tf.float32), axis=-1, keepdims=True) / 255.0}
+
+    tf.saved_model.save(Detector(), str(tmp_path / "detector"))
+    method = saved_model.load(tmp_path / "detector")
+    picture, mask = sample(0)
+    np.testing.assert_allclose(method(picture, mask), BRIGHTNESS.score(picture), atol=1e-6)
+    assert method.name == "detector" and method.probabilities
+    assert method.fingerprint == saved_model.fingerprint(tmp_path / "detector") and len(method.fingerprint) == 16
+
+
+def test_masks_are_cut_in_the_middle():
+    grey = np.array([[[127] * 3, [128] * 3]], np.uint8)
+    np.testing.assert_array_equal(items.binarise(grey), [[False, True]])
+
+
+def test_the_command_line_from_end_to_end(tmp_path, capsys):
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join([*written_list(tmp_path), "missing.png,0_gt.png"]))
+    arguments = ["evaluate", "--method=noi", f"--pairs={path}", f"--output={tmp_path / 'out'}", "--attacks=jpeg-50"]
+    assert evaluate.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "(paper, list, 3 pictures, native)" in printed and "(paper, list jpeg-50, 3 pictures, native)" in printed
+    assert "1 skipped, the first missing.png: " in printed and "cannot be read" in printed
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["pictures"]["skipped"] == 1
+    assert evaluate.main([*arguments, "--protocols=papper"]) == 1
+    assert "no protocol papper; choose from paper" in capsys.readouterr().err
