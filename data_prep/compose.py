@@ -32,10 +32,11 @@ from data_prep.entries import PreparationError
 from data_prep.interchange import list_mani_dataset
 from data_prep.mask_png import encode_mask
 from data_prep.masks import MaskRule
-from data_prep.stored import open_once, read_stored
+from data_prep.stored import open_once
 from data_prep.unpack import write_lists
 from data_prep.workers import in_processes
 from gsr_tf.data.pictures import decode_picture, encode_png, write_atomically
+from gsr_tf.data.records import parse_example
 
 RECIPE_NAME = "composites.json"
 
@@ -100,8 +101,8 @@ def _identity(name: str) -> str:
 
 def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path) -> str:
     """Writes a composite and its mask; returns their stem."""
-    source = read_stored(open_once(sources, "--sources").read(recipe.source))
-    target = read_stored(open_once(targets, "--targets").read(recipe.target))
+    source = parse_example(open_once(sources, "--sources").read(recipe.source))
+    target = parse_example(open_once(targets, "--targets").read(recipe.target))
     s, t = decode_picture(source.image).pixels, decode_picture(target.image).pixels
     k = decode_picture(source.masks[recipe.mask]).pixels[..., 0] // 255
     m, k = compose(s, k, t)
