@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,15 @@ def require_folder(path: str | os.PathLike, flag: str) -> Path:
     if folder.suffix.lower() in ARCHIVE_SUFFIXES:
         raise PreparationError(f"{flag}={path}: an archive; unpack it and give {flag} the folder that comes out")
     raise PreparationError(f"{flag}={path}: a file where a folder was expected")
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file, read in pieces."""
+    state = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            state.update(piece)
+    return state.hexdigest()
 
 
 def list_files(folder: Path) -> list[PurePosixPath]:

@@ -104,6 +104,16 @@ def test_bad_pictures_are_named_and_counted(tmp_path, capsys):
     assert f"found {len(expected) + 1} = kept 1 + skipped {len(expected)}" in capsys.readouterr().out
 
 
+def test_an_original_that_cannot_be_read_is_counted(tmp_path):
+    photo(tmp_path / "images/a.jpg")
+    mask(tmp_path / "masks/a.png")
+    (tmp_path / "originals").mkdir()
+    (tmp_path / "originals/a.jpg").write_bytes(b"no picture")
+    assert prepare_pairs(tmp_path, f"--originals={tmp_path / 'originals'}") == 0
+    assert read_all(tmp_path / "out")[1][0]["original"] is None
+    assert index_of(tmp_path / "out")["report"]["remarks"] == {"original cannot be read": 1}
+
+
 def test_symbolic_links_are_followed_once(tmp_path):
     photo(tmp_path / "disk/a.jpg")
     mask(tmp_path / "masks/a.png")
