@@ -32,9 +32,8 @@ from tqdm import tqdm
 
 from data_prep import command
 from data_prep.entries import Entry, Listing, Objects, PreparationError, Skipped
-from data_prep.files import require_folder
+from data_prep.files import file_sha256, require_folder
 from data_prep.json_arrays import elements, read_element
-from data_prep.shards import file_sha256
 
 
 class AreaLimits(NamedTuple):

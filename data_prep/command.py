@@ -15,11 +15,8 @@ from pathlib import Path
 
 from absl import flags
 
-from data_prep.cluster import run_on_beam
 from data_prep.entries import Listing, PreparationError
-from data_prep.writing import SKIPPED_NAME, Report, Runner, run_locally, write_records
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import RecordsError
 
 
 def parse(
@@ -85,7 +82,7 @@ def main(
     except flags.Error as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
-    except (PreparationError, RecordsError, PictureError) as error:
+    except (PreparationError, PictureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -105,13 +102,6 @@ def define_output(values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         "beam_options", [], "The Beam runner's own flags, e.g. --region=...,--project=...", flag_values=values
     )
-
-
-def _runner(args: flags.FlagValues) -> Runner:
-    """What writes the shards, as the flags say."""
-    if args.runner == "local":
-        return functools.partial(run_locally, processes=args.processes)
-    return functools.partial(run_on_beam, runner=args.runner, options=args.beam_options)
 
 
 def define_threshold(values: flags.FlagValues) -> None:
@@ -134,21 +124,12 @@ def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None
         args: the flags of `define_output`.
         output: the records folder, where it is not `--output` itself.
     """
+    from data_prep import cluster, writing  # here: they import TensorFlow, for which --help would wait seconds
+
     output = output or Path(args.output)
-    print(summary(write_records(listing, output, run=_runner(args)), output))
+    if args.runner == "local":
+        run = functools.partial(writing.run_locally, processes=args.processes)
+    else:
+        run = functools.partial(cluster.run_on_beam, runner=args.runner, options=args.beam_options)
+    print(writing.write_records(listing, output, run=run).summary(output))
     return 0
-
-
-def summary(report: Report, output: Path) -> str:
-    """The lines that end every preparation."""
-    counts = report.counts
-    lines = [
-        f"found {report.found} = kept {report.kept} + skipped {report.found - report.kept}",
-        *(f"  skipped {count}: {reason}" for reason, count in report.skipped.items()),
-        *(f"  left out {count}: {reason}" for reason, count in report.remarks.items()),
-        f"records in {output}: {counts['records']} pictures, {counts['masks']} masks, "
-        f"{counts['authentic']} authentic, {counts['originals']} with their original",
-    ]
-    if report.skipped:
-        lines.append(f"{output / SKIPPED_NAME} names what was skipped")
-    return "\n".join(lines)

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import functools
+import os
 
-from gsr_tf.data.records import Records, open_records
+from data_prep.entries import PreparationError
+from gsr_tf.data.records import Records, RecordsError, open_records
+
+
+def open_input(path: str | os.PathLike, flag: str) -> Records:
+    """`open_records` for a command's input; a PreparationError where there are none, or damaged ones."""
+    try:
+        return open_records(path, flag)
+    except RecordsError as error:
+        raise PreparationError(str(error)) from error
 
 
 @functools.lru_cache(maxsize=8)
-def open_once(path: str, flag: str) -> Records:
-    """`open_records`, once a process: workers are given a path rather than an index of many megabytes."""
-    return open_records(path, flag)
+def open_once(path: str) -> Records:
+    """`open_records`, once a process: workers are handed a path rather than an index of many megabytes.
+
+    Args:
+        path: absolute.
+    """
+    return open_records(path)

@@ -15,10 +15,11 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from data_prep.entries import Listing, PreparationError, Skipped
-from data_prep.shards import Shard, digest, file_sha256, write_shard
+from data_prep.files import file_sha256
+from data_prep.shards import Shard, digest, write_shard
 from data_prep.workers import in_processes
 from gsr_tf.data.pictures import write_atomically
-from gsr_tf.data.records import INDEX_NAME, open_records, write_index
+from gsr_tf.data.records import INDEX_NAME, RecordsError, open_records, write_index
 
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
@@ -44,6 +45,20 @@ class Report(NamedTuple):
     skipped: dict[str, int]
     remarks: dict[str, int]
     counts: dict[str, int]
+
+    def summary(self, output: Path) -> str:
+        """The lines that end every preparation."""
+        counts = self.counts
+        lines = [
+            f"found {self.found} = kept {self.kept} + skipped {self.found - self.kept}",
+            *(f"  skipped {count}: {reason}" for reason, count in self.skipped.items()),
+            *(f"  left out {count}: {reason}" for reason, count in self.remarks.items()),
+            f"records in {output}: {counts['records']} pictures, {counts['masks']} masks, "
+            f"{counts['authentic']} authentic, {counts['originals']} with their original",
+        ]
+        if self.skipped:
+            lines.append(f"{output / SKIPPED_NAME} names what was skipped")
+        return "\n".join(lines)
 
 
 def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
@@ -85,7 +100,10 @@ def _finished(output: Path, state: str) -> Report | None:
     """The report of a folder that already holds these very records; an error when it holds others."""
     if not (output / INDEX_NAME).exists():
         return None
-    records = open_records(output, "--output")
+    try:
+        records = open_records(output, "--output")
+    except RecordsError as error:
+        raise PreparationError(str(error)) from error
     index = json.loads((output / INDEX_NAME).read_bytes())
     if index.get("digest") != state:
         raise PreparationError(

@@ -9,6 +9,7 @@ import pytest
 
 from data_prep import folder, shards, writing
 from data_prep.entries import Entry, Listing, PreparationError
+from data_prep.files import file_sha256
 from gsr_tf.data.records import open_records
 from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all
 
@@ -38,7 +39,7 @@ def test_the_index_points_at_every_record(images):
     records, decoded = read_all(images / "out")
     assert [record["name"] for record in decoded] == records.columns["name"] == [f"{n:02d}.jpg" for n in range(20)]
     for shard in index_of(images / "out")["shards"]:
-        assert shards.file_sha256(images / "out" / shard["file"]) == shard["sha256"]
+        assert file_sha256(images / "out" / shard["file"]) == shard["sha256"]
 
 
 @pytest.mark.parametrize("stop", range(9))
