@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import flags
 
+from data_prep.cluster import run_on_beam
 from data_prep.entries import Listing, PreparationError
-from data_prep.writing import SKIPPED_NAME, Report, run_locally, write_records
+from data_prep.writing import SKIPPED_NAME, Report, Runner, run_locally, write_records
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import RecordsError
 
@@ -36,11 +38,20 @@ def parse(
     values = flags.FlagValues()
     define(values)
     if {"--help", "-h", "-help"} & set(argv):
-        print(f"{doc.strip()}\n\nFlags:\n{values.get_help('  ')}")
+        print(f"{doc.strip()}\n\nFlags:\n{_describe(values)}")
         return None
     values.set_gnu_getopt()
     paths = values(argv)[1:]
     return values, paths
+
+
+def _describe(values: flags.FlagValues) -> str:
+    lines = []
+    for name in sorted(set(values) - {"flagfile", "undefok"}):
+        flag = values[name]
+        default = "" if flag.default in (None, []) else f" [{flag.default}]"
+        lines.append(flags.text_wrap(f"--{name}: {flag.help}{default}", 110, "      ", "  "))
+    return "\n".join(lines)
 
 
 def main(
@@ -60,6 +71,7 @@ def main(
         argv: the command line; the process's own by default.
         takes_paths: whether words that are no flags are allowed.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends is what Ctrl-C sends
     try:
         parsed = parse(sys.argv if argv is None else argv, doc, define)
         if parsed is None:
@@ -87,13 +99,26 @@ def define_output(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "processes", os.cpu_count(), "Worker processes; the records do not depend on it.", 1, flag_values=values
     )
+    flags.DEFINE_string(
+        "runner", "local", "local, or the Apache Beam runner of a cluster, e.g. FlinkRunner.", flag_values=values
+    )
+    flags.DEFINE_list(
+        "beam_options", [], "The Beam runner's own flags, e.g. --region=...,--project=...", flag_values=values
+    )
 
 
-def define_threshold(values: flags.FlagValues, default: int) -> None:
+def _runner(args: flags.FlagValues) -> Runner:
+    """What writes the shards, as the flags say."""
+    if args.runner == "local":
+        return functools.partial(run_locally, processes=args.processes)
+    return functools.partial(run_on_beam, runner=args.runner, options=args.beam_options)
+
+
+def define_threshold(values: flags.FlagValues) -> None:
     """The threshold of mask files."""
     flags.DEFINE_integer(
         "mask_threshold",
-        default,
+        127,
         "Manipulated is what is brighter than this in a mask file (0 for masks of 0 and 1).",
         0,
         254,
@@ -110,8 +135,7 @@ def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None
         output: the records folder, where it is not `--output` itself.
     """
     output = output or Path(args.output)
-    run = functools.partial(run_locally, processes=args.processes)
-    print(summary(write_records(listing, output, run=run), output))
+    print(summary(write_records(listing, output, run=_runner(args)), output))
     return 0
 
 

@@ -14,9 +14,9 @@ from data_prep.examples import open_entry
 from data_prep.files import require_folder
 from data_prep.listing import list_authentic, list_manipulated, merge
 from data_prep.masks import MaskRule
-from data_prep.stored import open_once, read_stored
+from data_prep.stored import open_once
 from gsr_tf.data.pictures import PictureError, decode_picture
-from gsr_tf.data.records import INDEX_NAME
+from gsr_tf.data.records import INDEX_NAME, parse_example
 
 
 class Sample(NamedTuple):
@@ -34,7 +34,7 @@ class Sample(NamedTuple):
         """Its pixels, [h, w, 3] uint8 RGB, and its masks, [h, w] uint8 of 0 and 1; raises Refused."""
         if isinstance(self.source, Entry):
             return open_entry(self.source)
-        stored = read_stored(open_once(self.source[0], "PATH").read(self.source[1]))
+        stored = parse_example(open_once(self.source[0], "PATH").read(self.source[1]))
         try:
             pixels = decode_picture(stored.image, self.name).pixels
             masks = [decode_picture(png, self.name).pixels[..., 0] // 255 for png in stored.masks]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import multiprocessing
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,12 +16,14 @@ from tqdm import tqdm
 
 from data_prep.entries import Listing, PreparationError, Skipped
 from data_prep.shards import Shard, digest, file_sha256, write_shard
+from data_prep.workers import in_processes
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.records import INDEX_NAME, open_records, write_index
 
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
 SKIPPED_NAME = "skipped.json"
+SHARD_OR_NOTE = re.compile(r"\.?(\d{5}-of-\d{5}\.tfrecord)(\.json)?")
 
 Runner = Callable[[list[Shard]], Iterable[dict]]
 
@@ -45,13 +47,8 @@ class Report(NamedTuple):
 
 
 def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
-    """Writes shards with `processes` worker processes; notes come in any order."""
-    if processes == 1 or len(shards) == 1:
-        yield from map(write_shard, shards)
-        return
-    # Forked workers have TensorFlow imported already. They run no graph and no op: only its file writer.
-    with multiprocessing.get_context("fork").Pool(min(processes, len(shards))) as pool:
-        yield from pool.imap_unordered(write_shard, shards)
+    """Writes shards on this machine; gives their notes."""
+    return in_processes(write_shard, shards, processes)
 
 
 def plan(listing: Listing, output: Path) -> list[Shard]:
@@ -73,6 +70,15 @@ def _prepare_folder(output: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise PreparationError(f"--output={output}: cannot be written ({error.strerror})") from error
+
+
+def _remove_stale(output: Path, shards: list[Shard]) -> None:
+    """Removes the shards of an unfinished preparation of another number of them: no index names them."""
+    planned = {shard.file for shard in shards}
+    for file in output.iterdir():
+        match = SHARD_OR_NOTE.fullmatch(file.name)
+        if match and match[1] not in planned:
+            file.unlink()
 
 
 def _finished(output: Path, state: str) -> Report | None:
@@ -131,6 +137,7 @@ def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, p
     report = _finished(output, state)
     if report is None:
         try:
+            _remove_stale(output, shards)
             notes = _collect(shards, run(shards), progress)
             report = _write_index(listing, output, shards, notes, state)
         except OSError as error:

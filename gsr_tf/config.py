@@ -55,7 +55,12 @@ class Config:
         50 / 255, "A resized mask is 1 above this share of white (release: 50 of 255).", least=0.0, most=1.0
     )
     flip: bool = setting(True, "Mirror S (with K) and T at random, independently (Section 4.1).")
-    seed: int = setting(0, "Of the data's order, flips and crops, of initial weights and dropout.", least=0)
+    cache_gib: float = setting(
+        2.0, "Memory for decoded pictures of S and of T each, GiB: what fits is decoded once.", least=0.0
+    )
+    seed: int = setting(
+        0, "Of the data's order, flips and crops, of initial weights and dropout.", least=0, most=2**32 - 1
+    )
 
     # networks
     width: float = setting(1.0, "Multiplies the channels of all networks; 1 is the paper's.", least=0.001, most=4.0)
@@ -162,6 +167,8 @@ def _check_combination(config: Config) -> None:
         )
     if config.segmentation_gradient and "generated" not in config.segment_on:
         raise ConfigError("--segmentation_gradient needs 'generated' in --segment_on")
+    if config.validation_targets and not config.validation_records:
+        raise ConfigError("--validation_targets needs --validation_records: the pictures that are pasted on them")
     if config.vgg16_weights != "random" and config.width != 1.0 and not config.release_checkpoint:
         raise ConfigError(f"--vgg16_weights={config.vgg16_weights} fits --width=1 alone; use --vgg16_weights=random")
 
@@ -223,5 +230,5 @@ def load(run_dir: str | os.PathLike, flag: str = "--run_dir") -> Config:
         return from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ConfigError(f"{flag}={run_dir}: no {CONFIG_NAME} there, so it is not a training run's folder") from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}: damaged or of another version ({error})") from error

@@ -20,25 +20,29 @@ from gsr_tf.data.records import Records
 FACTS_NAME = "run.json"
 # What may change when a run goes on: how long, how often, and where the same records are.
 MAY_CHANGE = {
-    *("steps", "log_every", "panels_every", "validate_every", "save_every", "keep", "jit_compile"),
+    *("steps", "log_every", "panels_every", "validate_every", "save_every", "keep", "jit_compile", "cache_gib"),
     *("source_records", "target_records", "validation_records", "validation_targets", "vgg16_weights"),
 }
 
 
-def open_run(run_dir: Path, config: Config, records: Mapping[str, Records]) -> None:
-    """Makes a run's folder, or checks that it is this run's; writes configuration and facts there.
+def check_run(run_dir: Path, config: Config, records: Mapping[str, Records]) -> None:
+    """Checks that a folder is new, or this run's.
 
     Args:
         run_dir: the folder.
         config: of this run.
-        records: by the flag that gave them; their fingerprints are written down.
+        records: by the flag that gave them.
 
     Raises:
-        ConfigError: the folder holds a run of other settings or other data.
+        ConfigError: the folder holds a run of other settings or other data, or is damaged.
     """
     if (run_dir / config_lib.CONFIG_NAME).exists():
         _check_same_settings(run_dir, config)
         _check_same_records(run_dir, records)
+
+
+def write_run(run_dir: Path, config: Config, records: Mapping[str, Records]) -> None:
+    """Writes a run's configuration and facts; arguments as `check_run`. From then on the folder is this run's."""
     facts = {
         "records": {flag: {"path": str(r.path), "fingerprint": r.fingerprint} for flag, r in records.items()},
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__},
@@ -49,9 +53,12 @@ def open_run(run_dir: Path, config: Config, records: Mapping[str, Records]) -> N
 
 
 def read_facts(run_dir: Path) -> dict:
-    """What a run wrote down beside its configuration; empty when it is not there."""
+    """What a run wrote down beside its configuration; empty when it is not there, ConfigError when damaged."""
     path = run_dir / FACTS_NAME
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        return json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise ConfigError(f"{path}: damaged ({error}); without the file the run goes on, its data unchecked") from error
 
 
 def _check_same_settings(run_dir: Path, config: Config) -> None:

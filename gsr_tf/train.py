@@ -27,7 +27,7 @@ from gsr_tf.data.records import Records, open_records
 from gsr_tf.evaluation import metrics
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import manipulation_probability
-from gsr_tf.run_dir import open_run
+from gsr_tf.run_dir import check_run, write_run
 from gsr_tf.training.checkpoints import Checkpoints
 from gsr_tf.training.loop import Schedule, train
 from gsr_tf.training.summaries import Summaries
@@ -60,13 +60,14 @@ def run(config: Config, run_dir: Path) -> int:
     """
     build.set_up(config)
     records = _open_all(config)
-    open_run(run_dir, config, records)
+    check_run(run_dir, config, records)
     strategy = build.build_strategy()
     with strategy.scope():
         net = build.build_gsr_net(config)
         checkpoints = Checkpoints(net, run_dir, keep=config.keep)
         if not checkpoints.restore():
             build.initialize(net, config)
+    write_run(run_dir, config, records)  # not before: a wrong --vgg16_weights must not mark the folder
     start = int(net.step)
     batches = _batches(config, records, start)
     print(f"{run_dir}: steps {start} to {config.steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)

@@ -55,7 +55,8 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
         return Image.fromarray((values >> (8 if values.max(initial=0) > 255 else 0)).clip(0, 255).astype(np.uint8))
     if picture.mode == "F":
         values = np.nan_to_num(np.asarray(picture))
-        return Image.fromarray((values * (255.0 if values.max(initial=0) <= 1 else 1.0)).clip(0, 255).astype(np.uint8))
+        scale = 255.0 if values.max(initial=0) <= 1 else 1.0
+        return Image.fromarray(np.rint(values * scale).clip(0, 255).astype(np.uint8))
     return picture
 
 
@@ -150,12 +151,14 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Writes `data` aside and renames it: a reader never sees half a file."""
+    """Writes `data` aside and renames it: a reader never sees half a file. An OSError names `path`."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         aside.write_bytes(data)
         aside.replace(path)
+    except OSError as error:  # a full disk names no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         aside.unlink(missing_ok=True)

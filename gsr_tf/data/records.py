@@ -17,21 +17,18 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from gsr_tf.data.pictures import write_atomically
+
 SCHEMA_VERSION = 1
 INDEX_NAME = "index.json"
+COLUMNS = ("shard", "offset", "length", "name", "height", "width", "masks", "original")
 # A TFRecord frames its payload with a length (8 bytes) and two checksums (4 bytes each).
 FRAME_BEFORE, FRAME_AFTER = 12, 4
-
-FEATURES = {
-    "image/encoded": tf.io.FixedLenFeature([], tf.string),
-    "image/name": tf.io.FixedLenFeature([], tf.string),
-    "mask/encoded": tf.io.VarLenFeature(tf.string),
-    "original/encoded": tf.io.FixedLenFeature([], tf.string, default_value=""),
-}
 
 
 class RecordsError(ValueError):
@@ -63,15 +60,24 @@ def encode_example(image: bytes, name: str, masks: Sequence[bytes] = (), origina
     return example.SerializeToString(deterministic=True)
 
 
-def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The inverse of `encode_example`, in a graph.
+class Example(NamedTuple):
+    """One picture's record: its name and, as encoded bytes, the picture, its masks and its original (b"": none)."""
 
-    Returns:
-        {"image/encoded": [], "image/name": [], "mask/encoded": [masks], "original/encoded": [] (empty when
-        there is none)}, all strings.
-    """
-    features = tf.io.parse_single_example(serialized, FEATURES)
-    return {**features, "mask/encoded": features["mask/encoded"].values}
+    name: str
+    image: bytes
+    masks: list[bytes]
+    original: bytes
+
+
+def parse_example(serialized: bytes) -> Example:
+    """The inverse of `encode_example`."""
+    features = tf.train.Example.FromString(serialized).features.feature
+
+    def values(name: str) -> list[bytes]:
+        return list(features[name].bytes_list.value)
+
+    (image,), (name,) = values("image/encoded"), values("image/name")
+    return Example(name.decode(), image, values("mask/encoded"), next(iter(values("original/encoded")), b""))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,13 +86,15 @@ class Records:
 
     Attributes:
         path: the folder.
+        flag: that gave it, for messages.
         fingerprint: of the index, thus of every shard's content: what a run writes down as its data.
         shards: file names.
-        columns: one list a property, an entry a record: "shard", "offset" and "length" (bytes of the payload in
-            its shard), "name", "height", "width", "masks" (their number), "original" (0 or 1).
+        columns: one list a property of `COLUMNS`, an entry a record: "offset" and "length" are bytes of the payload in
+            its shard, "masks" is their number, "original" 0 or 1.
     """
 
     path: Path
+    flag: str
     fingerprint: str
     shards: tuple[str, ...]
     columns: dict[str, list]
@@ -137,10 +145,8 @@ def write_index(
         **(extra or {}),
         "columns": columns,
     }
-    path = Path(path)
-    aside = path / f".{INDEX_NAME}.tmp"
-    aside.write_text(json.dumps(index, indent=None, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
-    aside.replace(path / INDEX_NAME)
+    text = json.dumps(index, indent=None, separators=(",", ":"), ensure_ascii=False)
+    write_atomically(Path(path) / INDEX_NAME, text.encode())
 
 
 def open_records(path: str | os.PathLike, flag: str = "--records") -> Records:
@@ -154,35 +160,41 @@ def open_records(path: str | os.PathLike, flag: str = "--records") -> Records:
         RecordsError: no folder, no index, another schema, or shards that are missing or of another size.
     """
     path = Path(path)
+    text = _read_index(path, flag)
+    try:
+        index = json.loads(text)
+        if index["schema"] != SCHEMA_VERSION:
+            raise RecordsError(
+                f"{flag}={path}: records of schema {index['schema']}, this version reads {SCHEMA_VERSION}; "
+                "prepare the set again"
+            )
+        sizes = {shard["file"]: shard["bytes"] for shard in index["shards"]}
+        columns = {name: index["columns"][name] for name in COLUMNS}
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise RecordsError(f"{flag}={path}: {INDEX_NAME} is damaged ({error}); prepare the set again") from error
+    _check_shards(path, flag, sizes)
+    fingerprint = hashlib.sha256(text).hexdigest()[:16]
+    return Records(path, flag, fingerprint, tuple(sizes), columns)
+
+
+def _read_index(path: Path, flag: str) -> bytes:
     if not path.is_dir():
         raise RecordsError(f"{flag}={path}: no such folder; make records with `python -m data_prep.<name> --help`")
     try:
-        text = (path / INDEX_NAME).read_bytes()
+        return (path / INDEX_NAME).read_bytes()
     except FileNotFoundError:
         raise RecordsError(
             f"{flag}={path}: no {INDEX_NAME}, so these records were never finished; run the data_prep command again"
         ) from None
-    try:
-        index = json.loads(text)
-        schema = index["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RecordsError(f"{flag}={path}: {INDEX_NAME} is damaged ({error}); prepare the set again") from error
-    if schema != SCHEMA_VERSION:
-        raise RecordsError(
-            f"{flag}={path}: records of schema {schema}, this version reads {SCHEMA_VERSION}; prepare the set again"
-        )
-    for shard in index["shards"]:
-        file = path / shard["file"]
+
+
+def _check_shards(path: Path, flag: str, sizes: dict[str, int]) -> None:
+    """Raises RecordsError when a shard is missing or has another size, in bytes, than the index says."""
+    for shard, expected in sizes.items():
+        file = path / shard
         size = file.stat().st_size if file.exists() else -1
-        if size != shard["bytes"]:
+        if size != expected:
             found = "is missing" if size < 0 else f"has {size} bytes"
             raise RecordsError(
-                f"{flag}={path}: shard {shard['file']} {found}, the index says {shard['bytes']} bytes; "
-                "copy or prepare the set again"
+                f"{flag}={path}: shard {shard} {found}, the index says {expected} bytes; copy or prepare the set again"
             )
-    return Records(
-        path=path,
-        fingerprint=hashlib.sha256(text).hexdigest()[:16],
-        shards=tuple(shard["file"] for shard in index["shards"]),
-        columns=index["columns"],
-    )

@@ -104,6 +104,32 @@ def test_bad_pictures_are_named_and_counted(tmp_path, capsys):
     assert f"found {len(expected) + 1} = kept 1 + skipped {len(expected)}" in capsys.readouterr().out
 
 
+def test_symbolic_links_are_followed_once(tmp_path):
+    photo(tmp_path / "disk/a.jpg")
+    mask(tmp_path / "masks/a.png")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/linked").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/round").symlink_to(tmp_path / "disk")  # a circle
+    (tmp_path / "images/b.jpg").symlink_to(tmp_path / "disk/a.jpg")
+    mask(tmp_path / "masks/b.png")
+    assert prepare_pairs(tmp_path) == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg", "linked/a.jpg"]
+
+
+def test_case_differences_between_picture_and_mask(tmp_path):
+    photo(tmp_path / "images/IMG_1.JPG", format="JPEG")
+    mask(tmp_path / "masks/img_1_GT.PNG")
+    assert prepare_pairs(tmp_path) == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["IMG_1.JPG"]
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path):
+    photo(tmp_path / "images/small.png")
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "images/bomb.png")
+    assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
+    assert skipped_of(tmp_path / "out") == {"bomb.png": "picture cannot be read"}
+
+
 def test_masks_of_zero_and_one_need_their_threshold(tmp_path):
     photo(tmp_path / "images/a.jpg")
     mask(tmp_path / "masks/a.png", value=1)

@@ -1,5 +1,9 @@
 import functools
 import itertools
+import multiprocessing
+import os
+import signal
+import time
 
 import pytest
 
@@ -61,6 +65,28 @@ def test_interrupted_after_any_shard_it_goes_on_to_the_same_bytes(images, monkey
     assert next(again) == 20 - done  # finished shards were not written again
 
 
+def test_killed_without_warning_it_goes_on_to_the_same_bytes(images):
+    prepare(images, images / "whole", "--processes=1")
+    out = images / "out"
+    make_example = shards.make_example
+
+    def slowly(entry):
+        time.sleep(0.05)
+        return make_example(entry)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "make_example", slowly)
+        process = multiprocessing.get_context("fork").Process(target=prepare, args=(images, out, "--processes=1"))
+        process.start()
+        while len(list(out.glob(".*.json"))) < 3:
+            time.sleep(0.01)
+        process.kill()
+        process.join()
+    assert not (out / "index.json").exists()
+    assert prepare(images, out, "--processes=1") == 0
+    assert all_bytes(out) == all_bytes(images / "whole")
+
+
 def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
     prepare(images, images / "whole", "--processes=1")
     monkeypatch.setattr(writing, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -69,6 +95,21 @@ def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
     shard = images / "out/00003-of-00008.tfrecord"
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
     assert prepare(images, images / "out", "--processes=1") == 0
+    assert all_bytes(images / "out") == all_bytes(images / "whole")
+
+
+def test_shards_of_an_unfinished_run_over_fewer_pictures_do_not_stay(images, monkeypatch):
+    for path in [*(images / "images").iterdir(), *(images / "masks").iterdir()]:
+        if path.stem > "04":
+            path.rename(images / path.parent.name / f"..{path.name}")  # hidden: no picture
+    monkeypatch.setattr(writing, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert prepare(images, images / "out", "--processes=1") == 130
+    assert (images / "out/00004-of-00005.tfrecord").exists()
+    monkeypatch.undo()
+    for path in [*(images / "images").glob("..*"), *(images / "masks").glob("..*")]:
+        path.rename(path.with_name(path.name[2:]))
+    assert prepare(images, images / "out", "--processes=1") == 0
+    assert prepare(images, images / "whole", "--processes=1") == 0
     assert all_bytes(images / "out") == all_bytes(images / "whole")
 
 
@@ -137,3 +178,15 @@ def test_nothing_to_keep_is_an_error(tmp_path):
 def test_open_records_reads_what_was_written(images):
     prepare(images, images / "out", "--processes=2")
     assert len(open_records(images / "out").pairs) == 20
+
+
+def kill_itself(shard):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_the_system_kills_stops_the_run_with_a_message(images, capsys, monkeypatch):
+    monkeypatch.setattr(writing, "write_shard", kill_itself)
+    assert prepare(images, images / "out", "--processes=2") == 1
+    assert "a worker process was killed" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert prepare(images, images / "out", "--processes=2") == 0

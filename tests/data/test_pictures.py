@@ -1,0 +1,145 @@
+import errno
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture, read_picture, write_atomically
+
+RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+GREY = RGB[..., 0]
+
+
+def encoded(pixels, format_="PNG", mode=None, **save):
+    buffer = io.BytesIO()
+    picture = Image.fromarray(pixels, mode)
+    picture.save(buffer, format_, **save)
+    return buffer.getvalue()
+
+
+def grey_rgb(grey):
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def palette():
+    buffer = io.BytesIO()
+    Image.fromarray(RGB // 64 * 64).quantize(256).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def animation():
+    buffer = io.BytesIO()
+    frames = [Image.fromarray(np.full((6, 9), value, np.uint8)) for value in (40, 200)]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+# By name: a file's bytes, its pixels, and whether TensorFlow decodes the bytes to the same pixels.
+FILES = {
+    "rgb": (encoded(RGB), RGB, True),
+    "grey": (encoded(GREY), grey_rgb(GREY), True),
+    "alpha": (encoded(np.dstack([RGB, GREY])), RGB, False),
+    "grey_alpha": (encoded(np.dstack([GREY, GREY])), grey_rgb(GREY), False),
+    "palette": (palette(), RGB // 64 * 64, False),
+    "bilevel": (encoded(GREY > 99), grey_rgb((GREY > 99) * np.uint8(255)), False),
+    "grey16": (encoded(GREY.astype(np.uint16) * 257), grey_rgb(GREY), False),
+    "tiff16": (encoded(GREY.astype(np.uint16) * 257, "TIFF"), grey_rgb(GREY), False),
+    "grey16_dark": (encoded(GREY.astype(np.uint16)), grey_rgb(GREY), False),
+    "tiff32": (encoded(GREY.astype(np.int32) * 257, "TIFF"), grey_rgb(GREY), False),
+    "float": (encoded(np.float32(GREY / 255), "TIFF"), grey_rgb(GREY), False),
+    "tiff": (cv2.imencode(".tif", RGB[..., ::-1])[1].tobytes(), RGB, False),
+    "bmp": (encoded(RGB, "BMP"), RGB, False),
+    "webp": (encoded(RGB, "WEBP", lossless=True), RGB, False),
+    "gif": (animation(), np.full((6, 9, 3), 40, np.uint8), False),
+    "1x1": (encoded(RGB[:1, :1]), RGB[:1, :1], True),
+}
+
+
+@pytest.mark.parametrize(("data", "expected", "plain"), FILES.values(), ids=FILES)
+def test_any_picture_gives_its_8_bit_rgb(data, expected, plain):
+    raster = decode_picture(data)
+    assert raster.pixels.dtype == np.uint8
+    np.testing.assert_array_equal(raster.pixels, expected)
+    assert raster.plain == plain
+    assert probe_picture(data) == (*expected.shape[:2], plain)
+
+
+def test_16_bit_rgb_keeps_the_high_byte():
+    data = cv2.imencode(".png", RGB[..., ::-1].astype(np.uint16) * 257)[1].tobytes()
+    np.testing.assert_array_equal(decode_picture(data).pixels, RGB)
+
+
+def test_cmyk_jpeg():
+    ink = np.zeros((16, 16, 4), np.uint8)
+    ink[..., 1:3] = 255  # magenta and yellow make red
+    pixels = decode_picture(encoded(ink, "JPEG", "CMYK", quality=95)).pixels
+    np.testing.assert_allclose(pixels, np.broadcast_to([255, 0, 0], (16, 16, 3)), atol=4)
+
+
+@pytest.mark.parametrize(("orientation", "turn"), [(3, 2), (6, -1), (8, 1)])
+def test_exif_orientation_is_applied(orientation, turn):
+    picture = cv2.resize(RGB, (48, 32), interpolation=cv2.INTER_CUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture, "JPEG", quality=95, exif=exif)
+    stored = decode_picture(data, orient=False)
+    shown = decode_picture(data)
+    np.testing.assert_array_equal(shown.pixels, np.rot90(stored.pixels, turn))
+    assert (stored.plain, shown.plain) == (True, False)
+    assert probe_picture(data) == (*shown.pixels.shape[:2], False)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "photo.jpg: the file is empty"),
+        (b"From: me\nTo: you\n", "photo.jpg: not a picture"),
+        (encoded(RGB)[:60], "photo.jpg: .*(truncated|damaged)"),
+        (encoded(np.tile(RGB, (20, 20, 1)), "JPEG")[:-900], "photo.jpg: truncated or damaged"),
+    ],
+    ids=["empty", "text", "cut png", "cut jpeg"],
+)
+def test_bad_pictures_are_named(data, message):
+    for use in (decode_picture, probe_picture):
+        with pytest.raises(PictureError, match=message):
+            use(data, "photo.jpg")
+
+
+def test_a_picture_above_the_limit_is_refused_before_it_is_decoded():
+    with pytest.raises(PictureError, match="photo.jpg: 9x6 pixels, more than the limit of 50"):
+        decode_picture(encoded(RGB), "photo.jpg", max_pixels=50)
+    assert decode_picture(encoded(RGB), max_pixels=54).pixels.shape == (6, 9, 3)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(PictureError, match="gone.png: cannot be read .No such file"):
+        read_picture(tmp_path / "gone.png")
+    with pytest.raises(PictureError, match="cannot be read .Is a directory"):
+        read_picture(tmp_path)
+
+
+def test_writing_makes_folders_and_replaces(tmp_path):
+    path = tmp_path / "a" / "b" / "file.json"
+    write_atomically(path, b"one")
+    write_atomically(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file_alone_and_names_the_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "file.json"
+    write_atomically(path, b"one")
+
+    def fill_up(self, data):
+        with self.open("wb") as file:
+            file.write(data[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        write_atomically(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,196 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gsr_tf.data.batch import Batch
+from gsr_tf.data.composition import copy_paste
+from gsr_tf.data.image_ops import resize, to_network_range
+from gsr_tf.data.pipeline import Preparation, compose, source_pairs, training_stream
+from gsr_tf.data.records import RecordsError
+from tests import tiny
+
+SQUASH = Preparation(size=32, seed=3)
+PAIRS = 7
+
+
+def take(sources, targets, preparation, count, start=0, batch_size=1):
+    """The first batches of a stream from `start`, as NumPy."""
+    stream = training_stream(sources, targets, preparation, batch_size=batch_size, start=start)
+    return [Batch(*(x if x is None else x.numpy() for x in batch)) for batch in stream.take(count)]
+
+
+@pytest.fixture(scope="module")
+def stream(sources, targets):
+    """Two epochs, one pair a batch."""
+    return take(sources, targets, SQUASH, 2 * PAIRS)
+
+
+@pytest.fixture(scope="module")
+def unflipped(sources, targets):
+    return take(sources, targets, dataclasses.replace(SQUASH, flip=False), 2 * PAIRS)
+
+
+def equal(one, other):
+    return all(np.array_equal(x, y) for x, y in zip(one, other) if x is not None)
+
+
+def pictures(batches, *names):
+    """What each batch shows, as something that can be counted."""
+    return [b"".join(getattr(batch, name).tobytes() for name in names) for batch in batches]
+
+
+def test_batches_have_static_shapes(sources, targets):
+    spec = training_stream(sources, targets, SQUASH, batch_size=2).element_spec
+    assert [x.shape.as_list() for x in spec[:4]] == [[2, 32, 32, channels] for channels in (3, 1, 3, 3)]
+
+
+def test_the_same_seed_gives_the_same_stream(stream, sources, targets):
+    assert all(map(equal, stream, take(sources, targets, SQUASH, 2 * PAIRS)))
+
+
+def test_another_seed_gives_another_stream(stream, sources, targets):
+    other = take(sources, targets, dataclasses.replace(SQUASH, seed=4), PAIRS)
+    assert pictures(other, "s") != pictures(stream[:PAIRS], "s")
+
+
+def test_a_stream_started_late_goes_on_where_the_other_was(stream, sources, targets):
+    resumed = take(sources, targets, SQUASH, 2, start=5, batch_size=2)
+    for number, batch in enumerate(resumed):
+        first, second = stream[10 + 2 * number : 12 + 2 * number]
+        assert equal(batch[:4], [np.concatenate(pair) for pair in zip(first[:4], second[:4])])
+
+
+def test_an_epoch_visits_every_pair_once_and_the_next_in_another_order(unflipped):
+    visits = pictures(unflipped, "s", "k")
+    first, second = visits[:PAIRS], visits[PAIRS:]
+    assert len(set(first)) == PAIRS
+    assert set(second) == set(first)
+    assert second != first
+
+
+def test_every_target_is_visited_once_an_epoch(unflipped):
+    visits = pictures(unflipped, "t")
+    assert len(set(visits[:6])) == len(set(visits)) == 6
+
+
+def test_a_picture_never_meets_itself(sources):
+    alone = dataclasses.replace(SQUASH, flip=False)
+    batches = take(sources, sources, alone, 5 * PAIRS)
+    assert all(not np.array_equal(batch.s, batch.t) for batch in batches)
+    assert set(pictures(batches, "t")) == set(pictures(batches, "s"))
+
+
+def test_m_is_copy_pasted_from_what_is_shown(stream):
+    for batch in stream:
+        assert 0 < batch.k.mean() < 0.5
+        np.testing.assert_array_equal(batch.m, copy_paste(batch.s, batch.k, batch.t))
+
+
+def test_compose_is_the_same_inside_tf_data(sources, targets):
+    arguments = (sources.read(5), np.int64(1), targets.read(2), np.int64(12))
+    mapped = tf.data.Dataset.from_tensors(arguments).map(lambda *x: compose(*x, SQUASH))
+    direct = compose(*map(tf.constant, arguments), SQUASH)
+    assert equal(next(iter(mapped)), direct)
+
+
+def mirrored(shown, unmirrored):
+    """Whether a picture is the other's mirror image, and not the other."""
+    assert np.array_equal(shown, unmirrored) != np.array_equal(shown, unmirrored[:, :, ::-1])
+    return not np.array_equal(shown, unmirrored)
+
+
+def test_flips(stream, unflipped):
+    source = [mirrored(a.s, b.s) for a, b in zip(stream, unflipped)]
+    target = [mirrored(a.t, b.t) for a, b in zip(stream, unflipped)]
+    assert source == [mirrored(a.k, b.k) for a, b in zip(stream, unflipped)]
+    assert {(s, t) for s, t in zip(source, target)} == {(s, t) for s in (False, True) for t in (False, True)}
+
+
+def test_about_half_of_the_elements_are_flipped(sources, targets):
+    tiny_batches = take(sources, targets, dataclasses.replace(SQUASH, size=4), 1, batch_size=400)[0]
+    plain = take(sources, targets, dataclasses.replace(SQUASH, size=4, flip=False), 1, batch_size=400)[0]
+    for flipped in ((tiny_batches[n] != plain[n]).any(axis=(1, 2, 3)).mean() for n in (0, 2)):
+        assert 0.4 < flipped < 0.6
+
+
+def composed(example, target, preparation, number=0, i=0):
+    """One composed example of pictures in memory."""
+    records = [tiny.serialized("s", example), tiny.serialized("t", tiny.Example(target))]
+    return compose(records[0], tf.constant(number, tf.int64), records[1], tf.constant(i, tf.int64), preparation)
+
+
+STILL = Preparation(size=32, flip=False)
+
+
+def test_squash_is_opencvs_resize_and_a_threshold():
+    example, t = tiny.manipulated()[1], tiny.tile(8)
+    batch = composed(example, t, STILL)
+    for found, picture in ((batch.s, example.picture), (batch.t, t)):
+        expected = cv2.resize(picture.astype(np.float32), (32, 32), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_allclose(found, to_network_range(expected), atol=1e-3)
+    mask = cv2.resize(255 * example.masks[0].astype(np.float32), (32, 32), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(batch.k[..., 0], mask > 50)
+
+
+def test_the_mask_that_is_asked_for_is_k():
+    example = tiny.manipulated()[5]
+    first, second = (composed(example, tiny.tile(8), STILL, number=n).k.numpy() for n in (0, 1))
+    np.testing.assert_array_equal(first, second[::-1])
+    assert not np.array_equal(first, second)
+
+
+def test_the_target_goes_through_its_stored_size():
+    t = tiny.tile(7)
+    preparation = dataclasses.replace(STILL, target_size=24, half_pixel=False)
+    stored = resize(t, [24, 24])
+    expected = to_network_range(resize(stored, [32, 32], half_pixel=False))
+    np.testing.assert_allclose(composed(tiny.manipulated()[0], t, preparation).t, expected, atol=1e-3)
+
+
+def test_the_original_is_prepared_as_s_is():
+    preparation = dataclasses.replace(SQUASH, with_original=True)
+    for i in range(4):
+        batch = composed(tiny.manipulated()[1], tiny.tile(8), preparation, i=i)
+        around = tf.nn.max_pool2d(batch.k[None], 3, 1, "SAME")[0].numpy()
+        np.testing.assert_array_equal(np.where(around, 0, batch.a), np.where(around, 0, batch.s))
+        assert np.abs(batch.a - batch.s)[batch.k[..., 0] == 1].mean() > 10
+
+
+CROP = dataclasses.replace(STILL, resize_mode="crop")
+
+
+def test_a_crop_keeps_the_aspect_ratio():
+    """A picture whose columns count up, at twice the network's height: every window steps by two a column."""
+    ramp = np.broadcast_to(np.arange(0, 200, dtype=np.uint8)[None, :, None], (64, 200, 3))
+    windows = [composed(tiny.manipulated()[0], ramp, CROP, i=i).t.numpy() for i in range(8)]
+    for window in windows:
+        np.testing.assert_allclose(np.diff(window, axis=1), 2, atol=1e-3)
+        np.testing.assert_allclose(window - window[:1], 0, atol=1e-3)
+    assert len({float(window[0, 0, 0]) for window in windows}) > 4
+
+
+def test_a_crop_holds_a_pixel_of_the_mask():
+    picture = np.zeros((32, 400, 3), np.uint8)
+    mask = np.zeros((32, 400), bool)
+    mask[10:12, 391:395] = mask[5:7, 20:22] = True
+    seen = [composed(tiny.Example(picture, (mask,)), tiny.tile(8), CROP, i=i).k.numpy() for i in range(20)]
+    assert all(k.any() for k in seen)
+    assert {int(k.sum()) for k in seen} == {4, 8}
+
+
+def test_a_crop_of_an_empty_mask_is_any_window():
+    example = tiny.Example(tiny.tile(0), (np.zeros((48, 64), bool),))
+    assert not composed(example, tiny.tile(8), CROP).k.numpy().any()
+
+
+def test_records_that_cannot_be_trained_on(tmp_path, sources, targets):
+    with pytest.raises(RecordsError, match="--records=.*: no pictures with a mask among its 6 records"):
+        training_stream(targets, targets, SQUASH, batch_size=1)
+    without = tiny.write_records(tmp_path / "a", [tiny.manipulated()[0]._replace(original=None)])
+    with pytest.raises(RecordsError, match="their own authentic original among its 1 records"):
+        source_pairs(without, with_original=True)
+    with pytest.raises(RecordsError, match="--records=.*: 1 pictures; at least 2 are needed"):
+        training_stream(sources, without, SQUASH, batch_size=1)

@@ -1,0 +1,94 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gsr_tf.data.records import INDEX_NAME, RecordsError, encode_example, open_records, parse_example
+from tests import tiny
+
+
+def test_examples_round_trip():
+    features = parse_example(encode_example(b"picture", "set/ü.jpg", [b"one", b"two"], b"original"))
+    assert features["image/encoded"] == b"picture"
+    assert features["image/name"].numpy().decode() == "set/ü.jpg"
+    assert features["mask/encoded"].numpy().tolist() == [b"one", b"two"]
+    assert features["original/encoded"] == b"original"
+
+
+def test_an_authentic_example_has_no_mask_and_no_original():
+    features = parse_example(encode_example(b"picture", "name"))
+    assert features["mask/encoded"].shape == [0]
+    assert features["original/encoded"] == b""
+
+
+def test_reading_by_number_is_reading_in_order(sources):
+    in_order = list(tf.data.TFRecordDataset(str(sources.path / sources.shards[0])).as_numpy_iterator())
+    assert [sources.read(number) for number in range(len(sources))] == in_order
+    assert len(sources) == 6
+
+
+def test_pairs_are_every_record_with_each_of_its_masks(sources):
+    assert sources.pairs.tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [4, 0], [5, 0], [5, 1]]
+
+
+def test_an_authentic_set_has_no_pairs(targets):
+    assert targets.pairs.shape == (0, 2)
+
+
+def test_counts_of_the_index(sources):
+    index = json.loads((sources.path / INDEX_NAME).read_text())
+    assert index["counts"] == {"records": 6, "masks": 7, "authentic": 0, "originals": 6}
+
+
+def test_fingerprint_names_the_content(tmp_path, sources):
+    again = tiny.write_records(tmp_path / "again", tiny.manipulated())
+    fewer = tiny.write_records(tmp_path / "fewer", tiny.manipulated()[1:])
+    assert again.fingerprint == sources.fingerprint != fewer.fingerprint
+
+
+def change_index(folder, **changes):
+    file = folder / INDEX_NAME
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def without_columns(folder):
+    file = folder / INDEX_NAME
+    file.write_text(json.dumps({name: v for name, v in json.loads(file.read_text()).items() if name != "columns"}))
+
+
+def truncate_shard(folder):
+    (shard,) = folder.glob("*.tfrecord")
+    shard.write_bytes(shard.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / INDEX_NAME).unlink(), "no index.json, so these records were never finished"),
+        (lambda folder: change_index(folder, schema=7), "records of schema 7, this version reads 1"),
+        (lambda folder: (folder / INDEX_NAME).write_text('{"schema": 1, '), "index.json is damaged"),
+        (lambda folder: (folder / INDEX_NAME).write_text("[]"), "index.json is damaged"),
+        (without_columns, "index.json is damaged .*columns"),
+        (lambda folder: (folder / "00000-of-00001.tfrecord").unlink(), "00000-of-00001.tfrecord is missing"),
+        (truncate_shard, r"00000-of-00001.tfrecord has 1000 bytes, the index says \d+ bytes"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_at_once(tmp_path, damage, message):
+    folder = tiny.write_records(tmp_path / "records", tiny.authentic()[:1]).path
+    damage(folder)
+    with pytest.raises(RecordsError, match=rf"--target_records={folder}: .*{message}"):
+        open_records(folder, "--target_records")
+
+
+def test_a_missing_folder_says_how_to_make_one(tmp_path):
+    with pytest.raises(RecordsError, match="no such folder; make records with `python -m data_prep"):
+        open_records(tmp_path / "none")
+
+
+def test_stored_pictures_come_back(sources):
+    example = tiny.manipulated()[5]
+    features = parse_example(sources.read(5))
+    np.testing.assert_array_equal(tf.io.decode_png(features["image/encoded"]), example.picture)
+    np.testing.assert_array_equal(tf.io.decode_png(features["original/encoded"]), example.original)
+    np.testing.assert_array_equal(tf.io.decode_png(features["mask/encoded"][1])[..., 0] > 0, example.masks[1])

@@ -1,0 +1,141 @@
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+from gsr_tf import config
+from gsr_tf.config import Config, ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+FLAGFILES = sorted(path.relative_to(ROOT) for path in (ROOT / "flags").rglob("*.cfg"))
+VALID = {"vgg16_weights": "random"}
+
+
+def parsed(*arguments):
+    values = flags.FlagValues()
+    config.define_flags(values)
+    values(["gsr_tf", *arguments])
+    return config.from_flags(values)
+
+
+@pytest.fixture
+def at_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_every_field_is_a_flag_with_help_and_its_default():
+    values = flags.FlagValues()
+    config.define_flags(values)
+    values(["gsr_tf"])
+    for field in dataclasses.fields(Config):
+        assert len(values[field.name].help) > 15, field.name
+    assert set(values) == {field.name for field in dataclasses.fields(Config)}
+    assert config.from_flags(values) == Config()
+
+
+def test_flags_have_the_types_of_their_fields():
+    found = parsed("--steps=7", "--width=1", "--noflip", "--refine_on=pasted", "--boundary_class_weights=1,2")
+    assert (found.steps, found.flip, found.refine_on) == (7, False, ("pasted",))
+    assert isinstance(found.width, float)
+    assert found.boundary_class_weights == (1.0, 2.0)
+
+
+def test_flagfiles_nest_and_later_flags_win(tmp_path):
+    (tmp_path / "base.cfg").write_text("# a comment\n--steps=3\n--batch_size=2\n")
+    (tmp_path / "run.cfg").write_text(f"--flagfile={tmp_path}/base.cfg\n--batch_size=5\n")
+    found = parsed(f"--flagfile={tmp_path}/run.cfg", "--seed=9")
+    assert (found.steps, found.batch_size, found.seed) == (3, 5, 9)
+    assert config.from_flagfile(tmp_path / "run.cfg", steps=4) == dataclasses.replace(found, seed=0, steps=4)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 0}, "--steps=0: expected at least 1"),
+        ({"dropout": 1.0}, "--dropout=1.0: expected at most 0.95"),
+        ({"learning_rate": float("nan")}, "--learning_rate=nan: expected at least 0"),
+        ({"seed": 2**32}, "--seed=4294967296: expected at most 4294967295"),
+        ({"resize_mode": "stretch"}, "--resize_mode=stretch: expected one of squash, crop"),
+        ({"head_kernel": 3}, "--head_kernel=3: expected one of 1, 4"),
+        ({"segment_on": ("pasted", "sauce")}, "--segment_on=sauce: expected one of source, pasted, generated"),
+        ({"segment_on": (), "refine_steps": 0}, "--segment_on is empty"),
+        ({"boundary_branch": False}, "set --boundary_branch or --refine_steps=0"),
+        ({"segment_on": ("source", "pasted")}, "--refine_on=generated is not in --segment_on"),
+        ({"boundary_class_weights": (1.0,)}, "--boundary_class_weights=.*two numbers"),
+        ({"boundary_class_weights": (1.0, -2.0)}, "--boundary_class_weights=-2.0: expected at least 0"),
+        (
+            {"segment_on": ("pasted",), "refine_on": ("pasted",), "segmentation_gradient": True},
+            "--segmentation_gradient needs 'generated' in --segment_on",
+        ),
+        ({"vgg16_weights": "imagenet", "width": 0.5}, "--vgg16_weights=imagenet fits --width=1 alone"),
+        ({"validation_targets": "records/coco"}, "--validation_targets needs --validation_records"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_what_makes_no_sense_names_its_flag(wrong, message):
+    with pytest.raises(ConfigError, match=message):
+        Config(**{**VALID, **wrong})
+
+
+def test_lists_of_numbers_must_be_numbers():
+    with pytest.raises(ConfigError, match="--boundary_class_weights=a,1: could not convert"):
+        parsed("--boundary_class_weights=a,1")
+
+
+def test_json_round_trip(tmp_path):
+    written = Config(
+        width=0.25, segment_on=("pasted",), refine_on=("pasted",), boundary_class_weights=(0.3, 0.7), **VALID
+    )
+    (tmp_path / "config.json").write_text(written.to_json())
+    assert config.load(tmp_path) == written
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(ConfigError, match=f"--run_dir={tmp_path}: no config.json there"):
+        config.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[1]", json.dumps({"colour": "red"}), json.dumps({"steps": "many"})],
+    ids=["cut", "list", "unknown", "type"],
+)
+def test_a_damaged_configuration_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match=f"{tmp_path}/config.json: damaged or of another version"):
+        config.load(tmp_path)
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=str)
+def test_flagfiles_say_how_to_start_themselves(at_root, path):
+    config.from_flagfile(path)
+    header = "".join(line for line in path.read_text().splitlines(keepends=True) if line.startswith("#"))
+    if path.name != "base.cfg":
+        assert f"--flagfile={path}" in header or "make demo" in header
+    run = re.search(r"--run_dir=(\S+)", header)
+    assert run is None or run[1] == str(Path("runs", *path.with_suffix("").parts[1:]))
+
+
+def test_the_paper(at_root):
+    paper = config.from_flagfile("flags/gsr_net.cfg")
+    assert (paper.lambda_grad, paper.lambda_edge, paper.lambda_adv) == (1, 2, 5)
+    assert (paper.learning_rate, paper.discriminator_learning_rate, paper.weight_decay) == (1e-4, 1e-4, 5e-5)
+    assert (paper.batch_size, paper.steps, paper.dropout, paper.loss_normalization) == (4, 50_000, 0.5, "region")
+    assert config.from_flagfile("flags/table2/gsr_net.cfg") == paper
+
+
+def test_the_release(at_root):
+    release = dataclasses.asdict(config.from_flagfile("flags/release.cfg"))
+    expected = {
+        **{"input_size": 300, "target_size": 256, "resize_mode": "squash", "half_pixel": False, "head_kernel": 4},
+        **{"segment_on": ("source", "pasted", "generated"), "refine_on": ("source",), "refine_steps": 1},
+        **{"lambda_grad": 1, "lambda_edge": 2, "lambda_adv": 5, "loss_normalization": "pixel"},
+        **{"laplacian_scale": 0.25, "boundary_class_weights": (0.3, 0.7), "boundary_size": 5},
+        **{"segmentation_gradient": True, "weight_decay": 5e-5, "dropout": 0.5, "mask_threshold": 50 / 255},
+        **{"learning_rate": 1e-4, "discriminator_learning_rate": 5e-5, "discriminator_beta_1": 0.5},
+        **{"batch_size": 4, "steps": 60_000},
+    }
+    assert {name: release[name] for name in expected} == expected
