@@ -158,8 +158,8 @@ def _action(args: flags.FlagValues) -> int:
     for row in ROWS[table]:
         if not args.rows or row.name in args.rows:
             cells.update(row_cells(row, table, sets, args))
-            tables.write(args.output, table, shown, cells)
-    print(f"{tables.markdown(table, shown, cells)}\nin {args.output}, with every evaluation")
+            tables.write(args.output, table, shown, cells, args.protocol)
+    print(f"{tables.markdown(table, shown, cells, args.protocol)}\nin {args.output}, with every evaluation")
     failed = [cell.how for cell in cells.values() if "exit code" in cell.how]
     return 1 if failed else 0
 

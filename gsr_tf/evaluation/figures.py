@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5fb0", "#c77d11", "#4a4a4a")
@@ -53,7 +54,10 @@ def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str] = ()) -> bytes:
     return png(figure)
 
 
-def _draw(axis, panel: Panel) -> None:
+def _draw(axis: Axes, panel: Panel) -> None:
+    axis.set_axis_on()
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_color("#bbbbbb")  # or a white mask would not be told from the page
     if panel.values.ndim == 3:
         axis.imshow(panel.values)
     elif panel.values.dtype == bool:

@@ -7,15 +7,16 @@ import html
 from collections.abc import Iterable, Sequence
 
 STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2rem auto; padding: 0 1.2rem; }
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1240px; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .7rem; border-bottom: 1px solid #ddd; vertical-align: top; }
-th { background: #f4f4f2; } td.number, th.number { text-align: right; }
+th { background: #f4f4f2; } td.number, th.number { text-align: right; } td.number, td.short { white-space: nowrap; }
 caption, p.note, figcaption { color: #555; font-size: .88rem; text-align: left; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
 """
+SHORT = 16  # letters that are kept on one line
 
 
 def text(value: object) -> str:
@@ -38,8 +39,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
     def cell(value: object, tag: str = "td") -> str:
         shown = text(value)
-        number = ' class="number"' if shown[:1].isdigit() or shown[:1] in ("-", ".") else ""
-        return f"<{tag}{number}>{shown}</{tag}>"
+        number = shown[:1].isdigit() or shown[:1] in ("-", ".")
+        name = "number" if number else "short" if len(shown) <= SHORT else "text"
+        return f'<{tag} class="{name}">{shown}</{tag}>'
 
     head = "".join(cell(name, "th") for name in header)
     body = "\n".join("<tr>" + "".join(cell(value) for value in row) + "</tr>" for row in rows)

@@ -45,8 +45,8 @@ TITLES = {
     2: "Table 2: what the segmenter is trained on, and how (F1)",
     3: "Table 3: training from COCO's object annotations alone (F1)",
 }
-# The paper's own mixture: why its cells are not all of one protocol.
+# Most of Table 1's cells of other methods equal numbers in those methods' own papers or in later comparisons.
 CAVEAT = (
-    "The paper's cells are not of one protocol: NOI and CFA on CASIA and Carvalho, MFCN, and RGB-N on CASIA are quoted "
-    "from their papers, and EXIF-consistency's from a table with the best threshold of each picture."
+    "The paper's cells are hardly of one protocol: it seems to quote MFCN, RGB-N on CASIA, and NOI and CFA on CASIA "
+    "and Carvalho from other papers' tables, and EXIF-consistency from one with the best threshold of each picture."
 )

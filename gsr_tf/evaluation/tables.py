@@ -92,18 +92,30 @@ def _made(table: int, data_sets: Sequence[str], cells: Cells) -> list[tuple[str,
     return lines
 
 
-def markdown(table: int, data_sets: Sequence[str], cells: Cells) -> str:
+def markdown(table: int, data_sets: Sequence[str], cells: Cells, protocol: str) -> str:
     """The table, then how each cell was made."""
     header, rows = wide(table, data_sets, cells)
-    lines = [f"# {TITLES[table]}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines = [f"# {_title(table, protocol)}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     lines += ["", f"{LEGEND} {CAVEAT}", "", "## How each cell was made", ""]
     lines += [f"- {row} ({names}): {how}" for row, names, how in _made(table, data_sets, cells)]
     return "\n".join(lines) + "\n"
 
 
-def write(path: str | os.PathLike, table: int, data_sets: Sequence[str], cells: Cells) -> list[Path]:
-    """Writes `tableN.md`, `.csv` and `.html` into the folder `path`; returns their paths."""
+def _title(table: int, protocol: str) -> str:
+    return f"{TITLES[table]}; ours under protocol {protocol}"
+
+
+def write(path: str | os.PathLike, table: int, data_sets: Sequence[str], cells: Cells, protocol: str) -> list[Path]:
+    """Writes `tableN.md`, `.csv` and `.html` into the folder `path`; returns their paths.
+
+    Args:
+        path: the folder; made if need be.
+        table: 1, 2 or 3.
+        data_sets: columns, in order.
+        cells: one for every row of the table, data set and metric.
+        protocol: by which all cells with a score were scored.
+    """
     header, rows = wide(table, data_sets, cells)
     page = [
         html.table(header, rows),
@@ -112,9 +124,9 @@ def write(path: str | os.PathLike, table: int, data_sets: Sequence[str], cells: 
         html.table(("row", "data sets", "how"), _made(table, data_sets, cells)),
     ]
     contents = {
-        "md": markdown(table, data_sets, cells).encode(),
+        "md": markdown(table, data_sets, cells, protocol).encode(),
         "csv": outputs.as_csv(long(table, data_sets, cells)).encode(),
-        "html": html.page(TITLES[table], page),
+        "html": html.page(_title(table, protocol), page),
     }
     written = []
     for suffix, data in contents.items():

@@ -52,7 +52,7 @@ def test_tables_show_ours_beside_the_papers(tmp_path):
     noi = dict(zip(header, next(row for row in body if row[0] == "NOI")))
     assert (noi["CASIA F1"], noi["CASIA MCC"]) == (".259 / .263", "not run / .180")
     assert dict(zip(header, body[0]))["COVER F1"] == "not run / -"
-    written = tables.write(tmp_path, 1, published.DATA_SETS, cells)
+    written = tables.write(tmp_path, 1, published.DATA_SETS, cells, "paper")
     assert [path.name for path in written] == ["table1.md", "table1.csv", "table1.html"]
     with (tmp_path / "table1.csv").open() as stream:
         found = {(row["row"], row["data set"], row["metric"]): row for row in csv.DictReader(stream)}
@@ -61,6 +61,7 @@ def test_tables_show_ours_beside_the_papers(tmp_path):
     assert (cell["value"], cell["paper"], cell["how"], cell["pictures"]) == ("0.2586", "0.263", "noi, by hand", "240")
     assert found["NOI", "COVER", "f1"]["value"] == ""
     text = (tmp_path / "table1.md").read_text()
+    assert text.startswith("# Table 1: methods (MCC and F1); ours under protocol paper")
     assert "- NOI (CASIA): noi, by hand" in text
     assert "- NOI (Carvalho, In-The-Wild, COVER): not run: no reason" in text
 
