@@ -30,6 +30,10 @@ def checkpoint_items(net: GSRNet) -> dict[str, object]:
     }
 
 
+# What TensorFlow raises for a checkpoint that does not fit, is cut short, or is gone.
+UNUSABLE = (AssertionError, ValueError, IndexError, tf.errors.OpError)
+
+
 class Checkpoints:
     """A run's newest checkpoints, and beside them its best one by validation.
 
@@ -50,8 +54,10 @@ class Checkpoints:
             return False
         try:
             self.checkpoint.restore(path).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise CheckpointError(f"{path} does not fit this configuration's networks: {_first_line(error)}") from error
+        except UNUSABLE as error:
+            raise CheckpointError(
+                f"{path} is damaged or does not fit this configuration's networks: {_first_line(error)}"
+            ) from error
         return True
 
     def save(self) -> None:
@@ -71,7 +77,12 @@ class Checkpoints:
         """The best validation score of the run so far, -1 before the first."""
         if not self.best_score_file.exists():
             return -1.0
-        return json.loads(self.best_score_file.read_text())["validation_f1"]
+        try:
+            return json.loads(self.best_score_file.read_text())["validation_f1"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise CheckpointError(
+                f"{self.best_score_file} is damaged ({error}); delete it, and the next validation counts as the best"
+            ) from error
 
     def _save(self, manager: tf.train.CheckpointManager) -> None:
         try:
@@ -104,8 +115,10 @@ def restore_segmenter(segmenter: tf.keras.Model, run_dir: Path, which: str) -> s
     try:
         status = tf.train.Checkpoint(segmenter=segmenter).restore(found[0])
         status.assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise CheckpointError(f"{found[0]} does not fit the run's configuration: {_first_line(error)}") from error
+    except UNUSABLE as error:
+        raise CheckpointError(
+            f"{found[0]} is damaged or does not fit the run's configuration: {_first_line(error)}"
+        ) from error
     return found[0]
 
 

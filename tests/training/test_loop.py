@@ -1,0 +1,121 @@
+import itertools
+import math
+import signal
+
+import pytest
+import tensorflow as tf
+
+from gsr_tf.training.loop import NonFiniteLoss, Schedule, train
+
+SCHEDULE = Schedule(steps=6, log_every=3, panels_every=4, validate_every=4, save_every=2)
+
+
+class Journal:
+    """A network, its checkpoints, summaries and validation, all of which only write down what happens."""
+
+    def __init__(self, start=0, losses=None, during=None):
+        self.step = tf.Variable(start, dtype=tf.int64)
+        self.losses, self.during, self.lines = losses or {}, during or {}, []
+
+    def train_step(self, batch):
+        self.step.assign_add(1)
+        step = int(self.step)
+        self.lines.append(f"train {step} on {batch}")
+        self.during.get(step, lambda: None)()
+        return {"loss/generator": tf.constant(2.0), "loss/segmenter": tf.constant(self.losses.get(step, 1.0))}
+
+    def scalars(self, step, values):
+        self.lines.append(f"scalars {step}")
+        self.values = values
+
+    def panel(self, step, net, batch):
+        self.lines.append(f"panel {step} of {batch}")
+
+    def save(self):
+        self.lines.append(f"save {int(self.step)}")
+
+    def save_if_best(self, score):
+        self.lines.append(f"score {score} at {int(self.step)}")
+
+    def run(self, schedule=SCHEDULE, validate=None):
+        batches = (f"batch {number}" for number in itertools.count(int(self.step)))
+        return train(self, batches, schedule, self, self, validate)
+
+
+def test_everything_happens_when_it_is_due():
+    journal = Journal()
+    assert journal.run(validate=lambda: {"validation/f1": 0.25}) == 0
+    assert journal.lines == [
+        *["train 1 on batch 0", "scalars 1"],
+        *["train 2 on batch 1", "save 2"],
+        *["train 3 on batch 2", "scalars 3"],
+        *["train 4 on batch 3", "panel 4 of batch 3", "scalars 4", "score 0.25 at 4", "save 4"],
+        *["train 5 on batch 4"],
+        *["train 6 on batch 5", "scalars 6", "scalars 6", "score 0.25 at 6", "save 6"],
+    ]
+
+
+def test_a_run_goes_on_from_its_step():
+    journal = Journal(start=4)
+    journal.run()
+    assert journal.lines == ["train 5 on batch 4", "train 6 on batch 5", "scalars 6", "save 6"]
+
+
+@pytest.mark.parametrize("start", [6, 9])
+def test_a_finished_run_does_nothing(start):
+    journal = Journal(start)
+    assert journal.run() == 0
+    assert journal.lines == []
+
+
+def test_curves_have_losses_and_times():
+    journal = Journal()
+    journal.run()
+    assert {name: journal.values[name] for name in ("loss/generator", "loss/segmenter")} == {
+        "loss/generator": 2.0,
+        "loss/segmenter": 1.0,
+    }
+    assert 0 <= journal.values["time/input_seconds"] < journal.values["time/step_seconds"] < 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_step_finish_then_saves(number):
+    before = signal.getsignal(number)
+    journal = Journal(during={3: lambda: signal.raise_signal(number)})
+    assert journal.run() == number
+    assert journal.lines[-3:] == ["train 3 on batch 2", "scalars 3", "save 3"]
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    def twice():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    journal = Journal(during={3: twice})
+    with pytest.raises(KeyboardInterrupt):
+        journal.run()
+    assert journal.lines[-1] == "train 3 on batch 2"
+
+
+@pytest.mark.parametrize(("step", "bad"), itertools.product([1, 4, 5, 6], [math.nan, math.inf]))
+def test_a_bad_loss_stops_the_run_and_nothing_is_saved_after_it(step, bad):
+    journal = Journal(losses={step: bad})
+    with pytest.raises(NonFiniteLoss, match=rf"step {step}: loss/segmenter = {bad}\. .*--learning_rate"):
+        journal.run(validate=lambda: {"validation/f1": 0.5})
+    assert not [f"save {n}" for n in range(step, 9) if f"save {n}" in journal.lines]
+    assert not any(line.startswith("score") and int(line.split()[-1]) >= step for line in journal.lines)
+
+
+def test_a_bad_loss_before_a_signal_is_not_saved():
+    journal = Journal(losses={5: math.nan}, during={5: lambda: signal.raise_signal(signal.SIGTERM)})
+    with pytest.raises(NonFiniteLoss, match="step 5"):
+        journal.run()
+    assert journal.lines[-1] == "train 5 on batch 4"
+
+
+def test_losses_are_looked_at_one_step_late_at_most():
+    journal = Journal(losses={3: math.nan})
+    with pytest.raises(NonFiniteLoss, match="step 3"):
+        journal.run(Schedule(steps=50, log_every=50, panels_every=0, validate_every=50, save_every=50))
+    assert journal.lines[-1] == "train 4 on batch 3"
