@@ -78,7 +78,7 @@ def training_stream(
     """
     pairs = source_pairs(sources, preparation.with_original)
     if len(targets) < 2:
-        raise RecordsError(f"--target_records={targets.path}: {len(targets)} pictures; at least 2 are needed")
+        raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
     load = _loading(sources, pairs, targets, preparation)
 
     def example(i: tf.Tensor) -> tuple[Layers, tf.Tensor]:
