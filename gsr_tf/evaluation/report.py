@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gsr_tf.comparators.method import Method
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.evaluation import attacks, figures, gallery, html, outputs, study
 from gsr_tf.evaluation.evaluator import CURVES
@@ -18,7 +19,9 @@ from gsr_tf.evaluation.study import DataSet
 REPORT = "report.html"
 
 
-def write(path: str | os.PathLike, data_set: DataSet, method, postprocessing: str, summaries: dict[str, dict]) -> None:
+def write(
+    path: str | os.PathLike, data_set: DataSet, method: Method, postprocessing: str, summaries: dict[str, dict]
+) -> None:
     """Writes `report.html` beside what `study.run` left in `path`.
 
     Args:

@@ -13,7 +13,7 @@ from tests.evaluation import toy_records
 
 @pytest.fixture(name="records", scope="module")
 def make_records(tmp_path_factory):
-    return toy_records.write(tmp_path_factory.mktemp("records"), (1, 2, 1, 0))
+    return toy_records.write(tmp_path_factory.mktemp("benchmark") / "records", (1, 2, 1, 0))
 
 
 def run(records, output, *more):

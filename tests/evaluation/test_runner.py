@@ -106,7 +106,7 @@ def make_records(tmp_path):
 
 def test_records_give_one_item_a_mask_and_authentic_pictures_last(records):
     found = items.from_records(open_records(records))
-    assert [item.name for item in found] == ["picture 0", "picture 1#0", "picture 1#1", "picture 2"]
+    assert [item.name for item in found] == ["tile 0", "tile 1#0", "tile 1#1", "tile 2"]
     picture, mask = found[2].read()
     np.testing.assert_array_equal(picture, sample(1)[0])
     np.testing.assert_array_equal(mask, sample(1)[1][::-1, ::-1])
