@@ -34,7 +34,7 @@ demo: $(INSTALLED)
 	@echo "The F1 above is the network's; the line after it is the floor, calling every pixel manipulated."
 
 test: $(INSTALLED)
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(PYTHON) -m ruff format --check .
