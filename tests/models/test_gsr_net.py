@@ -145,18 +145,35 @@ def test_eager_equals_graph(batch):
         assert float(value) == pytest.approx(float(in_graph[name]), rel=1e-4)
 
 
-def test_replicas_average_losses_and_gradients():
-    """Two replicas on the two halves of a batch of equal pictures do what one does on one of them."""
+def test_replicas_average_losses_and_gradients(batch):
+    """Two replicas, each with the same pictures, do what one does with them."""
+    settings = {**TINY, "segment_on": ["pasted"], "refine_steps": 0}
     tf.keras.utils.set_random_seed(0)
-    one = GSRNet(**TINY, segment_on=["pasted"], refine_steps=0)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    one = GSRNet(**settings)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
         tf.keras.utils.set_random_seed(0)
-        mirrored = GSRNet(**TINY, segment_on=["pasted"], refine_steps=0)
-    batch = make_batch(2)
-    (distributed,) = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensors(batch))
-    assert float(mirrored.train_step(distributed)["loss/segmenter"]) == pytest.approx(
-        float(one.train_step(batch)["loss/segmenter"]), rel=1e-4
+        mirrored = GSRNet(**settings)
+    twice = (
+        tf.data.Dataset.from_tensors(tf.nest.map_structure(lambda x: tf.concat([x, x], 0), batch)).unbatch().batch(4)
     )
+    (distributed,) = strategy.experimental_distribute_dataset(twice)
+    alone, together = one.train_step(batch), mirrored.train_step(distributed)
+    assert float(together["loss/segmenter"]) == pytest.approx(float(alone["loss/segmenter"]), rel=1e-4)
     for ours, theirs in zip(weights(mirrored)["segmenter"], weights(one)["segmenter"]):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "xla"])
+def test_precision_and_compilation_keep_the_losses(batch, policy):
+    settings = {**TINY, "segment_on": ["generated"], "refine_steps": 0}
+    tf.keras.utils.set_random_seed(0)
+    expected = {name: float(value) for name, value in GSRNet(**settings)._step(batch).items()}
+    tf.keras.mixed_precision.set_global_policy("float32" if policy == "xla" else policy)
+    try:
+        tf.keras.utils.set_random_seed(0)
+        net = GSRNet(**settings, jit_compile=policy == "xla")
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    for name, value in net.train_step(batch).items():
+        assert float(value) == pytest.approx(expected[name], rel=1e-3 if policy == "xla" else 0.05), name
