@@ -8,6 +8,7 @@ shuffle buffer is needed: every epoch visits all (S, K), in an order drawn over 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -87,6 +88,18 @@ def training_stream(
     stream = tf.data.Dataset.range(first, np.iinfo(np.int64).max, dtype=tf.int64)
     stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def readable(batches: Iterable[Batch], records: Sequence[Records]) -> Iterator[Batch]:
+    """The batches of a stream from `records`; raises RecordsError when a picture in them turns out to be damaged."""
+    try:
+        yield from batches
+    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
+        flags = " or ".join(dict.fromkeys(f"{opened.flag}={opened.path}" for opened in records))
+        raise RecordsError(
+            f"{flags}: a picture there is damaged ({error.message.splitlines()[0]}); `python -m data_prep.check` finds "
+            "it. Copy or prepare the set again, then run the same command"
+        ) from error
 
 
 def source_pairs(sources: Records, with_original: bool) -> np.ndarray:

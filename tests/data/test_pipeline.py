@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import cv2
 import numpy as np
@@ -8,8 +9,8 @@ import tensorflow as tf
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, to_network_range
-from gsr_tf.data.pipeline import Preparation, compose, source_pairs, training_stream
-from gsr_tf.data.records import RecordsError
+from gsr_tf.data.pipeline import Preparation, compose, readable, source_pairs, training_stream
+from gsr_tf.data.records import RecordsError, open_records
 from tests import tiny
 
 SQUASH = Preparation(size=32, seed=3)
@@ -194,3 +195,16 @@ def test_records_that_cannot_be_trained_on(tmp_path, sources, targets):
         source_pairs(without, with_original=True)
     with pytest.raises(RecordsError, match="--records=.*: 1 pictures; at least 2 are needed"):
         training_stream(sources, without, SQUASH, batch_size=1)
+
+
+def test_a_picture_damaged_since_its_preparation_is_an_error_that_names_its_records(tmp_path, sources, targets):
+    damaged = shutil.copytree(targets.path, tmp_path / "damaged")
+    (shard,) = damaged.glob("*.tfrecord")
+    data = bytearray(shard.read_bytes())
+    middle = len(targets.read(0)) // 2
+    data[middle : middle + 50] = bytes(50)
+    shard.write_bytes(data)
+    opened = open_records(damaged, "--target_records")
+    stream = training_stream(sources, opened, SQUASH, batch_size=6)
+    with pytest.raises(RecordsError, match=rf"--records=.*--target_records={damaged}: a picture .*Invalid PNG data"):
+        next(readable(stream, [sources, opened]))
