@@ -45,7 +45,7 @@ def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], No
         define: defines its flags.
 
     Raises:
-        flags.Error: a flag that is unknown, missing or of a wrong value.
+        flags.Error: a flag that is unknown, missing, empty or of a wrong value.
     """
     values = flags.FlagValues()
     define(values)
@@ -55,6 +55,9 @@ def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], No
     extra = values(argv)[1:]
     if extra:
         raise flags.Error(f"unexpected argument {extra[0]!r}; flags are written --name=value")
+    for name in values:
+        if values[name].default is None and values[name].value == "":  # --run_dir=$RUN, and no such variable
+            raise flags.Error(f"--{name}= is empty; expected a value")
     return values
 
 

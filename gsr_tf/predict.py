@@ -13,6 +13,7 @@ named, counted and skipped; the exit code is then 3. Of a method whose map is no
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
@@ -41,7 +42,7 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _action(args: flags.FlagValues) -> int:
-    pictures = find_pictures(Path(args.input))
+    pictures = find_pictures(Path(args.input), Path(args.output))
     method = methods.from_flags(args.saved_model, args.method)
     skipped = 0
     for path, name in tqdm(pictures, unit="picture"):
@@ -65,22 +66,26 @@ def _answer(method: Method, picture: np.ndarray, path: Path) -> np.ndarray:
         raise PictureError(f"{path}: {error}") from error
 
 
-def find_pictures(source: Path) -> list[tuple[Path, str]]:
+def find_pictures(source: Path, output: Path) -> list[tuple[Path, str]]:
     """(file, name of its answers) of one picture, or of all below a folder; ConfigError when there are none.
 
-    Names keep the folder tree and the file's suffix where two pictures would share a name.
+    Names keep the folder tree, and the file's suffix where two pictures would share a name. What lies in `output`,
+    earlier answers, is left out.
     """
     if source.is_file():
         return [(source, source.stem)]
     if not source.is_dir():
         raise ConfigError(f"--input={source}: no such file or folder")
-    files = sorted(path for path in source.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    files = sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in PICTURE_SUFFIXES and output.resolve() not in path.resolve().parents
+    )
     if not files:
         raise ConfigError(f"--input={source}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
     names = [str(path.relative_to(source).with_suffix("")) for path in files]
-    return [
-        (path, name if names.count(name) == 1 else str(path.relative_to(source))) for path, name in zip(files, names)
-    ]
+    count = Counter(names)
+    return [(path, name if count[name] == 1 else str(path.relative_to(source))) for path, name in zip(files, names)]
 
 
 def answers(picture: np.ndarray, probability: np.ndarray, threshold: float) -> dict[str, np.ndarray]:

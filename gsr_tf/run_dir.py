@@ -36,6 +36,8 @@ def check_run(run_dir: Path, config: Config, records: Mapping[str, Records]) -> 
     Raises:
         ConfigError: the folder holds a run of other settings or other data, or is damaged.
     """
+    if run_dir.exists() and not run_dir.is_dir():
+        raise ConfigError(f"--run_dir={run_dir}: a file; expected a folder, or a new name")
     if (run_dir / config_lib.CONFIG_NAME).exists():
         _check_same_settings(run_dir, config)
         _check_same_records(run_dir, records)

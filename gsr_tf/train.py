@@ -22,7 +22,7 @@ from absl import flags
 from gsr_tf import build, command
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config, ConfigError
-from gsr_tf.data.pipeline import source_pairs, training_stream
+from gsr_tf.data.pipeline import readable, source_pairs, training_stream
 from gsr_tf.data.records import Records, open_records
 from gsr_tf.evaluation import metrics
 from gsr_tf.models.gsr_net import GSRNet
@@ -69,11 +69,16 @@ def run(config: Config, run_dir: Path) -> int:
             build.initialize(net, config)
     write_run(run_dir, config, records)  # not before: a wrong --vgg16_weights must not mark the folder
     start = int(net.step)
+    if start >= config.steps:
+        print(f"{run_dir}: at step {start}, --steps={config.steps} are done; with more --steps it goes on")
+        return 0
     batches = _batches(config, records, start)
     print(f"{run_dir}: steps {start} to {config.steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
+    if strategy.num_replicas_in_sync > 1:
+        batches = strategy.experimental_distribute_dataset(batches)
     number = train(
         net,
-        strategy.experimental_distribute_dataset(batches) if strategy.num_replicas_in_sync > 1 else batches,
+        readable(batches, [records["--source_records"], records["--target_records"]]),
         Schedule(config.steps, config.log_every, config.panels_every, config.validate_every, config.save_every),
         checkpoints,
         Summaries(run_dir),
@@ -84,7 +89,7 @@ def run(config: Config, run_dir: Path) -> int:
 
 
 def _open_all(config: Config) -> dict[str, Records]:
-    """The records that the settings name, by flag."""
+    """The records that the settings name, by flag; those of S and for validation have usable masks."""
     names = ("source_records", "target_records", "validation_records", "validation_targets")
     given = {f"--{name}": getattr(config, name) for name in names if getattr(config, name)}
     for flag in ("--source_records", "--target_records"):
@@ -92,7 +97,11 @@ def _open_all(config: Config) -> dict[str, Records]:
             raise ConfigError(
                 f"{flag} is needed: a folder that a data_prep command wrote (python -m data_prep.coco ...)"
             )
-    return {flag: open_records(path, flag) for flag, path in given.items()}
+    opened = {flag: open_records(path, flag) for flag, path in given.items()}
+    source_pairs(opened["--source_records"], build.preparation(config).with_original)
+    if "--validation_records" in opened:
+        source_pairs(opened["--validation_records"], with_original=False)
+    return opened
 
 
 def _batches(config: Config, records: dict[str, Records], start: int) -> tf.data.Dataset:
@@ -111,11 +120,11 @@ def _validation(net: GSRNet, config: Config, records: dict[str, Records]) -> Opt
     targets = records.get("--validation_targets")
     preparation = build.preparation(config, flip=False, with_original=False, seed=VALIDATION_SEED)
     stream = training_stream(sources, targets or sources, preparation, batch_size=1)
-    stream = stream.take(min(config.validation_pictures, len(sources.pairs))).cache()
+    stream = stream.take(min(config.validation_pictures, len(sources.pairs)))
     probability = tf.function(lambda image: manipulation_probability(net.segmenter, image))
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for batch in stream:
+        for batch in readable(stream, [sources, targets or sources]):
             image = batch.m if targets else batch.s
             yield probability(image)[0, ..., 0].numpy(), batch.k[0, ..., 0].numpy() > 0
 

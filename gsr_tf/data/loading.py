@@ -10,6 +10,7 @@ from typing import TypeVar, Union
 
 import cv2
 import numpy as np
+from google.protobuf.message import DecodeError
 from tqdm import tqdm
 
 from gsr_tf.data.pictures import PictureError
@@ -69,7 +70,10 @@ class Loader:
         kept = [self._kept.get((record, layer)) for layer in wanted]
         if all(pixels is not None for pixels in kept):
             return kept
-        example = parse_example(self.records.read(record))
+        try:
+            example = parse_example(self.records.read(record))
+        except (DecodeError, ValueError) as error:
+            raise PictureError(f"{self.records.columns['name'][record]}: damaged record ({error})") from error
         decoded = [self._decode(example, layer) for layer in wanted]
         for layer, pixels in zip(wanted, decoded):
             if self._room >= pixels.nbytes and (record, layer) not in self._kept:
@@ -103,7 +107,7 @@ class Loader:
                 return load(candidate % count)
             except PictureError as error:
                 self._note(str(error))
-        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
+        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded")
 
     def _note(self, error: str) -> None:
         name, _, reason = error.partition(": ")

@@ -8,7 +8,7 @@ shuffle buffer is needed: every epoch visits all (S, K), in an order drawn over 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -119,6 +119,18 @@ def _loading(sources: Records, pairs: np.ndarray, targets: Records, preparation:
         return source, tf.ensure_shape(t, [target_side, target_side, 3])
 
     return load
+
+
+def readable(batches: Iterable[Batch], records: Sequence[Records]) -> Iterator[Batch]:
+    """The batches of a stream from `records`; raises RecordsError when its pictures turn out to be damaged."""
+    try:
+        yield from batches
+    except tf.errors.InvalidArgumentError as error:
+        flags = " or ".join(dict.fromkeys(f"{opened.flag}={opened.path}" for opened in records))
+        raise RecordsError(
+            f"{flags}: {error.message.splitlines()[0]}; `python -m data_prep.check` tells more. Copy or prepare the "
+            "set again, then run the same command"
+        ) from error
 
 
 def source_pairs(sources: Records, with_original: bool) -> np.ndarray:

@@ -58,9 +58,13 @@ def save(detector: Detector, output: Path, metadata: Mapping) -> float:
 def load(path: str | Path, flag: str = "--saved_model") -> tf.Module:
     """An exported detector, called as `Detector` is; ExportError when there is none at `path`."""
     try:
-        return tf.saved_model.load(str(path))
+        detector = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"{flag}={path}: not a SavedModel folder; python -m gsr_tf.export makes one") from error
+    signature = detector.signatures.get("serving_default")
+    if signature is None or "probability" not in signature.structured_outputs or not callable(detector):
+        raise ExportError(f"{flag}={path}: a SavedModel, but not a detector; python -m gsr_tf.export makes one")
+    return detector
 
 
 def largest_difference(one: Detector, other: Detector) -> float:

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import cv2
 import numpy as np
@@ -10,8 +11,8 @@ from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, to_network_range
 from gsr_tf.data.loading import Loader
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.data.pipeline import Preparation, augment, compose, source_pairs, training_stream
-from gsr_tf.data.records import RecordsError
+from gsr_tf.data.pipeline import Preparation, augment, compose, readable, source_pairs, training_stream
+from gsr_tf.data.records import RecordsError, open_records
 from tests import tiny
 
 SQUASH = Preparation(size=32, seed=3)
@@ -250,3 +251,24 @@ def test_an_undecodable_picture_is_named_and_the_next_takes_its_place(tmp_path, 
     object.__setattr__(records, "read", lambda n: damaged)
     with pytest.raises(RecordsError, match="not one of its pictures"):
         loader.picture(0)
+
+
+def test_a_picture_damaged_since_its_preparation_is_named_and_skipped(tmp_path, sources, targets, capsys):
+    damaged = shutil.copytree(targets.path, tmp_path / "damaged")
+    (shard,) = damaged.glob("*.tfrecord")
+    data = bytearray(shard.read_bytes())
+    data[40 : len(targets.read(0)) - 40] = bytes(len(targets.read(0)) - 80)
+    shard.write_bytes(data)
+    opened = open_records(damaged, "--target_records")
+    stream = training_stream(sources, opened, SQUASH, batch_size=6)
+    assert np.isfinite(next(readable(stream, [sources, opened])).t).all()
+    assert capsys.readouterr().out.count("tile 0") == 1
+
+
+def test_records_without_one_readable_picture_are_an_error_that_names_them(tmp_path, sources, targets):
+    damaged = shutil.copytree(targets.path, tmp_path / "damaged")
+    (shard,) = damaged.glob("*.tfrecord")
+    shard.write_bytes(bytes(shard.stat().st_size))
+    opened = open_records(damaged, "--target_records")
+    with pytest.raises(RecordsError, match=rf"--records=.* or --target_records={damaged}: .*not one of its pictures"):
+        next(readable(training_stream(sources, opened, SQUASH, batch_size=1), [sources, opened]))

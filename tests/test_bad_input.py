@@ -1,0 +1,131 @@
+"""What a user gets for wrong flags, folders and files: a message that names them, an exit code, and no traceback."""
+
+import errno
+import re
+
+import pytest
+import tensorflow as tf
+
+from gsr_tf import build, config, export, predict, train
+from gsr_tf.run_dir import write_run
+from tests import tiny
+
+SMALL = ["--vgg16_weights=random", "--width=0.02", "--input_size=32"]
+
+
+@pytest.fixture
+def training(sources, targets, tmp_path):
+    """A good training command; a flag given again overrides it."""
+    data = [f"--source_records={sources.path}", f"--target_records={targets.path}"]
+    return ["train", *data, *SMALL, f"--run_dir={tmp_path / 'run'}"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "message"),
+    [
+        (["--step=3"], 2, "Unknown command line flag 'step'. Did you mean: steps"),
+        (["--steps=many"], 2, "flag --steps=many"),
+        (["--resize_mode=stretch"], 2, "flag --resize_mode=stretch: .*squash|crop"),
+        (["--flagfile=none.cfg"], 2, "none.cfg"),
+        (["runs/new"], 2, "unexpected argument 'runs/new'; flags are written --name=value"),
+        (["--run_dir="], 2, "--run_dir= is empty"),
+        (["--batch_size=0"], 1, "--batch_size=0: expected at least 1"),
+        (["--source_records="], 1, "--source_records is needed: .*data_prep"),
+        (["--source_records=none"], 1, "--source_records=none: no such folder"),
+        (["--validation_records=none"], 1, "--validation_records=none: no such folder"),
+        (["--vgg16_weights=imagenet"], 1, "--vgg16_weights=imagenet fits --width=1 alone"),
+        (["--release_checkpoint=none/ckpt"], 1, "none/ckpt: not a TensorFlow checkpoint"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_wrong_training_flags(training, tmp_path, capsys, wrong, code, message):
+    assert train.main([*training, *wrong]) == code
+    assert re.search(f"^error: .*{message}", capsys.readouterr().err)
+    assert not (tmp_path / "run").exists()
+
+
+def test_records_that_cannot_be_validated_on_are_named(training, targets, capsys, monkeypatch):
+    monkeypatch.setattr(build, "build_gsr_net", None)  # refused before any network is built
+    assert train.main([*training, f"--validation_records={targets.path}"]) == 1
+    assert f"--validation_records={targets.path}: no pictures with a mask" in capsys.readouterr().err
+
+
+def test_a_folder_of_another_run_is_left_alone(training, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    write_run(run_dir, config.Config(width=0.5, vgg16_weights="random"), {})
+    before = {path.name: path.read_bytes() for path in run_dir.iterdir()}
+    assert train.main(training) == 1
+    assert "--width: 0.5 there, 0.02 now" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in run_dir.iterdir()} == before
+
+
+def test_a_file_where_the_run_should_be(training, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert train.main([*training, f"--run_dir={tmp_path / 'file'}"]) == 1
+    assert f"--run_dir={tmp_path / 'file'}: a file; expected a folder" in capsys.readouterr().err
+
+
+def test_help_teaches(capsys):
+    assert train.main(["train", "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "python -m gsr_tf.train --flagfile=flags/gsr_net.cfg" in printed
+    assert "Weight of L_edge (Eq. 7)" in printed
+
+
+@pytest.mark.parametrize(
+    ("run_dir", "message"),
+    [("none", "--run_dir=.*none: no config.json there"), ("new", "--run_dir=.*new: no checkpoint there")],
+)
+def test_a_run_that_cannot_be_exported(tmp_path, capsys, run_dir, message):
+    write_run(tmp_path / "new", config.Config(vgg16_weights="random", width=0.02), {})
+    assert export.main(["export", f"--run_dir={tmp_path / run_dir}", f"--output={tmp_path / 'model'}"]) == 1
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.fixture(scope="module")
+def another_model(tmp_path_factory):
+    """A SavedModel of something else."""
+    folder = tmp_path_factory.mktemp("another") / "model"
+    module = tf.Module()
+    module.double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec([])])
+    tf.saved_model.save(module, str(folder))
+    return folder
+
+
+def test_models_that_cannot_predict(another_model, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    for folder, message in ((tmp_path / "empty", "not a SavedModel folder"), (another_model, "but not a detector")):
+        arguments = [f"--saved_model={folder}", f"--input={tmp_path}", f"--output={tmp_path / 'out'}"]
+        (tmp_path / "a.png").touch()
+        assert predict.main(["predict", *arguments]) == 1
+        assert re.search(f"error: --saved_model={folder}: .*{message}", capsys.readouterr().err)
+
+
+def test_nothing_to_predict(tmp_path):
+    with pytest.raises(config.ConfigError, match=f"--input={tmp_path}/none: no such file or folder"):
+        predict.find_pictures(tmp_path / "none", tmp_path / "out")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(config.ConfigError, match=f"--input={tmp_path}: no pictures there .*png"):
+        predict.find_pictures(tmp_path, tmp_path / "out")
+
+
+def test_pictures_that_share_a_name_keep_their_suffix(tmp_path):
+    for name in ("a.jpg", "a.PNG", "b.png", "deep/b.png", "out/earlier.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = {str(path.relative_to(tmp_path)): name for path, name in predict.find_pictures(tmp_path, tmp_path / "out")}
+    assert found == {"a.jpg": "a.jpg", "a.PNG": "a.PNG", "b.png": "b", "deep/b.png": "deep/b"}
+
+
+def test_a_full_disk_while_predicting_ends_with_a_message(tmp_path, monkeypatch, capsys):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    detector = lambda picture: {"probability": tf.zeros([*picture.shape[:2], 1])}  # noqa: E731
+    monkeypatch.setattr(predict, "load", lambda path: detector)
+    monkeypatch.setattr(predict, "write_atomically", full)
+    (tmp_path / "a.png").write_bytes(tf.io.encode_png(tiny.tile(0)).numpy())
+    arguments = ["--saved_model=model", f"--input={tmp_path}", f"--output={tmp_path / 'out'}"]
+    assert predict.main(["predict", *arguments]) == 1
+    assert f"No space left on device: '{tmp_path}/out/a_heatmap.png'" in capsys.readouterr().err

@@ -1,0 +1,234 @@
+"""The real commands, on tiny records and networks, and what they leave on disk."""
+
+import csv
+import json
+import re
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow.python.framework.config import disable_op_determinism
+
+from gsr_tf import config, evaluate, export, predict, train
+from gsr_tf.build import segmenter_settings
+from gsr_tf.data.image_ops import to_network_range
+from gsr_tf.data.pictures import read_picture
+from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
+from gsr_tf.training.checkpoints import restore_segmenter
+from tests import tiny
+
+STEPS = 4
+PANEL = (2, 4)
+
+
+@pytest.fixture(scope="module")
+def command(sources, targets):
+    """A training command, less its --run_dir and --steps: everything, small."""
+    yield [
+        *["train", f"--source_records={sources.path}", f"--target_records={targets.path}"],
+        *[f"--validation_records={sources.path}", "--validation_pictures=3", "--validate_every=2"],
+        *["--vgg16_weights=random", "--width=0.02", "--input_size=32", "--batch_size=2"],
+        *["--segment_on=generated", "--refine_on=generated", "--deterministic", "--dropout=0"],
+        *["--log_every=1", "--panels_every=2", "--save_every=2"],
+    ]
+    disable_op_determinism()
+
+
+@pytest.fixture(scope="module")
+def trained(command, tmp_path_factory):
+    """The folder of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert train.main([*command, f"--run_dir={folder}", f"--steps={STEPS}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """Its SavedModel."""
+    folder = tmp_path_factory.mktemp("models") / "model"
+    assert export.main(["export", f"--run_dir={trained}", f"--output={folder}", "--checkpoint=newest"]) == 0
+    return folder
+
+
+def curves(run_dir):
+    """{tag: {step: value}} of all event files; a picture's value is None."""
+    found = {}
+    for file in sorted(run_dir.glob("events.*")):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                number = tf.make_ndarray(value.tensor)
+                found.setdefault(value.tag, {})[event.step] = float(number) if number.shape == () else None
+    return found
+
+
+def saved(run_dir, step):
+    """{name: value} of a checkpoint."""
+    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"ckpt-{step}"))
+    names = [name for name in reader.get_variable_to_shape_map() if name.endswith("VARIABLE_VALUE")]
+    return {name: reader.get_tensor(name) for name in names if not name.startswith("save_counter")}
+
+
+def files(folder):
+    return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_a_run_leaves(trained, sources):
+    names = {str(path) for path in files(trained)}
+    assert {"config.json", "run.json", "best.json", "checkpoints/ckpt-2.index", "checkpoints/ckpt-4.index"} <= names
+    assert {f"panels/{step:07d}.png" for step in PANEL} == {name for name in names if name.startswith("panels")}
+    assert len([name for name in names if name.startswith("best/ckpt")]) == 2
+    assert config.load(trained).steps == STEPS
+    facts = json.loads((trained / "run.json").read_text())
+    assert facts["records"]["--validation_records"]["fingerprint"] == sources.fingerprint
+    columns = ("S", "K", "T", "M", "G(M)", "P", "M'", "K'", "prediction", "boundary")
+    assert read_picture(trained / "panels" / "0000002.png").shape == (18 + 2 * 160, len(columns) * 160, 3)
+
+
+def test_curves_of_every_loss(trained):
+    found = curves(trained)
+    parts = ["background", "gradient", "edge", "adversarial", "generator", "discriminator", "segmenter", "weight_decay"]
+    pictures = ("generated", "generated_refined_1")
+    parts += [f"{kind}/{picture}" for kind in ("segmentation", "boundary") for picture in pictures]
+    assert {tag for tag in found if tag.startswith("loss")} == {f"loss/{part}" for part in parts}
+    for part in parts:
+        assert list(found[f"loss/{part}"]) == [1, 2, 3, 4]
+        assert np.isfinite(list(found[f"loss/{part}"].values())).all()
+    assert list(found["validation/f1"]) == [2, 4]
+    assert list(found["panel"]) == [2, 4]
+    assert {"time/step_seconds", "time/input_seconds", "validation/mcc", "validation/all_positive_f1"} <= set(found)
+
+
+def test_the_best_is_the_best_of_the_curve(trained):
+    scores = curves(trained)["validation/f1"]
+    best = json.loads((trained / "best.json").read_text())
+    assert best["validation_f1"] == pytest.approx(max(scores.values()), abs=1e-6)
+    assert (trained / "best" / f"ckpt-{best['step']}.index").exists()
+
+
+def test_the_same_command_again_does_nothing(command, trained, capsys):
+    before = saved(trained, STEPS), files(trained / "checkpoints")
+    assert train.main([*command, f"--run_dir={trained}", f"--steps={STEPS}"]) == 0
+    assert f"{trained}: at step {STEPS}, --steps={STEPS} are done" in capsys.readouterr().out
+    np.testing.assert_equal((saved(trained, STEPS), files(trained / "checkpoints")), before)
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_path, monkeypatch, capsys):
+    run_dir = tmp_path / "run"
+    step = GSRNet.train_step
+
+    def interrupted_step(net, batch):
+        if int(net.step) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return step(net, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GSRNet, "train_step", interrupted_step)
+        assert train.main([*command, f"--run_dir={run_dir}", "--steps=9"]) == 128 + signal.SIGTERM
+    assert "stopped and saved at step 3 of 9; the same command goes on" in capsys.readouterr().out
+
+    assert train.main([*command, f"--run_dir={run_dir}", f"--steps={STEPS}"]) == 0
+    np.testing.assert_equal(saved(run_dir, STEPS), saved(trained, STEPS))
+    for tag, curve in curves(trained).items():
+        assert tag.startswith("time") or curves(run_dir)[tag] == curve, tag
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run(command, tmp_path, capsys):
+    small = [
+        "--segment_on=pasted",
+        "--refine_steps=0",
+        "--noboundary_branch",
+        "--panels_every=0",
+        "--save_every=1",
+        "--validate_every=9",
+    ]
+    arguments = [*command, *small, f"--run_dir={tmp_path}", "--steps=5", "--learning_rate=1e38"]
+    assert train.main(arguments) == 1
+    assert re.search(r"error: step 2: .*loss/segmenter = (nan|inf).*--learning_rate", capsys.readouterr().err)
+    assert (tmp_path / "checkpoints" / "ckpt-1.index").exists()
+    assert not (tmp_path / "checkpoints" / "ckpt-2.index").exists()
+
+
+def test_the_exported_model_is_the_checkpoint(trained, exported):
+    segmenter = build_segmenter(**segmenter_settings(config.load(trained)))
+    restore_segmenter(segmenter, trained, "newest")
+    picture = tiny.tile(3)[:32, :32]
+    expected = manipulation_probability(segmenter, to_network_range(picture)[None])[0]
+    found = tf.saved_model.load(str(exported))(picture)["probability"]
+    assert np.ptp(expected) > 0
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_exported_model_says_where_it_comes_from(trained, exported):
+    metadata = json.loads((exported / "assets.extra" / "gsr_tf.json").read_text())
+    assert metadata["checkpoint"] == str(trained / "checkpoints" / "ckpt-4")
+    assert metadata["config"]["input_size"] == 32
+    assert metadata["records"] == json.loads((trained / "run.json").read_text())["records"]
+
+
+def test_an_export_is_never_overwritten(trained, exported, capsys):
+    before = files(exported)
+    assert export.main(["export", f"--run_dir={trained}", f"--output={exported}"]) == 1
+    assert f"--output={exported} exists already" in capsys.readouterr().err
+    assert files(exported) == before
+
+
+@pytest.fixture(scope="module")
+def answered(exported, tmp_path_factory):
+    """Folders of pictures and of answers, and the exit code."""
+    pictures, answers = tmp_path_factory.mktemp("pictures"), tmp_path_factory.mktemp("answers")
+    tile = tiny.tile(0)
+    (pictures / "deep").mkdir()
+    Image.fromarray(tile).save(pictures / "rgb.png")
+    Image.fromarray(tile[..., 0]).save(pictures / "deep" / "grey.jpg")
+    Image.fromarray(np.dstack([tile, tile[..., 0]])).save(pictures / "rgba.png")
+    Image.fromarray(tile[:1, :1]).save(pictures / "dot.png")
+    (pictures / "bad.jpg").write_bytes(b"no picture")
+    (pictures / "cut.png").write_bytes((pictures / "rgb.png").read_bytes()[:500])
+    (pictures / "notes.txt").write_text("not to be read")
+    code = predict.main(["predict", f"--saved_model={exported}", f"--input={pictures}", f"--output={answers}"])
+    return pictures, answers, code
+
+
+def test_every_picture_is_answered_in_its_size(answered):
+    pictures, answers, _ = answered
+    sizes = {"rgb": (48, 64), "deep/grey": (48, 64), "rgba": (48, 64), "dot": (1, 1)}
+    kinds = {"heatmap": (), "mask": (), "overlay": (3,)}
+    expected = {f"{name}_{kind}.png": (*size, *end) for name, size in sizes.items() for kind, end in kinds.items()}
+    found = {str(path): np.asarray(Image.open(answers / path)) for path in files(answers)}
+    assert {path: picture.shape for path, picture in found.items()} == expected
+    np.testing.assert_array_equal(found["rgb_mask.png"], np.where(found["rgb_heatmap.png"] > 127, 255, 0))
+
+
+def test_answers_are_the_models(answered, exported):
+    pictures, answers, _ = answered
+    probability = tf.saved_model.load(str(exported))(read_picture(pictures / "rgb.png"))["probability"]
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(answers / "rgb_heatmap.png")), np.rint(255 * probability[..., 0])
+    )
+
+
+def test_bad_pictures_are_named_counted_and_skipped(answered, exported, tmp_path, capsys):
+    pictures, _, code = answered
+    assert code == 3
+    shutil.copy(pictures / "bad.jpg", tmp_path / "alone.jpg")
+    arguments = [f"--saved_model={exported}", f"--input={tmp_path / 'alone.jpg'}", f"--output={tmp_path / 'out'}"]
+    assert predict.main(["predict", *arguments]) == 3
+    output = capsys.readouterr()
+    assert f"skipped {tmp_path}/alone.jpg: not a picture" in output.err
+    assert "0 of 1 pictures answered, 1 skipped" in output.out
+
+
+def test_the_export_is_evaluated(exported, sources, tmp_path):
+    output = tmp_path / "results"
+    arguments = [f"--saved_model={exported}", f"--records={sources.path}", f"--output={output}"]
+    assert evaluate.main(["evaluate", *arguments, "--protocols=fixed-0.5"]) == 0
+    with (output / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    mask = tiny.manipulated()[0].masks[0]
+    predicted = tf.saved_model.load(str(exported))(tiny.manipulated()[0].picture)["probability"].numpy()[..., 0] > 0.5
+    f1 = 2 * (predicted & mask).sum() / (predicted.sum() + mask.sum())
+    assert float(next(row for row in rows if row["name"] == "tile 0")["f1 at 0.5"]) == pytest.approx(f1, abs=1e-6)
