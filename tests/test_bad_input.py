@@ -10,7 +10,7 @@ from gsr_tf import build, config, export, predict, train
 from gsr_tf.run_dir import write_run
 from tests import tiny
 
-SMALL = ["--vgg16_weights=random", "--width=0.02", "--input_size=32"]
+SMALL = ["--vgg16_weights=random", "--width=0.02", "--input_size=32", "--steps=1"]
 
 
 @pytest.fixture
