@@ -25,7 +25,8 @@ REQUIRES = [
 EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.15,<2.16"],
     "coco": ["pycocotools>=2.0.7,<3"],
-    "dev": ["pytest>=8", "ruff>=0.6", "scikit-learn>=1.3,<2"],
+    "beam": ["apache-beam>=2.60,<3"],
+    "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.6", "scikit-learn>=1.3,<2"],
 }
 
 setup(

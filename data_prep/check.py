@@ -25,7 +25,6 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import multiprocessing
 import os
 import sys
 from collections import Counter
@@ -41,6 +40,7 @@ from data_prep.drawing import contact_sheet, draw_histogram
 from data_prep.entries import PreparationError, Skipped
 from data_prep.inspection import Facts, inspect
 from data_prep.samples import Sample, list_samples
+from data_prep.workers import in_processes
 from gsr_tf.data.pictures import encode_png, write_atomically
 
 FOUND_SOMETHING = 3
@@ -48,11 +48,7 @@ FOUND_SOMETHING = 3
 
 def inspect_all(samples: Sequence[Sample], processes: int) -> list[Facts]:
     """The facts of every sample, in order, read by worker processes."""
-    bar = functools.partial(tqdm, total=len(samples), unit="picture")
-    if processes == 1 or len(samples) < 2 * processes:
-        return list(bar(map(inspect, samples)))
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        return list(bar(pool.imap(inspect, samples, chunksize=8)))
+    return list(tqdm(in_processes(inspect, samples, processes, at_once=8), total=len(samples), unit="picture"))
 
 
 def _quantiles(values: Sequence[float]) -> dict[str, float]:

@@ -24,15 +24,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from absl import flags
 from pycocotools import mask as coco_mask
+from tqdm import tqdm
 
 from data_prep import command
 from data_prep.entries import Entry, Listing, Objects, PreparationError, Skipped
-from data_prep.files import require_folder
+from data_prep.files import file_sha256, require_folder
 from data_prep.json_arrays import elements, read_element
-from data_prep.shards import file_sha256
 
 
 class AreaLimits(NamedTuple):
@@ -67,7 +68,8 @@ def decode_object(annotation: dict, shape: tuple[int, int], limits: AreaLimits) 
         if tuple(run_lengths["size"]) != shape:
             return "object of another size than its picture"
         refusal = limits.refusal(float(coco_mask.area(run_lengths)) / (height * width))
-        return refusal or np.ascontiguousarray(coco_mask.decode(run_lengths))
+        # By columns as it comes; OpenCV turns it several times faster than NumPy.
+        return refusal or cv2.transpose(coco_mask.decode(run_lengths).T)
     except Exception:  # pycocotools raises nearly anything for what it cannot read
         return "object's outline cannot be read"
 
@@ -115,11 +117,14 @@ def read_annotations(path: Path) -> tuple[dict[int, dict], dict[int, list[tuple[
     """
     pictures, places = {}, defaultdict(list)
     try:
+        bar = tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, delay=2)
         for key, start, length, value in elements(path):
+            bar.update(start + length - bar.n)
             if key == "images":
                 pictures[value["id"]] = {name: value[name] for name in ("file_name", "height", "width")}
             elif key == "annotations":
                 places[value["image_id"]].append((start, length))
+        bar.close()
     except OSError as error:
         raise PreparationError(f"--annotations={path}: cannot be read ({error.strerror})") from error
     except (ValueError, TypeError, KeyError) as error:

@@ -25,9 +25,8 @@ from absl import flags
 from data_prep import command
 from data_prep.coco import AreaLimits, define_objects, read_annotations, read_limits
 from data_prep.entries import Entry, Listing, Objects, PreparationError, Skipped
-from data_prep.files import require_folder
+from data_prep.files import file_sha256, require_folder
 from data_prep.json_arrays import elements, read_element
-from data_prep.shards import file_sha256
 from gsr_tf.data.pictures import decode_picture, read_bytes
 
 

@@ -6,8 +6,8 @@
     Columbia/4cam_splc/edgemask/canong3_canonxt_sub_01_edgemask.jpg    its mask, in colours
     Columbia/4cam_auth/canong3_02_sub_01.tif                           authentic
 
-The edge masks colour the two cameras' parts red and green, darker along the splice. Green is taken as manipulated,
-as the release of GSR-Net does (its rule: red below 100, which JPEG noise does not reach).
+The edge masks colour the two cameras' parts red and green, in two shades each. Green is taken as manipulated, by the
+rule of GSR-Net's release: red below 100, which JPEG noise does not reach.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SET = PublishedSet(
     title="Columbia (uncompressed)",
     source="https://www.ee.columbia.edu/ln/dvmm/downloads/authsplcuncmp",
     licence="Research use, on request",
-    size="about 0.6 GB",
+    size="about 0.8 GB",
     manipulated=180,
     authentic=183,
     signs=("4cam_splc",),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,9 +16,7 @@ from pathlib import Path
 from absl import flags
 
 from data_prep.entries import Listing, PreparationError
-from data_prep.writing import SKIPPED_NAME, Report, run_locally, write_records
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import RecordsError
 
 
 def parse(
@@ -36,11 +35,20 @@ def parse(
     values = flags.FlagValues()
     define(values)
     if {"--help", "-h", "-help"} & set(argv):
-        print(f"{doc.strip()}\n\nFlags:\n{values.get_help('  ')}")
+        print(f"{doc.strip()}\n\nFlags:\n{_describe(values)}")
         return None
     values.set_gnu_getopt()
     paths = values(argv)[1:]
     return values, paths
+
+
+def _describe(values: flags.FlagValues) -> str:
+    lines = []
+    for name in sorted(set(values) - {"flagfile", "undefok"}):
+        flag = values[name]
+        default = "" if flag.default in (None, []) else f" [{flag.default}]"
+        lines.append(flags.text_wrap(f"--{name}: {flag.help}{default}", 110, "      ", "  "))
+    return "\n".join(lines)
 
 
 def main(
@@ -60,6 +68,7 @@ def main(
         argv: the command line; the process's own by default.
         takes_paths: whether words that are no flags are allowed.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends is what Ctrl-C sends
     try:
         parsed = parse(sys.argv if argv is None else argv, doc, define)
         if parsed is None:
@@ -73,7 +82,7 @@ def main(
     except flags.Error as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
-    except (PreparationError, RecordsError, PictureError) as error:
+    except (PreparationError, PictureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -87,13 +96,19 @@ def define_output(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "processes", os.cpu_count(), "Worker processes; the records do not depend on it.", 1, flag_values=values
     )
+    flags.DEFINE_string(
+        "runner", "local", "local, or the Apache Beam runner of a cluster, e.g. FlinkRunner.", flag_values=values
+    )
+    flags.DEFINE_list(
+        "beam_options", [], "The Beam runner's own flags, e.g. --region=...,--project=...", flag_values=values
+    )
 
 
-def define_threshold(values: flags.FlagValues, default: int) -> None:
+def define_threshold(values: flags.FlagValues) -> None:
     """The threshold of mask files."""
     flags.DEFINE_integer(
         "mask_threshold",
-        default,
+        127,
         "Manipulated is what is brighter than this in a mask file (0 for masks of 0 and 1).",
         0,
         254,
@@ -109,22 +124,12 @@ def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None
         args: the flags of `define_output`.
         output: the records folder, where it is not `--output` itself.
     """
+    from data_prep import cluster, writing  # here: they import TensorFlow, for which --help would wait seconds
+
     output = output or Path(args.output)
-    run = functools.partial(run_locally, processes=args.processes)
-    print(summary(write_records(listing, output, run=run), output))
+    if args.runner == "local":
+        run = functools.partial(writing.run_locally, processes=args.processes)
+    else:
+        run = functools.partial(cluster.run_on_beam, runner=args.runner, options=args.beam_options)
+    print(writing.write_records(listing, output, run=run).summary(output))
     return 0
-
-
-def summary(report: Report, output: Path) -> str:
-    """The lines that end every preparation."""
-    counts = report.counts
-    lines = [
-        f"found {report.found} = kept {report.kept} + skipped {report.found - report.kept}",
-        *(f"  skipped {count}: {reason}" for reason, count in report.skipped.items()),
-        *(f"  left out {count}: {reason}" for reason, count in report.remarks.items()),
-        f"records in {output}: {counts['records']} pictures, {counts['masks']} masks, "
-        f"{counts['authentic']} authentic, {counts['originals']} with their original",
-    ]
-    if report.skipped:
-        lines.append(f"{output / SKIPPED_NAME} names what was skipped")
-    return "\n".join(lines)

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import functools
 import json
-import multiprocessing
+import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -31,12 +30,14 @@ from tqdm import tqdm
 
 from data_prep import command
 from data_prep.entries import PreparationError
-from data_prep.examples import encode_mask
 from data_prep.interchange import list_mani_dataset
+from data_prep.mask_png import encode_mask
 from data_prep.masks import MaskRule
-from data_prep.stored import open_once, read_stored
+from data_prep.stored import open_input, open_once
 from data_prep.unpack import write_lists
+from data_prep.workers import in_processes
 from gsr_tf.data.pictures import decode_picture, encode_png, write_atomically
+from gsr_tf.data.records import parse_example
 
 RECIPE_NAME = "composites.json"
 
@@ -101,8 +102,8 @@ def _identity(name: str) -> str:
 
 def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path) -> str:
     """Writes a composite and its mask; returns their stem."""
-    source = read_stored(open_once(sources, "--sources").read(recipe.source))
-    target = read_stored(open_once(targets, "--targets").read(recipe.target))
+    source = parse_example(open_once(sources).read(recipe.source))
+    target = parse_example(open_once(targets).read(recipe.target))
     s, t = decode_picture(source.image).pixels, decode_picture(target.image).pixels
     k = decode_picture(source.masks[recipe.mask]).pixels[..., 0] // 255
     m, k = compose(s, k, t)
@@ -112,14 +113,6 @@ def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path) -
     write_atomically(folder / "Tp" / f"{stem}.png", encode_png(m))
     write_atomically(folder / "Gt" / f"{stem}.png", encode_mask(k))
     return stem
-
-
-def _write_all(recipes: list[Recipe], write: functools.partial, processes: int) -> Iterator[str]:
-    if processes == 1:
-        yield from map(write, recipes)
-        return
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        yield from pool.imap(write, recipes, chunksize=8)
 
 
 def _claim(folder: Path, recipe: dict) -> None:
@@ -141,8 +134,8 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(args: flags.FlagValues) -> int:
-    targets_path = args.targets or args.sources
-    sources, targets = open_once(args.sources, "--sources"), open_once(targets_path, "--targets")
+    sources = open_input(args.sources, "--sources")
+    targets = open_input(args.targets, "--targets") if args.targets else sources
     if not len(sources.pairs):
         raise PreparationError(f"--sources={args.sources}: no record has a mask")
     recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
@@ -150,8 +143,14 @@ def _run(args: flags.FlagValues) -> int:
     state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
     try:
         _claim(folder, state)
-        write = functools.partial(_write_composite, sources=args.sources, targets=targets_path, folder=folder)
-        stems = list(tqdm(_write_all(recipes, write, args.processes), total=args.count, unit="composite"))
+        write = functools.partial(
+            _write_composite,
+            sources=os.path.abspath(sources.path),
+            targets=os.path.abspath(targets.path),
+            folder=folder,
+        )
+        written = in_processes(write, recipes, args.processes, at_once=8)
+        stems = list(tqdm(written, total=args.count, unit="composite"))
         write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
     except OSError as error:
         raise PreparationError(f"--output={folder}: cannot be written ({error.strerror})") from error

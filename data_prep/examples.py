@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from data_prep.entries import Entry, Objects, Refused
+from data_prep.mask_png import encode_mask
 from gsr_tf.data.pictures import PictureError, decode_picture, encode_png, probe_picture, read_bytes
 from gsr_tf.data.records import encode_example
 
@@ -25,14 +25,6 @@ class Example(NamedTuple):
     payload: bytes
     columns: dict
     remarks: Counter
-
-
-def encode_mask(mask: np.ndarray) -> bytes:
-    """PNG bytes of a [h, w] uint8 mask of 0 and 1: one channel, one bit, which decodes as 0 and 255.
-
-    One bit a pixel is written and read several times faster than eight.
-    """
-    return cv2.imencode(".png", mask, (cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1))[1].tobytes()
 
 
 def _encode_picture(path: str, shape: tuple[int, int] | None = None) -> tuple[bytes, tuple[int, int]]:
@@ -82,7 +74,11 @@ def open_entry(entry: Entry) -> tuple[np.ndarray, list[np.ndarray]]:
     """
     objects = _read_objects(entry)
     image, _ = _read_picture(entry, objects.shape if objects else None)
-    return decode_picture(image, entry.image, orient=False).pixels, objects.masks if objects else []
+    try:
+        pixels = decode_picture(image, entry.image, orient=False).pixels
+    except PictureError as error:
+        raise Refused("picture cannot be read", str(error)) from error
+    return pixels, objects.masks if objects else []
 
 
 def make_example(entry: Entry) -> Example:

@@ -30,7 +30,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("masks", None, "Folder of their masks; none: the pictures are authentic.", flag_values=values)
     flags.DEFINE_string("originals", None, "Folder of the authentic pictures they were made from.", flag_values=values)
     flags.DEFINE_boolean("inverted", False, "Manipulated is dark in the masks.", flag_values=values)
-    command.define_threshold(values, 127)
+    command.define_threshold(values)
     command.define_output(values)
 
 

@@ -32,7 +32,9 @@ def find(root: Path) -> tuple[Listing, Listing]:
     """Manipulated pictures with masks and originals, and authentic ones."""
     images, masks = find_folder(root, "Tp"), find_folder(root, "Gt")
     if images and masks:
-        return list_manipulated(images, masks, MaskRule(), known=KNOWN), list_authentic(find_folder(root, "Au"))
+        return list_manipulated(images, masks, MaskRule(), known=KNOWN), list_authentic(
+            find_folder(root, "Au"), name="Au"
+        )
     authentic = list_authentic(root, _is_authentic)
     original_of = {PurePosixPath(entry.name).parent: entry.image for entry in authentic.entries}
     manipulated = list_manipulated(

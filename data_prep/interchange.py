@@ -133,7 +133,7 @@ def list_source(path: Path, rule: MaskRule) -> dict[str, Listing]:
 
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("input", None, "Folder or file of one of the formats.", required=True, flag_values=values)
-    command.define_threshold(values, 127)
+    command.define_threshold(values)
     command.define_output(values)
 
 

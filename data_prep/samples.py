@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +15,9 @@ from data_prep.examples import open_entry
 from data_prep.files import require_folder
 from data_prep.listing import list_authentic, list_manipulated, merge
 from data_prep.masks import MaskRule
-from data_prep.stored import open_once, read_stored
+from data_prep.stored import open_input, open_once
 from gsr_tf.data.pictures import PictureError, decode_picture
-from gsr_tf.data.records import INDEX_NAME
+from gsr_tf.data.records import INDEX_NAME, parse_example
 
 
 class Sample(NamedTuple):
@@ -34,7 +35,7 @@ class Sample(NamedTuple):
         """Its pixels, [h, w, 3] uint8 RGB, and its masks, [h, w] uint8 of 0 and 1; raises Refused."""
         if isinstance(self.source, Entry):
             return open_entry(self.source)
-        stored = read_stored(open_once(self.source[0], "PATH").read(self.source[1]))
+        stored = parse_example(open_once(self.source[0]).read(self.source[1]))
         try:
             pixels = decode_picture(stored.image, self.name).pixels
             masks = [decode_picture(png, self.name).pixels[..., 0] // 255 for png in stored.masks]
@@ -68,12 +69,12 @@ def list_samples(path: Path) -> dict[str, tuple[list[Sample], list[Skipped]]]:
         path: a records folder, a folder of pictures in any layout known here, or a list file of `interchange`.
 
     Raises:
-        PreparationError, RecordsError: nothing that can be checked.
+        PreparationError: nothing that can be checked.
     """
     name = path.resolve().name
     if (path / INDEX_NAME).exists():
-        names = open_once(str(path), "PATH").columns["name"]
-        return {name: ([Sample(record, (str(path), number)) for number, record in enumerate(names)], [])}
+        names = open_input(path, "PATH").columns["name"]
+        return {name: ([Sample(record, (os.path.abspath(path), number)) for number, record in enumerate(names)], [])}
     if path.is_file() and path.suffix.lower() in (".json", ".txt"):
         listings = interchange.list_source(path, MaskRule())
         return {

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from data_prep.entries import Entry, Refused, Skipped
 from data_prep.examples import make_example
+from data_prep.files import file_sha256
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.records import FRAME_AFTER, FRAME_BEFORE
 
@@ -60,15 +61,6 @@ def digest(entries: Iterable[Entry], settings: dict) -> str:
     for entry in entries:
         sizes = [os.stat(file).st_size if os.path.exists(file) else -1 for file in entry.files]
         state.update(json.dumps([entry.name, sizes]).encode())
-    return state.hexdigest()
-
-
-def file_sha256(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file, read in pieces."""
-    state = hashlib.sha256()
-    with open(path, "rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            state.update(piece)
     return state.hexdigest()
 
 

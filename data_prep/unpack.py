@@ -26,9 +26,9 @@ from tqdm import tqdm
 from data_prep import command
 from data_prep.entries import PreparationError
 from data_prep.interchange import NEGATIVE, NO_MASK
-from data_prep.stored import read_stored
+from data_prep.stored import open_input
 from gsr_tf.data.pictures import write_atomically
-from gsr_tf.data.records import open_records
+from gsr_tf.data.records import parse_example
 
 
 def flat_stem(name: str, taken: set[str]) -> str:
@@ -53,10 +53,10 @@ def write_lists(folder: Path, rows: list[tuple[str, str | None]]) -> None:
 
 def unpack(records_path: Path, folder: Path) -> dict[str, int]:
     """Writes the files of all records; returns how many were manipulated, authentic and left out."""
-    records = open_records(records_path)
+    records = open_input(records_path, "--records")
     rows, taken, left_out = [], set(), 0
     for number in tqdm(range(len(records)), unit="picture"):
-        name, image, masks = read_stored(records.read(number))
+        name, image, masks, _ = parse_example(records.read(number))
         if len(masks) > 1:
             left_out += 1
             continue

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import multiprocessing
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,13 +15,16 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from data_prep.entries import Listing, PreparationError, Skipped
-from data_prep.shards import Shard, digest, file_sha256, write_shard
+from data_prep.files import file_sha256
+from data_prep.shards import Shard, digest, write_shard
+from data_prep.workers import in_processes
 from gsr_tf.data.pictures import write_atomically
-from gsr_tf.data.records import INDEX_NAME, open_records, write_index
+from gsr_tf.data.records import INDEX_NAME, RecordsError, open_records, write_index
 
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
 SKIPPED_NAME = "skipped.json"
+SHARD_OR_NOTE = re.compile(r"\.?(\d{5}-of-\d{5}\.tfrecord)(\.json)?")
 
 Runner = Callable[[list[Shard]], Iterable[dict]]
 
@@ -43,15 +46,24 @@ class Report(NamedTuple):
     remarks: dict[str, int]
     counts: dict[str, int]
 
+    def summary(self, output: Path) -> str:
+        """The lines that end every preparation."""
+        counts = self.counts
+        lines = [
+            f"found {self.found} = kept {self.kept} + skipped {self.found - self.kept}",
+            *(f"  skipped {count}: {reason}" for reason, count in self.skipped.items()),
+            *(f"  left out {count}: {reason}" for reason, count in self.remarks.items()),
+            f"records in {output}: {counts['records']} pictures, {counts['masks']} masks, "
+            f"{counts['authentic']} authentic, {counts['originals']} with their original",
+        ]
+        if self.skipped:
+            lines.append(f"{output / SKIPPED_NAME} names what was skipped")
+        return "\n".join(lines)
+
 
 def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
-    """Writes shards with `processes` worker processes; notes come in any order."""
-    if processes == 1 or len(shards) == 1:
-        yield from map(write_shard, shards)
-        return
-    # Forked workers have TensorFlow imported already. They run no graph and no op: only its file writer.
-    with multiprocessing.get_context("fork").Pool(min(processes, len(shards))) as pool:
-        yield from pool.imap_unordered(write_shard, shards)
+    """Writes shards on this machine; gives their notes."""
+    return in_processes(write_shard, shards, processes)
 
 
 def plan(listing: Listing, output: Path) -> list[Shard]:
@@ -75,11 +87,23 @@ def _prepare_folder(output: Path) -> None:
         raise PreparationError(f"--output={output}: cannot be written ({error.strerror})") from error
 
 
+def _remove_stale(output: Path, shards: list[Shard]) -> None:
+    """Removes the shards of an unfinished preparation of another number of them: no index names them."""
+    planned = {shard.file for shard in shards}
+    for file in output.iterdir():
+        match = SHARD_OR_NOTE.fullmatch(file.name)
+        if match and match[1] not in planned:
+            file.unlink()
+
+
 def _finished(output: Path, state: str) -> Report | None:
     """The report of a folder that already holds these very records; an error when it holds others."""
     if not (output / INDEX_NAME).exists():
         return None
-    records = open_records(output, "--output")
+    try:
+        records = open_records(output, "--output")
+    except RecordsError as error:
+        raise PreparationError(str(error)) from error
     index = json.loads((output / INDEX_NAME).read_bytes())
     if index.get("digest") != state:
         raise PreparationError(
@@ -131,6 +155,7 @@ def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, p
     report = _finished(output, state)
     if report is None:
         try:
+            _remove_stale(output, shards)
             notes = _collect(shards, run(shards), progress)
             report = _write_index(listing, output, shards, notes, state)
         except OSError as error:

@@ -43,6 +43,7 @@ def preparation(config: Config, **changes: Any) -> Preparation:
         "half_pixel": config.half_pixel,
         "with_original": bool(config.refine_steps) and "source" in config.refine_on,
         "seed": config.seed,
+        "cache_gib": config.cache_gib,
     }
     return Preparation(**{**settings, **changes})
 

@@ -55,6 +55,9 @@ class Config:
         50 / 255, "A resized mask is 1 above this share of white (release: 50 of 255).", least=0.0, most=1.0
     )
     flip: bool = setting(True, "Mirror S (with K) and T at random, independently (Section 4.1).")
+    cache_gib: float = setting(
+        2.0, "Memory for decoded pictures of S and of T each, GiB: what fits is decoded once.", least=0.0
+    )
     seed: int = setting(
         0, "Of the data's order, flips and crops, of initial weights and dropout.", least=0, most=2**32 - 1
     )

@@ -14,11 +14,9 @@ from typing import Optional
 from absl import flags
 
 from gsr_tf import command
-from gsr_tf.comparators import methods, saved_model
-from gsr_tf.comparators.method import Method
+from gsr_tf.comparators import methods
 from gsr_tf.data.records import RecordsError, open_records
-from gsr_tf.evaluation import attacks, items, outputs, protocols, study
-from gsr_tf.evaluation.errors import MethodError
+from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
 from gsr_tf.evaluation.postprocessing import POSTPROCESSING
 from gsr_tf.evaluation.study import DataSet
 
@@ -32,6 +30,7 @@ def _define(values: flags.FlagValues) -> None:
     text("records", "Folder of records, from a data_prep command.")
     text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask: authentic.")
     text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
+    text("compare_with", "Folder of another method's evaluation of the same pictures: prints the difference.")
     flags.DEFINE_list("protocols", list(protocols.PROTOCOLS), "Protocols to score by.", flag_values=values)
     flags.DEFINE_list(
         "attacks", [], "Attacks to evaluate under as well: kind-strength, figure-5, grid.", flag_values=values
@@ -39,15 +38,6 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "postprocessing", "none", list(POSTPROCESSING), "What is done to each score map.", flag_values=values
     )
-
-
-def chosen_method(path: str | None, method: str | None) -> Method:
-    """The method that --saved_model or --method names; raises MethodError unless one of them does."""
-    if (path is None) == (method is None):
-        raise MethodError("give one of --saved_model=DIR and --method=NAME")
-    if method is not None:
-        return methods.choose(method)
-    return saved_model.load(path)
 
 
 def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
@@ -60,7 +50,7 @@ def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
     return DataSet(opened.path.resolve().name, opened.fingerprint, items.from_records(opened))
 
 
-def report(summaries: dict[str, dict]) -> str:
+def printed(summaries: dict[str, dict]) -> str:
     """What is printed: every score of the pictures as they are, the paper's under each attack, what was skipped."""
     lines = []
     for name, summary in summaries.items():
@@ -76,15 +66,14 @@ def report(summaries: dict[str, dict]) -> str:
 
 
 def _action(args: flags.FlagValues) -> None:
-    summaries = study.run(
-        args.output,
-        chosen_data_set(args.records, args.pairs),
-        chosen_method(args.saved_model, args.method),
-        protocols.choose(args.protocols),
-        attacks.parse_all(args.attacks),
-        args.postprocessing,
-    )
-    print(report(summaries))
+    data_set = chosen_data_set(args.records, args.pairs)
+    method = methods.from_flags(args.saved_model, args.method)
+    chosen = protocols.choose(args.protocols)
+    summaries = study.run(args.output, data_set, method, chosen, attacks.parse_all(args.attacks), args.postprocessing)
+    report.write(args.output, data_set, method, args.postprocessing, summaries)
+    print(printed(summaries))
+    for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
+        print(comparison.describe(difference, args.compare_with))
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

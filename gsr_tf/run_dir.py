@@ -20,7 +20,7 @@ from gsr_tf.data.records import Records
 FACTS_NAME = "run.json"
 # What may change when a run goes on: how long, how often, and where the same records are.
 MAY_CHANGE = {
-    *("steps", "log_every", "panels_every", "validate_every", "save_every", "keep", "jit_compile"),
+    *("steps", "log_every", "panels_every", "validate_every", "save_every", "keep", "jit_compile", "cache_gib"),
     *("source_records", "target_records", "validation_records", "validation_targets", "vgg16_weights"),
 }
 

@@ -22,7 +22,7 @@ from absl import flags
 from gsr_tf import build, command
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config, ConfigError
-from gsr_tf.data.pipeline import readable, source_pairs, training_stream
+from gsr_tf.data.pipeline import source_pairs, training_stream
 from gsr_tf.data.records import Records, open_records
 from gsr_tf.evaluation import metrics
 from gsr_tf.models.gsr_net import GSRNet
@@ -78,7 +78,7 @@ def run(config: Config, run_dir: Path) -> int:
         batches = strategy.experimental_distribute_dataset(batches)
     number = train(
         net,
-        readable(batches, [records["--source_records"], records["--target_records"]]),
+        batches,
         Schedule(config.steps, config.log_every, config.panels_every, config.validate_every, config.save_every),
         checkpoints,
         Summaries(run_dir),
@@ -124,7 +124,7 @@ def _validation(net: GSRNet, config: Config, records: dict[str, Records]) -> Opt
     probability = tf.function(lambda image: manipulation_probability(net.segmenter, image))
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for batch in readable(stream, [sources, targets or sources]):
+        for batch in stream:
             image = batch.m if targets else batch.s
             yield probability(image)[0, ..., 0].numpy(), batch.k[0, ..., 0].numpy() > 0
 

@@ -1,0 +1,1 @@
+import gsr_tf  # noqa: F401  quietens TensorFlow before it is imported

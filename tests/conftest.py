@@ -1,6 +1,12 @@
 import pytest
+import tensorflow as tf
 
 from tests import tiny
+
+# Two devices, for the tests of several replicas; before TensorFlow starts any.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 
 @pytest.fixture(scope="session")

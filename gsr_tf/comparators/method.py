@@ -32,8 +32,8 @@ class Method:
     fingerprint: str = ""
     uses_truth: bool = False
 
-    def __call__(self, picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """[h, w] scores of the picture, [h, w, 3] uint8.
+    def __call__(self, picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """[h, w] scores of the picture, [h, w, 3] uint8; `mask`, [h, w] bool, for methods that use the truth.
 
         Raises:
             ScoreError: the picture is smaller than the method can work on.
@@ -42,3 +42,11 @@ class Method:
         if min(height, width) < self.minimum_side:
             raise ScoreError(f"{width}x{height} pixels; {self.name} needs at least {self.minimum_side} on each side")
         return self.score(picture, mask) if self.uses_truth else self.score(picture)
+
+    def stretched(self, picture: np.ndarray) -> np.ndarray:
+        """[h, w] float32 in [0, 1], to be looked at: probabilities as they are, other maps from lowest to highest."""
+        scores = self(picture)
+        if not self.probabilities:
+            low, high = scores.min(), scores.max()
+            scores = (scores - low) / (high - low) if high > low else np.zeros_like(scores)
+        return scores.astype(np.float32)

@@ -1,8 +1,8 @@
-"""Methods by name, for `--method`."""
+"""Methods by name, for `--method`, and exported detectors, for `--saved_model`."""
 
 from __future__ import annotations
 
-from gsr_tf.comparators import cfa, floors, noi
+from gsr_tf.comparators import cfa, floors, noi, saved_model
 from gsr_tf.comparators.method import Method
 from gsr_tf.evaluation.errors import MethodError
 
@@ -16,6 +16,7 @@ _ALL = (
     Method("ground-truth-box", floors.ground_truth_box, probabilities=True, uses_truth=True),
 )
 METHODS = {method.name: method for method in _ALL}
+DETECTORS = [method.name for method in _ALL if not method.uses_truth]
 
 
 def choose(name: str, flag: str = "--method") -> Method:
@@ -23,3 +24,10 @@ def choose(name: str, flag: str = "--method") -> Method:
     if name not in METHODS:
         raise MethodError(f"{flag}={name}: no such method; choose from {', '.join(METHODS)}")
     return METHODS[name]
+
+
+def from_flags(path: str | None, name: str | None) -> Method:
+    """The method that --saved_model or --method names; raises MethodError unless exactly one of them does."""
+    if (path is None) == (name is None):
+        raise MethodError("give one of --saved_model=DIR and --method=NAME")
+    return choose(name) if path is None else saved_model.load(path)

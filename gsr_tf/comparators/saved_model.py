@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from gsr_tf.comparators.method import Method
-from gsr_tf.evaluation.errors import MethodError
+from gsr_tf.inference import saved_model
 
 
 def fingerprint(path: Path) -> str:
@@ -23,25 +24,26 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def load(path: str | os.PathLike, flag: str = "--saved_model") -> Method:
-    """The method of an exported detector, named by its folder.
+def load_maps(path: str | os.PathLike, flag: str = "--saved_model") -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """The maps of an exported detector: picture [h, w, 3] uint8 RGB -> {"probability": [h, w] float32, ...}.
 
     Args:
-        path: the folder that `python -m gsr_tf.export` wrote: a SavedModel that takes one picture, [h, w, 3] uint8
-            RGB, and gives {"probability": [h, w, 1] float32}.
+        path: the folder that `python -m gsr_tf.export` wrote.
         flag: the flag that gave it, for the messages.
 
     Raises:
-        MethodError: there is no such folder, or it holds something else.
+        ExportError: there is no such folder, or it holds something else.
     """
-    path = Path(path)
-    if not (path / "saved_model.pb").is_file():
-        raise MethodError(f"{flag}={path}: no SavedModel there; make one with `python -m gsr_tf.export`")
-    detector = tf.saved_model.load(str(path))
-    if not callable(detector):
-        raise MethodError(f"{flag}={path}: it cannot be called with a picture; export it with gsr_tf.export")
+    detector = saved_model.load(path, flag)
+    return lambda picture: {name: found.numpy()[..., 0] for name, found in detector(tf.constant(picture)).items()}
 
-    def score(picture: np.ndarray) -> np.ndarray:
-        return detector(tf.constant(picture))["probability"].numpy()[..., 0]
 
-    return Method(name=path.name, score=score, probabilities=True, fingerprint=fingerprint(path))
+def load(path: str | os.PathLike, flag: str = "--saved_model") -> Method:
+    """The method of an exported detector, named by its folder; raises ExportError as `load_maps`."""
+    maps = load_maps(path, flag)
+    return Method(
+        name=Path(path).name,
+        score=lambda picture: maps(picture)["probability"],
+        probabilities=True,
+        fingerprint=fingerprint(Path(path)),
+    )

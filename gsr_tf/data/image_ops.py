@@ -12,7 +12,12 @@ CAFFE_MEAN_BGR = (104.00698793, 116.66876762, 122.67891434)
 
 def to_network_range(rgb: tf.Tensor) -> tf.Tensor:
     """RGB in 0..255, [..., 3], any type -> BGR minus the Caffe mean, float32: what all three networks see."""
-    return tf.reverse(tf.cast(rgb, tf.float32), [-1]) - tf.constant(CAFFE_MEAN_BGR)
+    return subtract_mean(tf.reverse(rgb, [-1]))
+
+
+def subtract_mean(bgr: tf.Tensor) -> tf.Tensor:
+    """BGR in 0..255, [..., 3], any type -> network range, float32."""
+    return tf.cast(bgr, tf.float32) - tf.constant(CAFFE_MEAN_BGR)
 
 
 def from_network_range(bgr: tf.Tensor) -> tf.Tensor:

@@ -8,15 +8,18 @@ shuffle buffer is needed: every epoch visits all (S, K), in an order drawn over 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
-from gsr_tf.data.image_ops import resize, to_network_range
-from gsr_tf.data.records import Records, RecordsError, parse_example
+from gsr_tf.data.image_ops import resize, subtract_mean
+from gsr_tf.data.loading import Loader
+from gsr_tf.data.records import Records, RecordsError
+
+Layers = tuple[tf.Tensor, ...]  # pictures of one raster: S, K and maybe S's original
 
 # Which random number is drawn: the last word of its seed.
 SOURCE_ORDER, TARGET_ORDER, SOURCE_FLIP, TARGET_FLIP, SOURCE_WINDOW, TARGET_WINDOW = range(6)
@@ -30,13 +33,13 @@ class Preparation:
         size: side of the square, pixels.
         resize_mode: "squash" (the release; aspect ratio given up) or "crop" (short side to `size`, then a random window
             that holds a manipulated pixel).
-        target_size: T is first squashed to this side, as the release stores it; 0: not.
+        target_size: T is stored squashed to this side, and resized in the graph, as in the release; 0: not.
         mask_threshold: a resized mask is 1 above this, in [0, 1].
         flip: mirror S with K, and T, at random and independently.
-        half_pixel: resize convention of T's detour; everything else is resized with half-pixel centres, as OpenCV in
-            the release's preparation.
+        half_pixel: resize convention of T's detour; everything else is resized by OpenCV.
         with_original: also S's own authentic picture.
         seed: of all random numbers.
+        cache_gib: memory for decoded pictures, of S and of T each.
     """
 
     size: int = 300
@@ -47,6 +50,12 @@ class Preparation:
     half_pixel: bool = True
     with_original: bool = False
     seed: int = 0
+    cache_gib: float = 0.0
+
+    @property
+    def white(self) -> int:
+        """Mask pixels above this, of 255, are manipulated."""
+        return int(255 * self.mask_threshold + 1e-6)
 
 
 def training_stream(
@@ -70,36 +79,46 @@ def training_stream(
     pairs = source_pairs(sources, preparation.with_original)
     if len(targets) < 2:
         raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
-    same = sources.fingerprint == targets.fingerprint
+    load = _loading(sources, pairs, targets, preparation)
 
-    def read(i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        pair = tf.gather(pairs, _visit(i, len(pairs), preparation.seed, SOURCE_ORDER))
+    def example(i: tf.Tensor) -> tuple[Layers, tf.Tensor]:
+        pair = _visit(i, len(pairs), preparation.seed, SOURCE_ORDER)
         target = _visit(i, len(targets), preparation.seed, TARGET_ORDER)
-        if same:
-            target = tf.where(target == pair[0], (target + 1) % len(targets), target)
-        both = tf.numpy_function(lambda s, t: (sources.read(s), targets.read(t)), [pair[0], target], [tf.string] * 2)
-        return tf.ensure_shape(both[0], []), pair[1], tf.ensure_shape(both[1], [])
+        if sources.fingerprint == targets.fingerprint:
+            target = tf.where(target == tf.gather(pairs[:, 0], pair), (target + 1) % len(targets), target)
+        source, t = load(pair, target)
+        return augment(source, t, i, preparation)
 
-    def example(i: tf.Tensor) -> Batch:
-        source, mask_number, target = read(i)
-        return compose(source, mask_number, target, i, preparation)
+    def batch(source: Layers, t: tf.Tensor) -> Batch:
+        return compose(source, t, preparation)
 
-    first = start * batch_size
-    stream = tf.data.Dataset.range(first, np.iinfo(np.int64).max, dtype=tf.int64)
+    stream = tf.data.Dataset.range(start * batch_size, np.iinfo(np.int64).max, dtype=tf.int64)
     stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return stream.batch(batch_size, drop_remainder=True).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
-def readable(batches: Iterable[Batch], records: Sequence[Records]) -> Iterator[Batch]:
-    """The batches of a stream from `records`; raises RecordsError when a picture in them turns out to be damaged."""
-    try:
-        yield from batches
-    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
-        flags = " or ".join(dict.fromkeys(f"{opened.flag}={opened.path}" for opened in records))
-        raise RecordsError(
-            f"{flags}: a picture there is damaged ({error.message.splitlines()[0]}); `python -m data_prep.check` finds "
-            "it. Copy or prepare the set again, then run the same command"
-        ) from error
+def _loading(sources: Records, pairs: np.ndarray, targets: Records, preparation: Preparation) -> Callable:
+    """(pair number, target number) -> ([S, K (, original)], T), uint8, as a function of a graph."""
+    settings = {"size": preparation.size, "resize_mode": preparation.resize_mode, "cache_gib": preparation.cache_gib}
+    source_loader = target_loader = Loader(sources, **settings)
+    if preparation.target_size:
+        target_loader = Loader(targets, **{**settings, "size": preparation.target_size, "resize_mode": "squash"})
+    elif sources.fingerprint != targets.fingerprint:
+        target_loader = Loader(targets, **settings)
+    channels = [3, 1, 3] if preparation.with_original else [3, 1]
+    side = preparation.size if preparation.resize_mode == "squash" else None
+
+    def load(pair: tf.Tensor, target: tf.Tensor) -> tuple[Layers, tf.Tensor]:
+        source = tf.numpy_function(
+            lambda number: source_loader.source(pairs, number, preparation.with_original),
+            [pair], [tf.uint8] * len(channels), stateful=False,
+        )  # fmt: skip
+        t = tf.numpy_function(target_loader.picture, [target], tf.uint8, stateful=False)
+        target_side = preparation.target_size or side
+        source = tuple(tf.ensure_shape(layer, [side, side, c]) for layer, c in zip(source, channels))
+        return source, tf.ensure_shape(t, [target_side, target_side, 3])
+
+    return load
 
 
 def source_pairs(sources: Records, with_original: bool) -> np.ndarray:
@@ -120,74 +139,71 @@ def _visit(i: tf.Tensor, count: int, seed: int, purpose: int) -> tf.Tensor:
     return tf.random.experimental.index_shuffle(position, _seed(seed, purpose, epoch), max_index=last)
 
 
-def compose(
-    source: tf.Tensor, mask_number: tf.Tensor, target: tf.Tensor, i: tf.Tensor, preparation: Preparation
-) -> Batch:
-    """One example from two serialized records.
+def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor]:
+    """An element's random windows and flips.
 
     Args:
-        source: scalar string, the record of S.
-        mask_number: scalar int64, which of its masks is K.
-        target: scalar string, the record of T.
-        i: scalar int64, the element's number, which with the seed decides flips and windows.
+        source: S [h, w, 3], K [h, w, 1] with 255 for manipulated, and maybe S's original [h, w, 3], uint8.
+        t: T [h, w, 3] uint8.
+        i: scalar int64, the element's number, which with the seed decides everything.
         preparation: how pictures are prepared.
 
     Returns:
-        Batch of [size, size, channels] tensors, network range.
+        The same, [size, size, channels] each (T's side is `target_size` where it takes that detour).
     """
-    features = parse_example(source)
-    layers = [decode(features["image/encoded"]), decode(features["mask/encoded"][mask_number], channels=1)]
-    if preparation.with_original:
-        layers.append(decode(features["original/encoded"]))
-    layers = _augment(_to_square(layers, i, SOURCE_WINDOW, preparation), i, SOURCE_FLIP, preparation)
-    t = decode(parse_example(target)["image/encoded"])
+    if preparation.resize_mode == "crop":
+        mask = source[1] > preparation.white
+        source = _cut(source, _window(source[0], mask, i, SOURCE_WINDOW, preparation), preparation)
+        if not preparation.target_size:
+            (t,) = _cut((t,), _window(t, None, i, TARGET_WINDOW, preparation), preparation)
+    (t,) = _flip((t,), i, TARGET_FLIP, preparation)
+    return _flip(source, i, SOURCE_FLIP, preparation), t
+
+
+def compose(source: Layers, t: tf.Tensor, preparation: Preparation) -> Batch:
+    """Pictures to network range, K to 0 and 1, and M composed from them (Eq. 1).
+
+    Args:
+        source: S [b, size, size, 3], K [b, size, size, 1], and maybe S's original, uint8 BGR.
+        t: T [b, side, side, 3] uint8 BGR, `target_size` or `size` wide.
+        preparation: how pictures are prepared.
+    """
+    t = subtract_mean(t)
     if preparation.target_size:
-        t = resize(t, [preparation.target_size] * 2, half_pixel=True)
         t = resize(t, [preparation.size] * 2, half_pixel=preparation.half_pixel)
-    (t,) = _augment(_to_square([t], i, TARGET_WINDOW, preparation), i, TARGET_FLIP, preparation)
-
-    s, t = to_network_range(layers[0]), to_network_range(t)
-    k = tf.cast(layers[1] > 255 * preparation.mask_threshold, tf.float32)
-    a = to_network_range(layers[2]) if preparation.with_original else None
-    return Batch(s, k, t, copy_paste(s, k, t), a)  # Eq. 1
+    s, k = subtract_mean(source[0]), tf.cast(source[1] > preparation.white, tf.float32)
+    a = subtract_mean(source[2]) if preparation.with_original else None
+    return Batch(s, k, t, copy_paste(s, k, t), a)
 
 
-def decode(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
-    """JPEG or PNG bytes -> [h, w, channels] uint8 (TensorFlow's JPEG reader takes both)."""
-    return tf.io.decode_jpeg(encoded, channels=channels, dct_method="INTEGER_ACCURATE")
+def _cut(layers: Layers, corner: tf.Tensor, preparation: Preparation) -> Layers:
+    """The square window of `size` pixels with this upper left corner, of each."""
+    (top, left), size = tf.unstack(corner), preparation.size
+    cut = [layer[top : top + size, left : left + size] for layer in layers]
+    return tuple(tf.ensure_shape(layer, [size, size, None]) for layer in cut)
 
 
-def _to_square(layers: list[tf.Tensor], i: tf.Tensor, purpose: int, preparation: Preparation) -> list[tf.Tensor]:
-    """Pictures of one raster [h, w, c], the second its mask if there are several, to [size, size, c] float32."""
-    size = preparation.size
-    if preparation.resize_mode == "squash":
-        return [resize(layer, [size, size]) for layer in layers]
-    short = tf.reduce_min(tf.shape(layers[0])[:2])
-    scaled = tf.cast(tf.math.ceil(tf.shape(layers[0])[:2] * size / short), tf.int32)
-    layers = [resize(layer, scaled) for layer in layers]
-    mask = layers[1] > 255 * preparation.mask_threshold if len(layers) > 1 else None
-    top, left = tf.unstack(_window(scaled, size, mask, _random(i, purpose, preparation.seed, 3)))
-    return [tf.ensure_shape(layer[top : top + size, left : left + size], [size, size, None]) for layer in layers]
-
-
-def _window(scaled: tf.Tensor, size: int, mask: tf.Tensor | None, random: tf.Tensor) -> tf.Tensor:
+def _window(
+    picture: tf.Tensor, mask: tf.Tensor | None, i: tf.Tensor, purpose: int, preparation: Preparation
+) -> tf.Tensor:
     """Upper left corner of a square window: anywhere, or such that it holds a randomly chosen pixel of the mask."""
-    low, high = tf.zeros([2], tf.int32), scaled - size
+    random = _random(i, purpose, preparation.seed, 3)
+    low, high = tf.zeros([2], tf.int32), tf.shape(picture)[:2] - preparation.size
     if mask is not None:
         pixels = tf.cast(tf.where(mask[..., 0]), tf.int32)
         count = tf.shape(pixels)[0]
         if count > 0:
             pixel = pixels[tf.minimum(tf.cast(random[2] * tf.cast(count, tf.float32), tf.int32), count - 1)]
-            low, high = tf.maximum(low, pixel - size + 1), tf.minimum(high, pixel)
+            low, high = tf.maximum(low, pixel - preparation.size + 1), tf.minimum(high, pixel)
     return low + tf.cast(random[:2] * tf.cast(high - low + 1, tf.float32), tf.int32)
 
 
-def _augment(layers: list[tf.Tensor], i: tf.Tensor, purpose: int, preparation: Preparation) -> list[tf.Tensor]:
+def _flip(layers: Layers, i: tf.Tensor, purpose: int, preparation: Preparation) -> Layers:
     """All of them mirrored, or none: with probability one half (Section 4.1: only flips)."""
     if not preparation.flip:
         return layers
     mirror = _random(i, purpose, preparation.seed, 1)[0] < 0.5
-    return [tf.cond(mirror, lambda x=layer: tf.reverse(x, [1]), lambda x=layer: x) for layer in layers]
+    return tf.cond(mirror, lambda: tuple(tf.reverse(layer, [1]) for layer in layers), lambda: layers)
 
 
 def _random(i: tf.Tensor, purpose: int, seed: int, count: int) -> tf.Tensor:

@@ -17,6 +17,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -28,13 +29,6 @@ INDEX_NAME = "index.json"
 COLUMNS = ("shard", "offset", "length", "name", "height", "width", "masks", "original")
 # A TFRecord frames its payload with a length (8 bytes) and two checksums (4 bytes each).
 FRAME_BEFORE, FRAME_AFTER = 12, 4
-
-FEATURES = {
-    "image/encoded": tf.io.FixedLenFeature([], tf.string),
-    "image/name": tf.io.FixedLenFeature([], tf.string),
-    "mask/encoded": tf.io.VarLenFeature(tf.string),
-    "original/encoded": tf.io.FixedLenFeature([], tf.string, default_value=""),
-}
 
 
 class RecordsError(ValueError):
@@ -66,15 +60,24 @@ def encode_example(image: bytes, name: str, masks: Sequence[bytes] = (), origina
     return example.SerializeToString(deterministic=True)
 
 
-def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The inverse of `encode_example`, in a graph.
+class Example(NamedTuple):
+    """One picture's record: its name and, as encoded bytes, the picture, its masks and its original (b"": none)."""
 
-    Returns:
-        {"image/encoded": [], "image/name": [], "mask/encoded": [masks], "original/encoded": [] (empty when
-        there is none)}, all strings.
-    """
-    features = tf.io.parse_single_example(serialized, FEATURES)
-    return {**features, "mask/encoded": features["mask/encoded"].values}
+    name: str
+    image: bytes
+    masks: list[bytes]
+    original: bytes
+
+
+def parse_example(serialized: bytes) -> Example:
+    """The inverse of `encode_example`."""
+    features = tf.train.Example.FromString(serialized).features.feature
+
+    def values(name: str) -> list[bytes]:
+        return list(features[name].bytes_list.value)
+
+    (image,), (name,) = values("image/encoded"), values("image/name")
+    return Example(name.decode(), image, values("mask/encoded"), next(iter(values("original/encoded")), b""))
 
 
 @dataclasses.dataclass(frozen=True)

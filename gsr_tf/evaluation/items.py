@@ -38,10 +38,10 @@ def binarise(pixels: np.ndarray) -> np.ndarray:
 def _read_record(records: Records, record: int, mask: int | None) -> Sample:
     example = parse_example(records.read(record))
     name = records.columns["name"][record]
-    picture = decode_picture(example["image/encoded"].numpy(), name).pixels
+    picture = decode_picture(example.image, name).pixels
     if mask is None:
         return picture, None
-    return picture, binarise(decode_picture(example["mask/encoded"][mask].numpy(), f"{name}: mask {mask}").pixels)
+    return picture, binarise(decode_picture(example.masks[mask], f"{name}: mask {mask}").pixels)
 
 
 def from_records(records: Records) -> Sequence[Item]:

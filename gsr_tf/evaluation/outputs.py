@@ -126,9 +126,14 @@ def read_summary(path: str | os.PathLike) -> dict | None:
         return None
 
 
+def shown(value: float | None) -> str:
+    """A score with four decimals."""
+    return "undefined" if value is None else f"{value:.4f}"
+
+
 def describe_score(line: dict, data_set: str) -> str:
     """A score as it is printed: never without its protocol, data set, count and resolution."""
-    value = "undefined" if line["value"] is None else f"{line['value']:.4f} [{line['low']:.4f}, {line['high']:.4f}]"
+    value = f"{shown(line['value'])} [{shown(line['low'])}, {shown(line['high'])}]"
     threshold = "" if line["threshold"] is None else f" at > {line['threshold']:.4g}"
     where = f"{line['protocol']}, {data_set}, {line['pictures']} pictures, {line['resolution']}"
     return f"{line['metric']:>20} {value}{threshold}  ({where})"

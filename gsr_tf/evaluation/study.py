@@ -47,9 +47,10 @@ def _pass(path: Path, data_set: DataSet, scorer: runner.Scorer, protocols: Seque
     finished = outputs.read_summary(path)
     if finished and all(finished.get(key) == value for key, value in setting.items()):
         return finished
-    clean = path.parent.parent / outputs.REPLICATES
-    attacked = scorer.attack is not attacks.NONE
-    thresholds = np.load(clean)["thresholds"] if attacked else runner.threshold_grid(data_set.items, scorer)
+    if scorer.attack is attacks.NONE:
+        thresholds = runner.threshold_grid(data_set.items, scorer)
+    else:  # the clean pass's, two folders up: a threshold can be frozen only on one grid
+        thresholds = np.load(path.parents[1] / outputs.REPLICATES)["thresholds"]
     return outputs.write(path, *runner.evaluate(data_set.items, scorer, protocols, thresholds), setting)
 
 

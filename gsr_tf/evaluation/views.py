@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 
@@ -28,9 +30,12 @@ def release(scores: np.ndarray, mask: np.ndarray, thresholds: np.ndarray) -> Cou
     truth = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
     closed = postprocessing.release_closing(cv2.resize(np.float32(scores), size, interpolation=cv2.INTER_LINEAR))
     positives = int(truth.sum())
-    above = [
-        postprocessing.release_mask(cv2.compare(closed, float(threshold), cv2.CMP_GT) & 1) for threshold in thresholds
-    ]
+
+    def cleaned(threshold: float) -> np.ndarray:
+        return postprocessing.release_mask(cv2.compare(closed, float(threshold), cv2.CMP_GT) & 1)
+
+    with ThreadPoolExecutor() as pool:  # OpenCV works outside the interpreter's lock
+        above = list(pool.map(cleaned, thresholds))
     tp = np.array([cv2.countNonZero(prediction & truth) for prediction in above])
     predicted = np.array([cv2.countNonZero(prediction) for prediction in above])
     return Counts(tp, predicted - tp, np.int64(positives), np.int64(truth.size - positives))

@@ -31,7 +31,8 @@ class Detector(tf.Module):
             probability that the pixel lies on the edge of a manipulated region.
         """
         size = tf.shape(image)[:2]
-        logits = self.segmenter(to_network_range(resize(image, self._network_size(size)))[tf.newaxis], training=False)
+        resized = tf.round(resize(image, self._network_size(size)))  # whole levels, as training sees and the release
+        logits = self.segmenter(to_network_range(resized)[tf.newaxis], training=False)
         maps = {"probability": logits["segmentation"]}
         if "boundary" in logits:
             maps["boundary"] = logits["boundary"]

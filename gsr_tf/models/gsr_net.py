@@ -234,7 +234,7 @@ class GSRNet(tf.Module):
         passes = [self._decay()]
         for name in self.segment_on:
             image, authentic = pictures[name]
-            passes += self._segment_and_refine(name, image, batch.k, authentic)
+            passes += self._segment_and_refine(name, image, batch.k, authentic, passes[-1])
         gradients = [
             tf.add_n([g for g in of_variable if g is not None]) for of_variable in zip(*(p.gradients for p in passes))
         ]
@@ -243,12 +243,14 @@ class GSRNet(tf.Module):
         image_gradients = [p.image_gradient for p in passes if p.image_gradient is not None]
         return {**parts, "loss/segmenter": tf.add_n(list(parts.values()))}, next(iter(image_gradients), None)
 
-    def _segment_and_refine(self, name: str, image: tf.Tensor, k: tf.Tensor, authentic: tf.Tensor) -> list[Pass]:
+    def _segment_and_refine(
+        self, name: str, image: tf.Tensor, k: tf.Tensor, authentic: tf.Tensor, last: Pass
+    ) -> list[Pass]:
         """A pass on one kind of picture, and one on each refinement of it. P is what the last pass predicted."""
-        passes = [self._segment(name, image, k)]
+        passes = [self._segment(name, _after(last, image), k)]
         for number in range(1, self.refine_steps + 1 if name in self.refine_on else 1):
             image, k = refine(image, k, passes[-1].p, authentic)  # Eq. 8, 9
-            passes.append(self._segment(f"{name}_refined_{number}", image, k))
+            passes.append(self._segment(f"{name}_refined_{number}", _after(passes[-1], image), k))
         return passes
 
     def _segment(self, name: str, image: tf.Tensor, k: tf.Tensor) -> Pass:
@@ -282,6 +284,12 @@ class GSRNet(tf.Module):
         if replicas > 1:
             gradients = [gradient / replicas for gradient in gradients]
         optimizer.apply_gradients(zip(gradients, variables))
+
+
+def _after(last: Pass, image: tf.Tensor) -> tf.Tensor:
+    """The image, once the last pass is over: only one pass's activations are in memory at a time."""
+    with tf.control_dependencies([gradient for gradient in last.gradients if gradient is not None]):
+        return tf.identity(image)
 
 
 def predicted_boundary(logits: dict[str, tf.Tensor]) -> tf.Tensor | None:

@@ -42,6 +42,7 @@ class MomentNormalization(keras.layers.Layer):
         settings = {"shape": [input_shape[-1]], "dtype": tf.float32, "experimental_autocast": False}
         self.gamma = self.add_weight("gamma", initializer="ones", **settings)
         self.beta = self.add_weight("beta", initializer="zeros", **settings)
+        super().build(input_shape)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalises x [b, h, w, c] by batch (training) or picture (test) moments."""
@@ -117,6 +118,7 @@ class DilatedConvolution(keras.layers.Layer):
         """kernel [3, 3, in, out] and bias [out]; Xavier (the release)."""
         self.kernel = self.add_weight("kernel", [3, 3, input_shape[-1], self.filters], initializer="glorot_uniform")
         self.bias = self.add_weight("bias", [self.filters], initializer="zeros")
+        super().build(input_shape)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """x [b, h, w, in] -> [b, h, w, filters]."""
@@ -188,6 +190,7 @@ class UpsampledHead(keras.layers.Layer):
         self.channels = [shape[-1] for shape in input_shape]
         shape = [self.kernel_size, self.kernel_size, sum(self.channels), self.filters]
         self.kernel = self.add_weight("kernel", shape, initializer=normal())
+        super().build(input_shape)
 
     def call(self, blocks: Sequence[tf.Tensor], like: tf.Tensor) -> tf.Tensor:
         """blocks at their resolutions -> [b, h, w, filters] float32 logits at the size of `like` [b, h, w, c]."""

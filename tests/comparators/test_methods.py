@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from gsr_tf import predict
 from gsr_tf.comparators import floors, methods
 from gsr_tf.comparators.method import Method
+from gsr_tf.data.pictures import encode_png, read_picture
 from gsr_tf.evaluation.errors import MethodError, ScoreError
 from tests.comparators.photographs import photograph, rectangle
 
@@ -49,3 +51,26 @@ def test_random_depends_on_the_picture_alone():
     np.testing.assert_array_equal(floors.random(one), floors.random(one.copy()))
     assert abs(np.corrcoef(floors.random(one).ravel(), floors.random(other).ravel())[0, 1]) < 0.02
     assert floors.random(one).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_stretched_map_is_for_looking_at():
+    picture = photograph("coffee")
+    raw, shown = methods.choose("noi")(picture), methods.choose("noi").stretched(picture)
+    assert (shown.dtype, shown.min(), shown.max()) == (np.float32, 0, 1)
+    assert np.argmax(shown) == np.argmax(raw)
+    half = Method("half", lambda picture: np.full(picture.shape[:2], 0.5), probabilities=True)
+    assert half.stretched(picture).max() == 0.5
+    flat = Method("flat", lambda picture: np.full(picture.shape[:2], 7.0), probabilities=False)
+    assert flat.stretched(picture).max() == 0
+
+
+def test_a_classical_method_answers_on_any_picture(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "cup.png").write_bytes(encode_png(photograph("coffee")[:64, :80]))
+    (tmp_path / "in" / "tiny.png").write_bytes(encode_png(np.zeros((9, 9, 3), np.uint8)))
+    arguments = ["predict", "--method=cfa", f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}"]
+    assert predict.main(arguments) == predict.SOME_SKIPPED
+    assert read_picture(tmp_path / "out" / "cup_heatmap.png").shape == (64, 80, 3)
+    assert "9x9 pixels; cfa needs at least 16" in capsys.readouterr().err
+    assert predict.main(arguments[:1] + arguments[2:]) == 1
+    assert "--saved_model=DIR and --method=NAME" in capsys.readouterr().err

@@ -1,5 +1,4 @@
 import dataclasses
-import shutil
 
 import cv2
 import numpy as np
@@ -9,8 +8,10 @@ import tensorflow as tf
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, to_network_range
-from gsr_tf.data.pipeline import Preparation, compose, readable, source_pairs, training_stream
-from gsr_tf.data.records import RecordsError, open_records
+from gsr_tf.data.loading import Loader
+from gsr_tf.data.pictures import encode_png
+from gsr_tf.data.pipeline import Preparation, augment, compose, source_pairs, training_stream
+from gsr_tf.data.records import RecordsError
 from tests import tiny
 
 SQUASH = Preparation(size=32, seed=3)
@@ -90,11 +91,14 @@ def test_m_is_copy_pasted_from_what_is_shown(stream):
         np.testing.assert_array_equal(batch.m, copy_paste(batch.s, batch.k, batch.t))
 
 
-def test_compose_is_the_same_inside_tf_data(sources, targets):
-    arguments = (sources.read(5), np.int64(1), targets.read(2), np.int64(12))
-    mapped = tf.data.Dataset.from_tensors(arguments).map(lambda *x: compose(*x, SQUASH))
-    direct = compose(*map(tf.constant, arguments), SQUASH)
-    assert equal(next(iter(mapped)), direct)
+def test_an_example_is_the_same_inside_tf_data():
+    example, target = tiny.manipulated()[1], tiny.tile(8)
+    for preparation in (SQUASH, dataclasses.replace(SQUASH, resize_mode="crop")):
+        source, t = loaded(example, target, preparation)
+        stream = tf.data.Dataset.from_tensors((source, t, np.int64(12)))
+        stream = stream.map(lambda *x, p=preparation: augment(*x, p)).batch(1)
+        (mapped,) = stream.map(lambda *x, p=preparation: compose(*x, p))
+        assert equal([x[0] for x in mapped[:4]], composed(example, target, preparation, i=12)[:4])
 
 
 def mirrored(shown, unmirrored):
@@ -117,10 +121,36 @@ def test_about_half_of_the_elements_are_flipped(sources, targets):
         assert 0.4 < flipped < 0.6
 
 
+class Memory:
+    """Records of one example that were never written."""
+
+    path = "memory"
+
+    def __init__(self, example):
+        self.example = tiny.serialized("a tile", example)
+
+    def __len__(self):
+        return 1
+
+    def read(self, _):
+        return self.example
+
+
+def loaded(example, target, preparation, number=0):
+    """What the loader gives of pictures in memory: (S, K and maybe the original), T."""
+    settings = {"size": preparation.size, "resize_mode": preparation.resize_mode}
+    source = Loader(Memory(example), **settings).source(np.array([[0, number]]), 0, preparation.with_original)
+    if preparation.target_size:
+        settings = {"size": preparation.target_size, "resize_mode": "squash"}
+    t = Loader(Memory(tiny.Example(target)), **settings).picture(0)
+    return tuple(map(tf.constant, source)), tf.constant(t)
+
+
 def composed(example, target, preparation, number=0, i=0):
     """One composed example of pictures in memory."""
-    records = [tiny.serialized("s", example), tiny.serialized("t", tiny.Example(target))]
-    return compose(records[0], tf.constant(number, tf.int64), records[1], tf.constant(i, tf.int64), preparation)
+    source, t = augment(*loaded(example, target, preparation, number), tf.constant(i, tf.int64), preparation)
+    batch = compose(tuple(layer[None] for layer in source), t[None], preparation)
+    return Batch(*(x if x is None else x[0] for x in batch))
 
 
 STILL = Preparation(size=32, flip=False)
@@ -130,9 +160,9 @@ def test_squash_is_opencvs_resize_and_a_threshold():
     example, t = tiny.manipulated()[1], tiny.tile(8)
     batch = composed(example, t, STILL)
     for found, picture in ((batch.s, example.picture), (batch.t, t)):
-        expected = cv2.resize(picture.astype(np.float32), (32, 32), interpolation=cv2.INTER_LINEAR)
-        np.testing.assert_allclose(found, to_network_range(expected), atol=1e-3)
-    mask = cv2.resize(255 * example.masks[0].astype(np.float32), (32, 32), interpolation=cv2.INTER_LINEAR)
+        expected = cv2.resize(picture, (32, 32), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_array_equal(found, to_network_range(expected))
+    mask = cv2.resize(255 * example.masks[0].astype(np.uint8), (32, 32), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(batch.k[..., 0], mask > 50)
 
 
@@ -146,8 +176,8 @@ def test_the_mask_that_is_asked_for_is_k():
 def test_the_target_goes_through_its_stored_size():
     t = tiny.tile(7)
     preparation = dataclasses.replace(STILL, target_size=24, half_pixel=False)
-    stored = resize(t, [24, 24])
-    expected = to_network_range(resize(stored, [32, 32], half_pixel=False))
+    stored = cv2.resize(t, (24, 24), interpolation=cv2.INTER_LINEAR)
+    expected = to_network_range(resize(tf.constant(stored), [32, 32], half_pixel=False))
     np.testing.assert_allclose(composed(tiny.manipulated()[0], t, preparation).t, expected, atol=1e-3)
 
 
@@ -197,14 +227,38 @@ def test_records_that_cannot_be_trained_on(tmp_path, sources, targets):
         training_stream(sources, without, SQUASH, batch_size=1)
 
 
-def test_a_picture_damaged_since_its_preparation_is_an_error_that_names_its_records(tmp_path, sources, targets):
-    damaged = shutil.copytree(targets.path, tmp_path / "damaged")
-    (shard,) = damaged.glob("*.tfrecord")
+def test_decoded_pictures_are_kept_while_they_fit(sources, targets):
+    for gib, kept in ((0.0, 0), (1.0, 6), (4 * 32 * 32 * 3 / 2**30, 4)):
+        loader = Loader(targets, size=32, resize_mode="squash", cache_gib=gib)
+        first = [loader.picture(n) for n in range(6)]
+        again = [loader.picture(n) for n in range(6)]
+        assert sum(one is other for one, other in zip(first, again)) == kept
+        assert equal(first, again)
+
+
+def test_an_undecodable_picture_is_named_and_the_next_takes_its_place(tmp_path, capsys):
+    good, bad = tiny.authentic()[:2], tiny.serialized("bad tile", tiny.authentic()[2])
+    records = tiny.write_records(tmp_path / "records", [*good, tiny.authentic()[2]])
+    loader = Loader(records, size=32, resize_mode="squash")
+    read = records.read
+    damaged = bad.replace(encode_png(tiny.authentic()[2].picture)[:16], b"not a PNG at all")
+    object.__setattr__(records, "read", lambda n: damaged if n == 2 else read(n))
+    for _ in range(2):
+        np.testing.assert_array_equal(loader.picture(2), loader.picture(0))
+    assert list(loader.unreadable) == ["bad tile"]
+    assert capsys.readouterr().out.count("bad tile") == 1
+    object.__setattr__(records, "read", lambda n: damaged)
+    with pytest.raises(RecordsError, match="not one of its pictures"):
+        loader.picture(0)
+
+
+def test_a_record_damaged_since_its_preparation_is_named_and_skipped(tmp_path, capsys):
+    records = tiny.write_records(tmp_path / "records", tiny.authentic()[:3])
+    shard = records.path / records.shards[0]
     data = bytearray(shard.read_bytes())
-    middle = len(targets.read(0)) // 2
-    data[middle : middle + 50] = bytes(50)
+    start = records.columns["offset"][1]
+    data[start : start + 40] = bytes(40)
     shard.write_bytes(data)
-    opened = open_records(damaged, "--target_records")
-    stream = training_stream(sources, opened, SQUASH, batch_size=6)
-    with pytest.raises(RecordsError, match=rf"--records=.*--target_records={damaged}: a picture .*Invalid PNG data"):
-        next(readable(stream, [sources, opened]))
+    loader = Loader(records, size=32, resize_mode="squash")
+    np.testing.assert_array_equal(loader.picture(1), loader.picture(2))
+    assert f"{records.path}: skipped tile 1: the record is damaged" in capsys.readouterr().out

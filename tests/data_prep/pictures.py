@@ -47,14 +47,14 @@ def read_all(folder: Path) -> tuple[Records, list[dict]]:
     records = open_records(folder)
     decoded = []
     for number in range(len(records)):
-        features = parse_example(tf.constant(records.read(number)))
-        original = features["original/encoded"].numpy()
+        features = parse_example(records.read(number))
+        original = features.original
         decoded.append(
             {
-                "name": features["image/name"].numpy().decode(),
-                "bytes": features["image/encoded"].numpy(),
-                "image": tf.io.decode_image(features["image/encoded"], channels=3).numpy(),
-                "masks": [tf.io.decode_png(png).numpy() for png in features["mask/encoded"].numpy()],
+                "name": features.name,
+                "bytes": features.image,
+                "image": tf.io.decode_image(features.image, channels=3).numpy(),
+                "masks": [tf.io.decode_png(png).numpy() for png in features.masks],
                 "original": tf.io.decode_image(original, channels=3).numpy() if original else None,
             }
         )

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -102,6 +104,64 @@ def test_bad_pictures_are_named_and_counted(tmp_path, capsys):
     assert report["found"] == len(expected) + 1 and report["kept"] == 1
     assert sum(report["skipped"].values()) == len(expected)
     assert f"found {len(expected) + 1} = kept 1 + skipped {len(expected)}" in capsys.readouterr().out
+
+
+def test_an_original_that_cannot_be_read_is_counted(tmp_path):
+    photo(tmp_path / "images/a.jpg")
+    mask(tmp_path / "masks/a.png")
+    (tmp_path / "originals").mkdir()
+    (tmp_path / "originals/a.jpg").write_bytes(b"no picture")
+    assert prepare_pairs(tmp_path, f"--originals={tmp_path / 'originals'}") == 0
+    assert read_all(tmp_path / "out")[1][0]["original"] is None
+    assert index_of(tmp_path / "out")["report"]["remarks"] == {"original cannot be read": 1}
+
+
+def test_names_that_are_not_utf_8_are_named_and_skipped(tmp_path):
+    photo(tmp_path / "images/a.jpg")
+    (tmp_path / "images" / os.fsdecode(b"caf\xe9.jpg")).write_bytes((tmp_path / "images/a.jpg").read_bytes())
+    assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
+    assert skipped_of(tmp_path / "out") == {"caf\\xe9.jpg": "name is not UTF-8"}
+
+
+def test_a_subfolder_that_cannot_be_read_stops_the_run(tmp_path, capsys, monkeypatch):
+    photo(tmp_path / "images/a.jpg")
+    photo(tmp_path / "images/closed/b.jpg")
+    scandir = os.scandir
+
+    def forbidding(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidding)
+    assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 1
+    assert "closed: this folder cannot be read (Permission denied)" in capsys.readouterr().err
+
+
+def test_symbolic_links_are_followed_once(tmp_path):
+    photo(tmp_path / "disk/a.jpg")
+    mask(tmp_path / "masks/a.png")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/linked").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/round").symlink_to(tmp_path / "disk")  # a circle
+    (tmp_path / "images/b.jpg").symlink_to(tmp_path / "disk/a.jpg")
+    mask(tmp_path / "masks/b.png")
+    assert prepare_pairs(tmp_path) == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg", "linked/a.jpg"]
+
+
+def test_case_differences_between_picture_and_mask(tmp_path):
+    photo(tmp_path / "images/IMG_1.JPG", format="JPEG")
+    mask(tmp_path / "masks/img_1_GT.PNG")
+    assert prepare_pairs(tmp_path) == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["IMG_1.JPG"]
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path):
+    photo(tmp_path / "images/small.png")
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "images/bomb.png")
+    assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
+    assert skipped_of(tmp_path / "out") == {"bomb.png": "picture cannot be read"}
 
 
 def test_masks_of_zero_and_one_need_their_threshold(tmp_path):

@@ -40,3 +40,10 @@ def test_a_stray_file_shifts_nothing():
 def test_doubt_is_refused_on_both_sides():
     assert pairs(["x.jpg"], ["x.png", "x_gt.png"]) == ([], {"x.jpg": "several masks"})
     assert pairs(["x.jpg", "x.tif"], ["x.png"])[1] == {"x.jpg": "several pictures", "x.tif": "several pictures"}
+
+
+def test_a_picture_named_like_a_mask_has_its_own():
+    assert pairs(["me_mask.jpg", "me.jpg"], ["me_mask.png", "me_gt.png"])[0] == [
+        ("me.jpg", "me_gt.png"),
+        ("me_mask.jpg", "me_mask.png"),
+    ]

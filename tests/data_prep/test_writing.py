@@ -1,10 +1,15 @@
 import functools
 import itertools
+import multiprocessing
+import os
+import signal
+import time
 
 import pytest
 
 from data_prep import folder, shards, writing
 from data_prep.entries import Entry, Listing, PreparationError
+from data_prep.files import file_sha256
 from gsr_tf.data.records import open_records
 from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all
 
@@ -34,7 +39,7 @@ def test_the_index_points_at_every_record(images):
     records, decoded = read_all(images / "out")
     assert [record["name"] for record in decoded] == records.columns["name"] == [f"{n:02d}.jpg" for n in range(20)]
     for shard in index_of(images / "out")["shards"]:
-        assert shards.file_sha256(images / "out" / shard["file"]) == shard["sha256"]
+        assert file_sha256(images / "out" / shard["file"]) == shard["sha256"]
 
 
 @pytest.mark.parametrize("stop", range(9))
@@ -61,6 +66,28 @@ def test_interrupted_after_any_shard_it_goes_on_to_the_same_bytes(images, monkey
     assert next(again) == 20 - done  # finished shards were not written again
 
 
+def test_killed_without_warning_it_goes_on_to_the_same_bytes(images):
+    prepare(images, images / "whole", "--processes=1")
+    out = images / "out"
+    make_example = shards.make_example
+
+    def slowly(entry):
+        time.sleep(0.05)
+        return make_example(entry)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "make_example", slowly)
+        process = multiprocessing.get_context("fork").Process(target=prepare, args=(images, out, "--processes=1"))
+        process.start()
+        while len(list(out.glob(".*.json"))) < 3:
+            time.sleep(0.01)
+        process.kill()
+        process.join()
+    assert not (out / "index.json").exists()
+    assert prepare(images, out, "--processes=1") == 0
+    assert all_bytes(out) == all_bytes(images / "whole")
+
+
 def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
     prepare(images, images / "whole", "--processes=1")
     monkeypatch.setattr(writing, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -69,6 +96,21 @@ def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
     shard = images / "out/00003-of-00008.tfrecord"
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
     assert prepare(images, images / "out", "--processes=1") == 0
+    assert all_bytes(images / "out") == all_bytes(images / "whole")
+
+
+def test_shards_of_an_unfinished_run_over_fewer_pictures_do_not_stay(images, monkeypatch):
+    for path in [*(images / "images").iterdir(), *(images / "masks").iterdir()]:
+        if path.stem > "04":
+            path.rename(images / path.parent.name / f"..{path.name}")  # hidden: no picture
+    monkeypatch.setattr(writing, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert prepare(images, images / "out", "--processes=1") == 130
+    assert (images / "out/00004-of-00005.tfrecord").exists()
+    monkeypatch.undo()
+    for path in [*(images / "images").glob("..*"), *(images / "masks").glob("..*")]:
+        path.rename(path.with_name(path.name[2:]))
+    assert prepare(images, images / "out", "--processes=1") == 0
+    assert prepare(images, images / "whole", "--processes=1") == 0
     assert all_bytes(images / "out") == all_bytes(images / "whole")
 
 
@@ -137,3 +179,15 @@ def test_nothing_to_keep_is_an_error(tmp_path):
 def test_open_records_reads_what_was_written(images):
     prepare(images, images / "out", "--processes=2")
     assert len(open_records(images / "out").pairs) == 20
+
+
+def kill_itself(shard):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_the_system_kills_stops_the_run_with_a_message(images, capsys, monkeypatch):
+    monkeypatch.setattr(writing, "write_shard", kill_itself)
+    assert prepare(images, images / "out", "--processes=2") == 1
+    assert "a worker process was killed" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert prepare(images, images / "out", "--processes=2") == 0

@@ -1,0 +1,190 @@
+"""Speed and memory of preparing COCO, beside the bare work that nobody can spare.
+
+    python -m benchmarks.data_prep --annotations=.../instances_train.json --images=.../images/train
+
+Prints one JSON line:
+
+    examples_per_second     pictures with their masks, by data_prep.coco with --processes workers
+    cpu_use                 CPU seconds a second and worker, 1.0 is all
+    bare_seconds            reading, decoding (Pillow, RGB) and writing as many bytes, as many workers; best of rounds
+    seconds                 ours; best of rounds, which take turns with the bare ones
+    ratio                   seconds / bare_seconds
+    ratio_with_masks        the same, where the bare work also makes each usable object's mask (pycocotools) and PNG
+    peak_memory_bytes       of the main process and its workers together, with the set repeated to --repeat_to
+                            entries; memory that they share is counted once (proportional set size)
+    full_coco_seconds       what 118,287 pictures with 860,001 objects would take: reading the annotations, and the
+                            pictures at that rate
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import app, flags
+
+from data_prep.coco import AreaLimits, decode_object, list_coco
+from data_prep.entries import Entry, Listing
+from data_prep.json_arrays import read_element
+from data_prep.writing import plan, run_locally, write_records
+from gsr_tf.data.pictures import decode_picture, encode_png, read_bytes
+from gsr_tf.data.records import open_records
+
+FULL_PICTURES, FULL_OBJECTS = 118_287, 860_001  # train2017
+LIMITS = AreaLimits(0.01, 0.5)
+
+ANNOTATIONS = flags.DEFINE_string("annotations", None, "Instance annotations, JSON.", required=True)
+IMAGES = flags.DEFINE_string("images", None, "Folder of the pictures.", required=True)
+PROCESSES = flags.DEFINE_integer("processes", 2, "Worker processes.", 1)
+ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds of ours and the bare work in turn; the best counts.", 1)
+REPEAT_TO = flags.DEFINE_integer("repeat_to", 20_000, "Entries of the memory measurement; 0 leaves it out.", 0)
+
+
+class Part(NamedTuple):
+    """A worker's share of the bare work: entries, how many bytes each one's record has, and whether masks are made."""
+
+    entries: list[Entry]
+    lengths: list[int]
+    with_masks: bool
+
+
+def bare_work(part: Part, folder: str) -> None:
+    """Reads and decodes every picture of a part, and writes as many bytes as its records hold, in one go."""
+    with open(f"{folder}/{part.entries[0].name}.out", "wb") as output:
+        for entry, length in zip(part.entries, part.lengths):
+            data = read_bytes(entry.image)
+            decode_picture(data, entry.name)
+            if part.with_masks:
+                _make_masks(entry)
+            output.write(data)
+            output.write(bytes(length - len(data)))
+
+
+def _make_masks(entry: Entry) -> None:
+    with open(entry.masks.path, "rb") as file:
+        annotations = [read_element(file.fileno(), *place) for place in entry.masks.places]
+    for annotation in annotations:
+        mask = decode_object(annotation, entry.masks.shape, LIMITS)
+        if not isinstance(mask, str):
+            encode_png(mask * 255)
+
+
+def run_bare(listing: Listing, lengths: list[int], with_masks: bool, folder: str) -> None:
+    """The bare work over all entries, by as many workers as ours, in as many parts."""
+    count = len(plan(listing, Path(folder)))
+    parts = [Part(listing.entries[number::count], lengths[number::count], with_masks) for number in range(count)]
+    with multiprocessing.get_context("fork").Pool(PROCESSES.value) as pool:
+        pool.map(functools.partial(bare_work, folder=folder), parts, chunksize=1)
+
+
+def run_ours(listing: Listing, folder: str) -> None:
+    """The real thing."""
+    run = functools.partial(run_locally, processes=PROCESSES.value)
+    write_records(listing, f"{folder}/records", run=run, progress=False)
+
+
+def timed(work: Callable[[str], None]) -> tuple[float, float]:
+    """Wall-clock and CPU seconds of work in a fresh folder, children's included."""
+    with tempfile.TemporaryDirectory() as folder:
+        before = _cpu_seconds()
+        start = time.perf_counter()
+        work(folder)
+        return time.perf_counter() - start, _cpu_seconds() - before
+
+
+def _cpu_seconds() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _memory() -> int:
+    """Proportional set size of this process and its children, in bytes (Linux)."""
+    total = 0
+    for process in (multiprocessing.current_process(), *multiprocessing.active_children()):
+        try:
+            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        except OSError:  # ended meanwhile
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total
+
+
+def peak_memory(work: Callable[[], None]) -> int:
+    """The most memory that work and its worker processes have taken together, looked at ten times a second."""
+    peak, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            peak[0] = max(peak[0], _memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        work()
+    finally:
+        done.set()
+        watcher.join()
+    return peak[0]
+
+
+def repeat(listing: Listing, count: int) -> Listing:
+    """The listing's entries over and over, each time under new names."""
+    entries = [
+        listing.entries[number % len(listing.entries)]._replace(name=f"{number:06d}.jpg") for number in range(count)
+    ]
+    return listing._replace(entries=entries)
+
+
+def measure(listing: Listing, lengths: list[int]) -> dict:
+    """Ours and the bare work in turn; the best round of each."""
+    works = {
+        "seconds": functools.partial(run_ours, listing),
+        "bare_seconds": functools.partial(run_bare, listing, lengths, False),
+        "bare_with_masks_seconds": functools.partial(run_bare, listing, lengths, True),
+    }
+    rounds = [{name: timed(work) for name, work in works.items()} for _ in range(ROUNDS.value)]
+    best = {name: min(one[name] for one in rounds) for name in works}
+    wall, cpu = best["seconds"]
+    return {
+        "examples_per_second": len(listing.entries) / wall,
+        "cpu_use": cpu / wall / PROCESSES.value,
+        **{name: value[0] for name, value in best.items()},
+        "ratio": wall / best["bare_seconds"][0],
+        "ratio_with_masks": wall / best["bare_with_masks_seconds"][0],
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Measures and prints."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}")
+    start = time.perf_counter()
+    listing = list_coco(Path(ANNOTATIONS.value), Path(IMAGES.value), LIMITS, keep_without_objects=True)
+    listing_seconds = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as folder:
+        run_ours(listing, folder)  # warms the file cache, and says how many bytes the bare work must write
+        lengths = open_records(f"{folder}/records").columns["length"]
+    result = measure(listing, lengths)
+    objects = sum(len(entry.masks.places) for entry in listing.entries)
+    result["full_coco_seconds"] = (
+        FULL_OBJECTS * listing_seconds / objects + FULL_PICTURES / result["examples_per_second"]
+    )
+    if REPEAT_TO.value:
+        with tempfile.TemporaryDirectory() as folder:
+            repeated = repeat(listing, REPEAT_TO.value)
+            result["repeated_to"] = REPEAT_TO.value
+            result["peak_memory_bytes"] = peak_memory(functools.partial(run_ours, repeated, folder))
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    sys.exit(app.run(main))

@@ -1,0 +1,119 @@
+"""Records -> pictures ready for the graph: decoded and resized by OpenCV, as in the release's preparation.
+
+OpenCV works without Python's lock, so the pipeline's threads decode side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, Union
+
+import cv2
+import numpy as np
+from google.protobuf.message import DecodeError
+from tqdm import tqdm
+
+from gsr_tf.data.pictures import PictureError
+from gsr_tf.data.records import Example, Records, RecordsError, parse_example
+
+# Records hold pictures as they are to be seen; an orientation tag beside them is of the past.
+COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+GREY = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+
+Layer = Union[str, int]  # of a record: "image", "original", or the number of a mask
+Loaded = TypeVar("Loaded")
+
+
+class Loader:
+    """Loads pictures of one set of records; safe from many threads.
+
+    Decoded pictures are kept while they fit into memory: an epoch visits all of them once, so keeping the first ones
+    is as good as keeping the latest. A record that cannot be decoded is named once, on the terminal too, and the next
+    one takes its place.
+
+    Attributes:
+        unreadable: {name: what is wrong} of such records so far.
+    """
+
+    def __init__(self, records: Records, *, size: int, resize_mode: str, cache_gib: float = 0.0):
+        cv2.setNumThreads(1)  # the pipeline's threads are the parallelism
+        self.records, self.size, self.resize_mode = records, size, resize_mode
+        self.unreadable: dict[str, str] = {}
+        self._kept: dict[tuple[int, Layer], np.ndarray] = {}
+        self._room = int(cache_gib * 2**30)
+
+    def picture(self, record: int) -> np.ndarray:
+        """[h, w, 3] uint8 BGR: a record's picture, resized."""
+        return self._first_readable(lambda number: self._layers(number, ["image"])[0], record, len(self.records))
+
+    def source(self, pairs: np.ndarray, number: int, with_original: bool) -> list[np.ndarray]:
+        """S, K and, if asked for, S's own original, all of one size.
+
+        Args:
+            pairs: [n, 2], (record, number of the mask in it).
+            number: which pair.
+            with_original: whether the third is wanted.
+
+        Returns:
+            [h, w, 3] uint8 BGR, [h, w, 1] uint8 with 255 for manipulated, and [h, w, 3] uint8 BGR.
+        """
+        original = ["original"] if with_original else []
+
+        def load(number: int) -> list[np.ndarray]:
+            record, mask = pairs[number].tolist()
+            return self._layers(record, ["image", mask, *original])
+
+        return self._first_readable(load, number, len(pairs))
+
+    def _layers(self, record: int, wanted: list[Layer]) -> list[np.ndarray]:
+        """Layers of a record, from memory where they are there."""
+        kept = [self._kept.get((record, layer)) for layer in wanted]
+        if all(pixels is not None for pixels in kept):
+            return kept
+        example = self._example(record)
+        decoded = [self._decode(example, layer) for layer in wanted]
+        for layer, pixels in zip(wanted, decoded):
+            if self._room >= pixels.nbytes and (record, layer) not in self._kept:
+                self._kept[record, layer] = pixels
+                self._room -= pixels.nbytes
+        return decoded
+
+    def _example(self, record: int) -> Example:
+        try:
+            return parse_example(self.records.read(record))
+        except (DecodeError, ValueError) as error:  # bytes that are no message, or none of ours
+            raise PictureError(f"{self.records.columns['name'][record]}: the record is damaged ({error})") from error
+
+    def _decode(self, example: Example, layer: Layer) -> np.ndarray:
+        encoded = example.masks[layer] if isinstance(layer, int) else getattr(example, layer)
+        mode = GREY if isinstance(layer, int) else COLOUR
+        try:
+            picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), mode)
+        except cv2.error as error:
+            raise PictureError(f"{example.name}: {layer}: {error}") from error
+        if picture is None:
+            raise PictureError(f"{example.name}: {layer} cannot be decoded")
+        resized = cv2.resize(picture, self._size_of(picture), interpolation=cv2.INTER_LINEAR)
+        return resized[..., np.newaxis] if mode == GREY else resized
+
+    def _size_of(self, picture: np.ndarray) -> tuple[int, int]:
+        """(width, height) after resizing: the square, or with the aspect ratio kept and the short side at `size`."""
+        if self.resize_mode == "squash":
+            return self.size, self.size
+        height, width = picture.shape[:2]
+        short = min(height, width)
+        return -(-width * self.size // short), -(-height * self.size // short)
+
+    def _first_readable(self, load: Callable[[int], Loaded], number: int, count: int) -> Loaded:
+        for candidate in range(number, number + count):
+            try:
+                return load(candidate % count)
+            except PictureError as error:
+                self._note(str(error))
+        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
+
+    def _note(self, error: str) -> None:
+        name, _, reason = error.partition(": ")
+        if name not in self.unreadable:
+            self.unreadable[name] = reason
+            tqdm.write(f"{self.records.path}: skipped {error} ({len(self.unreadable)} so far)")

@@ -1,0 +1,160 @@
+"""The paper's figures, as PNG bytes. No display is needed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5fb0", "#c77d11", "#4a4a4a")
+
+
+class Panel(NamedTuple):
+    """One picture of a grid.
+
+    Attributes:
+        values: [h, w, 3] uint8 RGB, [h, w] bool, or [h, w] scores, 0 drawn dark and the highest bright.
+        title: above it.
+        highest: of scores; None: the panel's own highest.
+    """
+
+    values: np.ndarray
+    title: str = ""
+    highest: float | None = 1.0
+
+
+def png(figure: Figure) -> bytes:
+    """The figure's PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, facecolor="white")
+    return buffer.getvalue()
+
+
+def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str] = ()) -> bytes:
+    """Rows of panels, e.g. Figure 3: image, prediction, boundary, truth.
+
+    Args:
+        rows: one list of panels a row.
+        labels: at the left of each row.
+    """
+    columns = max(len(row) for row in rows)
+    figure = Figure(figsize=(2.5 * columns, 2.2 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, row in zip(axes, rows):
+        for axis in line:
+            axis.set_axis_off()
+        for axis, panel in zip(line, row):
+            _draw(axis, panel)
+    for axis, label in zip(axes[:, 0], labels):
+        axis.text(-0.04, 0.5, label, rotation=90, va="center", ha="right", fontsize=8, transform=axis.transAxes)
+    return png(figure)
+
+
+def _draw(axis: Axes, panel: Panel) -> None:
+    axis.set_axis_on()
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_color("#bbbbbb")  # or a white mask would not be told from the page
+    if panel.values.ndim == 3:
+        axis.imshow(panel.values)
+    elif panel.values.dtype == bool:
+        axis.imshow(panel.values, cmap="gray", vmin=0, vmax=1)
+    else:
+        axis.imshow(panel.values, cmap="magma", vmin=min(0.0, panel.values.min()), vmax=panel.highest)
+    axis.set_title(panel.title, fontsize=8)
+
+
+def samples(pictures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> bytes:
+    """Figure 1: manipulated pictures above their truth.
+
+    Args:
+        pictures: (name, picture [h, w, 3] uint8, mask [h, w] bool).
+    """
+    return grid(
+        [
+            [Panel(picture, name) for name, picture, _ in pictures],
+            [Panel(mask) for _, _, mask in pictures],
+        ]
+    )
+
+
+def progress(pasted: np.ndarray, stages: Sequence[tuple[int, np.ndarray]]) -> bytes:
+    """Figure 4: G(M) as training goes on, beside M.
+
+    Args:
+        pasted: [n, h, w, 3] uint8, M.
+        stages: (step, G(M) [n, h, w, 3] uint8), in order.
+    """
+    titles = ["M", *(f"G(M), step {step:,}" for step, _ in stages)]
+    columns = [pasted, *(generated for _, generated in stages)]
+    return grid(
+        [
+            [Panel(column[index], title if index == 0 else "") for title, column in zip(titles, columns)]
+            for index in range(len(pasted))
+        ]
+    )
+
+
+def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: str = "F1") -> bytes:
+    """Figure 5: a score under attacks, one panel a kind of attack, weakest first, no attack at the left.
+
+    Args:
+        curves: label -> attack ("none", "jpeg-70", ...) -> score; a label a line, e.g. a method.
+        metric: what the score is.
+    """
+    kinds: dict[str, list[str]] = {}
+    for scores in curves.values():
+        for name in scores:
+            kind = name.partition("-")[0]
+            if kind != "none" and name not in kinds.setdefault(kind, []):
+                kinds[kind].append(name)
+    figure = Figure(figsize=(3.2 * max(1, len(kinds)), 3), layout="constrained")
+    axes = figure.subplots(1, max(1, len(kinds)), squeeze=False, sharey=True)[0]
+    for axis, (kind, names) in zip(axes, kinds.items()):
+        ticks = ["none", *names]
+        for (label, scores), colour in zip(curves.items(), COLOURS):
+            line = [scores.get(name, np.nan) for name in ticks]
+            axis.plot(range(len(ticks)), line, marker="o", markersize=4, color=colour, label=label)
+        axis.set_xticks(range(len(ticks)), ["none", *(name.partition("-")[2] for name in names)])
+        axis.set_xlabel(kind)
+        axis.grid(alpha=0.3)
+        axis.set_ylim(0, 1.1 * np.nanmax([score for scores in curves.values() for score in scores.values()]))
+    axes[0].set_ylabel(metric)
+    axes[0].legend(fontsize=7)
+    return png(figure)
+
+
+def threshold_curves(thresholds: np.ndarray, curves: Mapping[str, np.ndarray]) -> bytes:
+    """F1 and MCC, averaged over pictures, against the threshold; each one's optimum marked.
+
+    Args:
+        thresholds: [t] ascending; one that is minus infinity is drawn at the left end.
+        curves: name -> [t].
+    """
+    figure = Figure(figsize=(5, 2.8), layout="constrained")
+    axis = figure.subplots()
+    for (name, curve), colour in zip(curves.items(), COLOURS):
+        best = int(np.argmax(curve))
+        # Against the number of the threshold: quantiles of a map may span 280 orders of magnitude.
+        axis.plot(curve, color=colour, label=f"{name.upper()}, best {curve[best]:.3f}")
+        axis.plot(best, curve[best], "o", color=colour, markersize=5)
+    ticks = np.linspace(0, len(thresholds) - 1, 5).astype(int)
+    axis.set_xticks(ticks, [f"{thresholds[tick]:.3g}" for tick in ticks])
+    axis.set_xlabel("threshold")
+    axis.set_ylabel("average over pictures")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    return png(figure)
+
+
+def histogram(values: np.ndarray, label: str) -> bytes:
+    """How many pictures have which score, [pictures] in [0, 1]."""
+    figure = Figure(figsize=(5, 2.2), layout="constrained")
+    axis = figure.subplots()
+    axis.hist(values, bins=np.linspace(0, 1, 21), color=COLOURS[0], edgecolor="white")
+    axis.set_xlabel(label)
+    axis.set_ylabel("pictures")
+    return png(figure)

@@ -1,0 +1,132 @@
+r"""Draws the paper's figures as PNG files.
+
+    python -m gsr_tf.figure --figure=1 --records=records/casia1 --output=figure1.png
+    python -m gsr_tf.figure --figure=3 --records=records/casia1 --saved_model=models/gsr_net --output=figure3.png
+    python -m gsr_tf.figure --figure=4 --run_dir=runs/gsr_net --output=figure4.png
+    python -m gsr_tf.figure --figure=5 --evaluations=GSR-Net=results/gsr_net,NOI=results/noi --output=figure5.png
+
+1: manipulated pictures and their truth. 3: picture, prediction, boundary, truth. 4: G(M) as training goes on, from a
+run's checkpoints. 5: F1 under attacks, from evaluations that were made with --attacks.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from gsr_tf import build, command
+from gsr_tf import config as config_lib
+from gsr_tf.comparators import saved_model
+from gsr_tf.data.image_ops import from_network_range
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.pipeline import training_stream
+from gsr_tf.data.records import open_records
+from gsr_tf.evaluation import figures, items
+from gsr_tf.evaluation.errors import EvaluationError
+from gsr_tf.evaluation.figures import Panel
+from gsr_tf.evaluation.study import ROBUSTNESS
+from gsr_tf.training.checkpoints import CheckpointError
+
+
+def _define(values: flags.FlagValues) -> None:
+    def text(name: str, help_: str, **settings: object) -> None:
+        flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
+
+    flags.DEFINE_enum("figure", None, list(DRAW), "Which figure.", required=True, flag_values=values)
+    text("output", "PNG file to write.", required=True)
+    text("records", "Figures 1 and 3: records to take pictures from.")
+    text("saved_model", "Figure 3: an exported detector.")
+    text("run_dir", "Figure 4: a training run, on the machine where its records are.")
+    flags.DEFINE_list("evaluations", [], "Figure 5: LABEL=FOLDER of evaluations with --attacks.", flag_values=values)
+    flags.DEFINE_integer("pictures", 4, "How many pictures to show.", lower_bound=1, flag_values=values)
+
+
+def _given(args: flags.FlagValues, name: str) -> str:
+    value = getattr(args, name)
+    if not value:
+        raise EvaluationError(f"--figure={args.figure} needs --{name}")
+    return value
+
+
+def _samples(args: flags.FlagValues) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """(name, picture, mask) of manipulated pictures spread evenly over the records."""
+    opened = open_records(_given(args, "records"))
+    count = len(opened.pairs)
+    if not count:
+        raise EvaluationError(f"--records={opened.path}: no picture with a mask among its {len(opened)} records")
+    chosen = np.unique(np.linspace(0, count - 1, args.pictures).astype(int))
+    found = items.from_records(opened)
+    return [(Path(found[index].name).name, *found[index].read()) for index in chosen]
+
+
+def figure_1(args: flags.FlagValues) -> bytes:
+    """Manipulated pictures above their truth."""
+    return figures.samples(_samples(args))
+
+
+def figure_3(args: flags.FlagValues) -> bytes:
+    """A row a picture: picture, prediction, boundary where the detector has that branch, truth."""
+    maps = saved_model.load_maps(_given(args, "saved_model"))
+    rows = []
+    for name, picture, mask in _samples(args):
+        predicted = maps(picture)
+        titles = {"probability": "prediction", "boundary": "boundary"}
+        shown = [Panel(predicted[key], title) for key, title in titles.items() if key in predicted]
+        rows.append([Panel(picture, name), *shown, Panel(mask, "truth")])
+    return figures.grid(rows)
+
+
+def figure_4(args: flags.FlagValues) -> bytes:
+    """G(M) of the same M from each checkpoint that the run kept."""
+    run = Path(_given(args, "run_dir"))
+    config = config_lib.load(run)
+    sources, targets = open_records(config.source_records), open_records(config.target_records)
+    preparation = build.preparation(config, flip=False, with_original=False)
+    batch = next(iter(training_stream(sources, targets, preparation, batch_size=args.pictures)))
+    paths = tf.train.get_checkpoint_state(str(run / "checkpoints"))
+    if paths is None:
+        raise CheckpointError(f"--run_dir={run}: no checkpoint there; has the run saved one (--save_every)?")
+    net = build.build_gsr_net(config)
+    stages = []
+    for path in paths.all_model_checkpoint_paths:
+        tf.train.Checkpoint(generator=net.generator, step=net.step).restore(path).expect_partial()
+        stages.append((int(net.step), from_network_range(net.generate(batch).g_m).numpy()))
+    return figures.progress(from_network_range(batch.m).numpy(), stages)
+
+
+def figure_5(args: flags.FlagValues) -> bytes:
+    """F1 under attacks, re-optimised for each, a line an evaluation."""
+    curves = {}
+    for one in _given(args, "evaluations"):
+        label, _, folder = one.rpartition("=")
+        path = Path(folder) / ROBUSTNESS
+        if not path.is_file():
+            raise EvaluationError(f"--evaluations={one}: no {path}; evaluate with --attacks=figure-5 first")
+        with path.open(encoding="utf-8") as stream:
+            scores = {row["attack"]: float(row["f1 re-optimised"] or "nan") for row in csv.DictReader(stream)}
+        curves[label or folder] = scores
+    return figures.robustness(curves)
+
+
+DRAW = {"1": figure_1, "3": figure_3, "4": figure_4, "5": figure_5}
+
+
+def _action(args: flags.FlagValues) -> None:
+    write_atomically(args.output, DRAW[args.figure](args))
+    print(args.output)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Every trained row of Tables 2 and 3, from its flagfile to its cell, with networks a few channels wide."""
+
+import importlib
+import json
+
+import pytest
+
+from gsr_tf import benchmark, figure
+from gsr_tf.comparators import saved_model
+from gsr_tf.evaluation.rows import ROWS
+from tests.evaluation import toy_records
+from tests.evaluation.test_figures import pixels
+
+TINY = "steps=2,width=0.02,input_size=48,batch_size=2,vgg16_weights=random,panels_every=0"
+TRAINED = [(table, row) for table in (2, 3) for row in ROWS[table] if row.flagfile]
+
+
+@pytest.fixture(name="folder", scope="module")
+def shared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ablations")
+    toy_records.write(folder / "records", (1, 2, 1, 0, 0))
+    return folder
+
+
+def in_this_process(module, *arguments):
+    code = importlib.import_module(module).main([module, *arguments])
+    assert code == 0, (module, *arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("table", "row"), TRAINED, ids=lambda value: getattr(value, "name", value))
+def test_a_row_trains_exports_and_scores(table, row, folder, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "_command", in_this_process)
+    records, runs = folder / "records", folder / "runs"
+    code = benchmark.main(
+        ["benchmark", f"--table={table}", f"--rows={row.name}", f"--records=CASIA={records}", f"--runs={runs}",
+         f"--output={folder / 'out'}", f"--source_records={records}", f"--target_records={records}",
+         f"--training={TINY}"]
+    )  # fmt: skip
+    assert code == 0
+    assert f"- {row.name} (CASIA): flags/{row.flagfile} steps=2" in capsys.readouterr().out
+    (summary,) = (folder / "out" / "evaluations" / "CASIA" / benchmark._slug(row.name)).glob("summary.json")
+    scores = {(line["protocol"], line["metric"]): line["value"] for line in json.loads(summary.read_text())["scores"]}
+    assert 0.2 < scores["paper", "f1"] <= 1  # the floor, marking everything, is 2 x 480 / (480 + 3072) = .27
+    maps = saved_model.load_maps(runs / row.flagfile[:-4] / "export")(toy_records.sample(0)[0])
+    assert ("boundary" in maps) == (not row.name.startswith("DL"))
+
+
+@pytest.mark.slow
+def test_figures_3_and_4_are_drawn_from_a_run(folder):
+    run, output = folder / "runs" / "table2" / "gsr_net", folder / "figure.png"
+    if not run.exists():
+        pytest.skip("drawn from the run of the GSR-Net row, which was not made")
+    arguments = ["figure", f"--output={output}", "--pictures=2"]
+    assert figure.main([*arguments, "--figure=4", f"--run_dir={run}"]) == 0
+    columns = pixels(output.read_bytes()).shape[1]
+    more = [f"--saved_model={run / 'export'}", f"--records={folder / 'records'}"]
+    assert figure.main([*arguments, "--figure=3", *more]) == 0
+    assert pixels(output.read_bytes()).shape[1] == 2 * columns  # M, G(M); picture, prediction, boundary, truth

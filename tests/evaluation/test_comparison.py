@@ -1,0 +1,108 @@
+import csv
+
+import numpy as np
+import pytest
+
+from gsr_tf.comparators.method import Method
+from gsr_tf.evaluation import comparison, report, study
+from gsr_tf.evaluation.attacks import parse_all
+from gsr_tf.evaluation.errors import EvaluationError
+from gsr_tf.evaluation.items import Item
+from gsr_tf.evaluation.protocols import PROTOCOLS, choose
+from gsr_tf.evaluation.study import DataSet
+from tests.evaluation.toy_records import sample
+
+ITEMS = [Item(f"picture {seed}", lambda seed=seed: sample(seed)) for seed in range(12)]
+DATA = DataSet("toy", "f00d", ITEMS)
+
+
+def noisy(name, amount):
+    """Brightness with so much noise: a worse detector, right and wrong on much the same pictures."""
+
+    def score(picture):
+        noise = np.random.default_rng(int(picture[0, 0, 0])).normal(0, amount, picture.shape[:2])
+        return np.clip(picture.mean(axis=2) / 255 + noise, 0, 1)
+
+    return Method(name, score, probabilities=True)
+
+
+@pytest.fixture(name="folders", scope="module")
+def evaluated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluations")
+    for name, amount in (("sharp", 0.05), ("dull", 0.07)):
+        study.run(folder / name, DATA, noisy(name, amount), choose(["paper", "fixed-0.5"]))
+    return folder
+
+
+def found(folders, first, second):
+    return {(one.protocol, one.metric): one for one in comparison.compare(folders / first, folders / second)}
+
+
+def test_the_difference_is_that_of_the_scores_and_turns_round(folders):
+    summaries = {name: study.run(folders / name, DATA, noisy(name, a), choose(["paper", "fixed-0.5"]))["none"]
+                 for name, a in (("sharp", 0.05), ("dull", 0.07))}  # fmt: skip
+    values = {
+        name: next(x["value"] for x in one["scores"] if (x["protocol"], x["metric"]) == ("paper", "f1"))
+        for name, one in summaries.items()
+    }
+    forth, back = (found(folders, *pair)["paper", "f1"] for pair in (("sharp", "dull"), ("dull", "sharp")))
+    assert forth.value == pytest.approx(values["sharp"] - values["dull"], abs=1e-12) and forth.value > 0
+    assert (back.value, back.low, back.high) == pytest.approx((-forth.value, -forth.high, -forth.low))
+    assert forth.at_most_zero < 0.025 and back.at_most_zero > 0.975
+
+
+def test_pairing_narrows_the_interval(folders):
+    paired = found(folders, "sharp", "dull")["fixed-0.5", "f1"]
+    rows = [np.load(folders / name / "replicates.npz")["fixed-0.5/f1"][1:] for name in ("sharp", "dull")]
+    shuffled = rows[0] - np.random.default_rng(0).permutation(rows[1])
+    low, high = np.quantile(shuffled, [0.025, 0.975])
+    assert paired.high - paired.low < 0.8 * (high - low)
+
+
+def test_an_evaluation_does_not_differ_from_itself(folders):
+    for one in comparison.compare(folders / "sharp", folders / "sharp"):
+        assert (one.value, one.low, one.high, one.at_most_zero) == (0, 0, 0, 1)
+
+
+def test_other_pictures_are_refused_by_name(folders, tmp_path):
+    study.run(tmp_path, DataSet("part", "f00d", ITEMS[1:]), noisy("sharp", 0.05), choose(["paper"]))
+    with pytest.raises(EvaluationError, match="1 are in one only, the first picture 0"):
+        comparison.compare(folders / "sharp", tmp_path)
+    with pytest.raises(EvaluationError, match="no per_image.csv"):
+        comparison.compare(folders / "sharp", tmp_path / "nowhere")
+
+
+def test_a_printed_difference_says_against_what(folders):
+    line = comparison.describe(found(folders, "sharp", "dull")["paper", "f1"], "dull")
+    assert "against dull" in line and "(paper, paired by picture)" in line and "+0." in line
+
+
+def test_the_report_holds_scores_figures_and_skips(tmp_path):
+    def broken():
+        raise ValueError
+
+    method = noisy("<dull>", 0.07)
+    data = DataSet("toy", "f00d", [*ITEMS, Item("picture 0", broken)])
+    summaries = study.run(tmp_path, data, method, choose(list(PROTOCOLS)), parse_all(["jpeg-70", "scale-0.7"]))
+    report.write(tmp_path, data, method, "none", summaries)
+    page = (tmp_path / report.REPORT).read_text()
+    assert page.count("data:image/png;base64,") == 4
+    for words in ("Under attacks", "Skipped pictures", "names must be unique", "&lt;dull&gt; on toy", "fixed-0.5"):
+        assert words in page
+    assert "Without a score, for want of probabilities or of such pictures: authentic." in page
+    assert "http" not in page and "<dull>" not in page
+    with (tmp_path / "per_image.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == 12
+
+
+def test_a_gallery_survives_a_duplicate_that_cannot_be_read(tmp_path):
+    """The first item of a name is the one that was scored."""
+    method = noisy("dull", 0.07)
+
+    def unreadable():
+        raise AssertionError("not the picture that was scored")
+
+    data = DataSet("toy", "f00d", [*ITEMS[:3], *(Item(f"picture {seed}", unreadable) for seed in range(3))])
+    summaries = study.run(tmp_path, data, method, choose(["paper"]))
+    report.write(tmp_path, data, method, "none", summaries)
+    assert (tmp_path / report.REPORT).exists()

@@ -1,0 +1,54 @@
+import pytest
+
+from gsr_tf import figure
+from gsr_tf.evaluation import study
+from gsr_tf.evaluation.attacks import parse_all
+from gsr_tf.evaluation.protocols import choose
+from tests.evaluation import toy_records
+from tests.evaluation.test_comparison import DATA, noisy
+from tests.evaluation.test_figures import pixels
+
+
+@pytest.fixture(name="records")
+def make_records(tmp_path):
+    return toy_records.write(tmp_path / "records", (1, 2, 1, 0))
+
+
+def test_figure_1_shows_as_many_pictures_as_asked_for(records, tmp_path):
+    widths = []
+    for count in (1, 3):
+        output = tmp_path / f"{count}.png"
+        assert (
+            figure.main(["figure", "--figure=1", f"--records={records}", f"--pictures={count}", f"--output={output}"])
+            == 0
+        )
+        widths.append(pixels(output.read_bytes()).shape[1])
+    assert widths[1] == 3 * widths[0]
+
+
+def test_figure_5_reads_what_evaluate_wrote(tmp_path):
+    study.run(tmp_path / "one", DATA, noisy("one", 0.05), choose(["paper"]), parse_all(["jpeg-70", "scale-0.5"]))
+    output = tmp_path / "figure5.png"
+    assert figure.main(["figure", "--figure=5", f"--evaluations=Ours={tmp_path / 'one'}", f"--output={output}"]) == 0
+    blue = ((pixels(output.read_bytes()).astype(int) - [0x1B, 0x6C, 0xA8]) ** 2).sum(axis=2) < 30
+    assert blue[:, : blue.shape[1] // 2].any() and blue[:, blue.shape[1] // 2 :].any()  # a panel a kind of attack
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--figure=1"], "--figure=1 needs --records"),
+        (["--figure=5", "--evaluations=Ours=nowhere"], "no nowhere/robustness.csv; evaluate with --attacks=figure-5"),
+        (["--figure=4", "--run_dir=nowhere"], "no config.json there"),
+    ],
+)
+def test_what_a_figure_lacks_is_named(arguments, message, tmp_path, capsys):
+    assert figure.main(["figure", f"--output={tmp_path / 'out.png'}", *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_records_without_masks_have_no_samples(tmp_path, capsys):
+    records = toy_records.write(tmp_path / "authentic", (0, 0))
+    assert figure.main(["figure", "--figure=1", f"--records={records}", f"--output={tmp_path / 'x.png'}"]) == 1
+    assert "no picture with a mask among its 2 records" in capsys.readouterr().err

@@ -1,0 +1,74 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsr_tf.evaluation import figures, gallery, html
+from gsr_tf.evaluation.figures import Panel
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def test_a_grid_draws_every_panel_as_what_it_is():
+    red = np.zeros((20, 30, 3), np.uint8)
+    red[..., 0] = 255
+    half = np.zeros((20, 30), bool)
+    half[:, 15:] = True
+    drawn = pixels(
+        figures.grid([[Panel(red, "red"), Panel(half, "mask")], [Panel(np.zeros((20, 30)), "scores")]], ["a"])
+    )
+    left, right = drawn[: len(drawn) // 2, : drawn.shape[1] // 2], drawn[: len(drawn) // 2, drawn.shape[1] // 2 :]
+    is_red = (left == [255, 0, 0]).all(axis=2).mean()
+    assert is_red > 0.3
+    black, white = (right == 0).all(axis=2).mean(), (right == 255).all(axis=2).mean()
+    assert black == pytest.approx(is_red / 2, rel=0.1) and white > black
+
+
+def test_scores_are_drawn_on_the_scale_that_they_are_given():
+    dim = np.full((20, 30), 0.5)
+    as_probability, as_its_own = (
+        pixels(figures.grid([[Panel(dim, highest=highest)]])).reshape(-1, 3) for highest in (1.0, None)
+    )
+    assert as_its_own.min() > as_probability.min()
+
+
+def test_figure_4_has_a_column_a_checkpoint():
+    stages = [(step, np.zeros((2, 8, 8, 3), np.uint8)) for step in (100, 200, 300)]
+    drawn = pixels(figures.progress(np.zeros((2, 8, 8, 3), np.uint8), stages))
+    dark = (drawn < 10).all(axis=2).any(axis=0)
+    assert np.count_nonzero(np.diff(dark.astype(int)) == 1) >= 4
+
+
+def test_figure_5_draws_what_was_measured():
+    one = {"GSR-Net": {"none": 0.5, "jpeg-70": 0.4, "jpeg-50": 0.3, "scale-0.5": 0.2}}
+    two = {**one, "NOI": {"none": 0.2, "jpeg-70": 0.1}}
+    images = [pixels(figures.robustness(curves)) for curves in (one, two)]
+    assert images[0].shape == images[1].shape and (images[0] != images[1]).any()
+    # The second line's colour is there only with a second method.
+    orange = [((image.astype(int) - [0xD1, 0x49, 0x5B]) ** 2).sum(axis=2).min() for image in images]
+    assert orange[1] < 30 < orange[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 9, 50])
+def test_a_gallery_shows_each_picture_once_best_first(count):
+    values = np.random.default_rng(count).permutation(count).astype(float)
+    parts = gallery.chosen(np.concatenate([[np.nan], values, [np.nan]]))
+    shown = np.concatenate(list(parts.values()))
+    assert len(np.unique(shown)) == len(shown) and 0 not in shown and count + 1 not in shown
+    assert parts["best"][0] == 1 + values.argmax()
+    if count >= 9:
+        assert {name: len(part) for name, part in parts.items()} == {"best": 3, "median": 3, "worst": 3}
+        assert 1 + values.argmin() in parts["worst"]
+        assert abs(np.median(values[parts["median"] - 1]) - np.median(values)) <= 1
+
+
+def test_html_escapes_and_fetches_nothing():
+    page = html.page("<a & b>", [html.table(["x"], [["<script>"], [-1.5]]), html.figure(PNG, "a caption")]).decode()
+    assert "&lt;script&gt;" in page and "<script" not in page and "&lt;a &amp; b&gt;" in page
+    assert 'class="number">-1.5' in page
+    assert "http" not in page and "data:image/png;base64,iVBORw0KGgo" in page

@@ -1,0 +1,179 @@
+"""The alternating step: who moves, what is learnt from, how often it is traced."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gsr_tf.data.batch import Batch
+from gsr_tf.data.composition import copy_paste
+from gsr_tf.models.gsr_net import GSRNet
+
+NETWORKS = ("generator", "discriminator", "segmenter")
+TINY = {"width": 0.03, "dropout": 0.0}
+
+
+def make_batch(pictures=2, size=32):
+    random = np.random.default_rng(0)
+    s, t, a = random.uniform(-120, 150, [3, pictures, size, size, 3]).astype(np.float32)
+    k = np.zeros([pictures, size, size, 1], np.float32)
+    k[:, 8:20, 6:18] = 1
+    return Batch(*(tf.constant(x) for x in (s, k, t, copy_paste(s, k, t), a)))
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return make_batch()
+
+
+def weights(net):
+    return {name: [v.numpy() for v in getattr(net, name).trainable_variables] for name in NETWORKS}
+
+
+def moved(before, after):
+    return {name for name in NETWORKS if any(np.any(a != b) for a, b in zip(before[name], after[name]))}
+
+
+def generator_update(net, batch, gradient=None):
+    with tf.GradientTape() as tape:
+        generation = net.generate(batch)
+    net.update_generator(tape, generation, gradient)
+
+
+@pytest.mark.parametrize(
+    "update, moves",
+    [
+        (generator_update, "generator"),
+        (lambda net, batch: net.update_discriminator(batch, batch.m), "discriminator"),
+        (lambda net, batch: net.update_segmenter(batch, batch.m), "segmenter"),
+    ],
+)
+def test_an_update_moves_its_own_network_and_no_other(batch, update, moves):
+    net = GSRNet(**TINY)
+    before = weights(net)
+    update(net, batch)
+    assert moved(before, weights(net)) == {moves}
+
+
+def test_every_variable_has_a_gradient_and_the_step_is_traced_once(batch):
+    net = GSRNet(**{**TINY, "weight_decay": 0.0})
+    before = weights(net)
+    for _ in range(3):
+        net.train_step(batch)
+    after = weights(net)
+    assert net.train_step.experimental_get_tracing_count() == 1
+    assert int(net.step) == 3
+    for name in NETWORKS:
+        still = [
+            v.name
+            for v, a, b in zip(getattr(net, name).trainable_variables, before[name], after[name])
+            if np.all(a == b)
+        ]
+        assert not still
+
+
+def test_the_steps_losses_are_named_and_add_up(batch):
+    values = {name: float(v) for name, v in GSRNet(**TINY).train_step(batch).items()}
+    pictures = ["source", "pasted", "generated", "pasted_refined_1", "generated_refined_1"]
+    segmenter = [f"loss/{kind}/{picture}" for kind in ("segmentation", "boundary") for picture in pictures]
+    parts = {name: values[name] for name in [*segmenter, "loss/weight_decay"]}
+    assert values["loss/segmenter"] == pytest.approx(sum(parts.values()), rel=1e-5)
+    eq_7 = (
+        values["loss/background"]
+        + 1 * values["loss/gradient"]
+        + 2 * values["loss/edge"]
+        + 5 * values["loss/adversarial"]
+    )
+    assert values["loss/generator"] == pytest.approx(eq_7, rel=1e-5)
+    assert len(values) == 18
+
+
+def test_rounds_of_refinement_are_passes_of_their_own(batch):
+    net = GSRNet(**TINY, segment_on=["source"], refine_on=["source"], refine_steps=2)
+    names = {name for name in net._step(batch) if name.startswith("loss/segmentation/")}
+    assert names == {f"loss/segmentation/source{end}" for end in ("", "_refined_1", "_refined_2")}
+
+
+def test_without_generated_pictures_generator_and_discriminator_rest(batch):
+    net = GSRNet(**TINY, segment_on=["source", "pasted"], refine_steps=0)
+    before = weights(net)
+    losses = net._step(batch)
+    assert moved(before, weights(net)) == {"segmenter"}
+    assert not any("generat" in name or "discriminator" in name for name in losses)
+
+
+def test_the_joint_update_lets_segmentation_move_the_generator(batch):
+    no_own_loss = {"lambda_grad": 0.0, "lambda_edge": 0.0, "lambda_adv": 0.0}
+    empty_target = batch._replace(k=tf.ones_like(batch.k))  # no background: nothing of Eq. 7 is left
+    for joint, expected in ((False, set()), (True, {"generator"})):
+        net = GSRNet(**TINY, **no_own_loss, segment_on=["generated"], refine_steps=0, segmentation_gradient=joint)
+        before = weights(net)
+        net._step(empty_target)
+        assert moved(before, weights(net)) - {"discriminator", "segmenter"} == expected
+
+
+def test_the_joint_gradient_is_that_of_the_sum_of_losses(batch):
+    """Two tapes chained through G(M) give what one tape over both networks gives."""
+    net = GSRNet(**TINY, segment_on=["generated"], refine_steps=0, segmentation_gradient=True, weight_decay=0.0)
+    variables = net.generator.trainable_variables
+    with tf.GradientTape() as tape:
+        generation = net.generate(batch)
+        passed = net._segment("generated", generation.g_m, batch.k)
+        total = generation.total + tf.add_n(list(passed.losses.values()))
+    expected = tape.gradient(total, variables)
+    with tf.GradientTape() as tape:
+        generation = net.generate(batch)
+    chained = tape.gradient(
+        [generation.total, generation.g_m], variables, output_gradients=[tf.ones([]), passed.image_gradient]
+    )
+    for ours, one_tape in zip(chained, expected):
+        np.testing.assert_allclose(ours, one_tape, atol=1e-4 * float(tf.reduce_max(tf.abs(one_tape))))
+
+
+def test_the_loss_on_one_batch_falls_by_half(batch):
+    net = GSRNet(**TINY, segment_on=["pasted"], refine_steps=0, learning_rate=1e-2, weight_decay=0.0)
+    losses = [float(net.train_step(batch)["loss/segmenter"]) for _ in range(40)]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_eager_equals_graph(batch):
+    tf.keras.utils.set_random_seed(0)
+    graph = GSRNet(**TINY)
+    tf.keras.utils.set_random_seed(0)
+    eager = GSRNet(**TINY)
+    in_graph = graph.train_step(batch)
+    for name, value in eager._step(batch).items():
+        assert float(value) == pytest.approx(float(in_graph[name]), rel=1e-4)
+
+
+def test_replicas_average_losses_and_gradients(batch):
+    """Two replicas, each with the same pictures, do what one does with them."""
+    settings = {**TINY, "segment_on": ["pasted"], "refine_steps": 0}
+    tf.keras.utils.set_random_seed(0)
+    one = GSRNet(**settings)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        tf.keras.utils.set_random_seed(0)
+        mirrored = GSRNet(**settings)
+    twice = (
+        tf.data.Dataset.from_tensors(tf.nest.map_structure(lambda x: tf.concat([x, x], 0), batch)).unbatch().batch(4)
+    )
+    (distributed,) = strategy.experimental_distribute_dataset(twice)
+    alone, together = one.train_step(batch), mirrored.train_step(distributed)
+    assert float(together["loss/segmenter"]) == pytest.approx(float(alone["loss/segmenter"]), rel=1e-4)
+    for ours, theirs in zip(weights(mirrored)["segmenter"], weights(one)["segmenter"]):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "xla"])
+def test_precision_and_compilation_keep_the_losses(batch, policy):
+    settings = {**TINY, "segment_on": ["generated"], "refine_steps": 0}
+    tf.keras.utils.set_random_seed(0)
+    expected = {name: float(value) for name, value in GSRNet(**settings)._step(batch).items()}
+    tf.keras.mixed_precision.set_global_policy("float32" if policy == "xla" else policy)
+    try:
+        tf.keras.utils.set_random_seed(0)
+        net = GSRNet(**settings, jit_compile=policy == "xla")
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    for name, value in net.train_step(batch).items():
+        assert float(value) == pytest.approx(expected[name], rel=1e-3 if policy == "xla" else 0.05), name

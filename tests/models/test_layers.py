@@ -1,0 +1,84 @@
+"""The layers of our own against TensorFlow's plain ones: the same function, and the same gradients."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gsr_tf.data.image_ops import resize
+from gsr_tf.models import layers
+from gsr_tf.models.layers import Convolution, DilatedConvolution, MomentNormalization, UpsampledHead
+
+
+def value_and_gradients(function, *inputs):
+    """What a function gives, and the gradients of a fixed weighting of it."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        y = function(*inputs)
+        weighted = tf.reduce_sum(y * tf.cast(tf.reshape(tf.range(tf.size(y)) % 7, tf.shape(y)), y.dtype))
+    return y, tape.gradient(weighted, inputs)
+
+
+def assert_same(ours, theirs, tolerance=1e-4):
+    for a, b in zip(tf.nest.flatten(ours), tf.nest.flatten(theirs)):
+        np.testing.assert_allclose(a, b, atol=tolerance * float(tf.reduce_max(tf.abs(b))), rtol=0)
+
+
+@pytest.mark.parametrize("size, dilation", [(1, 1), (3, 1), (3, 2)])
+def test_convolution_has_the_values_and_gradients_of_tensorflow(monkeypatch, size, dilation):
+    monkeypatch.setattr(layers, "_native_filter_gradient", lambda: False)
+    x = tf.random.stateless_normal([2, 9, 8, 16], [0, 1])
+    layer = Convolution(5, size, dilation_rate=dilation, use_bias=False)
+    layer.build(x.shape)
+    ours = value_and_gradients(lambda x, w: layer.convolution_op(x, w), x, layer.kernel.value())
+    theirs = value_and_gradients(
+        lambda x, w: tf.nn.convolution(x, w, padding="SAME", dilations=dilation), x, layer.kernel.value()
+    )
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("side", [5, 12, 13, 30])  # below, at and above the dilation: taps that see nothing too
+def test_dilated_convolution_is_a_padded_one(side):
+    x = tf.random.stateless_normal([2, side, side + 1, 4], [0, 1])
+    layer = DilatedConvolution(3, 12)
+    layer.build(x.shape)
+
+    def ours(x, w):
+        layer.kernel.assign(w)
+        return layer(x)
+
+    theirs = tf.nn.convolution(x, layer.kernel, padding="SAME", dilations=12)
+    assert_same(ours(x, layer.kernel), theirs)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 4])
+@pytest.mark.parametrize("half_pixel", [True, False])
+def test_a_head_equals_convolving_the_upsampled_blocks(kernel_size, half_pixel):
+    blocks = [tf.random.stateless_normal(shape, [0, 1]) for shape in ([2, 13, 9, 5], [2, 7, 5, 3], [2, 4, 3, 2])]
+    picture = tf.zeros([2, 25, 18, 3])
+    head = UpsampledHead(2, kernel_size, half_pixel=half_pixel)
+    head.build([block.shape for block in blocks])
+
+    def plain(*blocks):
+        upsampled = tf.concat([resize(block, [25, 18], half_pixel=half_pixel) for block in blocks], -1)
+        return tf.nn.conv2d(upsampled, head.kernel, 1, "SAME")
+
+    assert_same(value_and_gradients(lambda *blocks: head(list(blocks), like=picture), *blocks),
+                value_and_gradients(plain, *blocks))  # fmt: skip
+
+
+def test_normalization_by_the_batch_in_training_and_by_the_picture_at_test():
+    x = np.random.default_rng(0).normal(3, 2, [3, 6, 5, 4]).astype(np.float32)
+    layer = MomentNormalization()
+    layer.build(x.shape)
+    layer.gamma.assign([1, 2, 3, 4])
+    layer.beta.assign([0, 1, 0, -1])
+    for training, axes in ((True, (0, 1, 2)), (False, (1, 2))):
+        mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+        expected = (x - mean) / np.sqrt(variance + 1e-5) * [1, 2, 3, 4] + [0, 1, 0, -1]
+        np.testing.assert_allclose(layer(x, training=training), expected, atol=2e-5)
+
+
+def test_a_picture_alone_is_normalized_as_in_a_batch():
+    x = tf.random.stateless_normal([3, 6, 5, 4], [0, 1])
+    layer = MomentNormalization()
+    np.testing.assert_allclose(layer(x)[1:2], layer(x[1:2]), atol=1e-5)

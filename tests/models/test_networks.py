@@ -1,0 +1,76 @@
+"""Shapes, counts and receptive fields of the three networks."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gsr_tf.models.discriminator import build_discriminator
+from gsr_tf.models.generator import build_generator
+from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
+from gsr_tf.models.weights import named_variables
+
+
+@pytest.mark.parametrize(
+    "network, parameters",
+    [
+        (build_segmenter, 20_496_200),
+        (lambda: build_segmenter(head_kernel=4), 20_553_920),
+        (build_generator, 54_405_120),
+        (build_discriminator, 2_764_800),
+    ],
+)
+def test_parameters_of_the_paper_and_the_release(network, parameters):
+    assert network().count_params() == parameters
+
+
+def test_generator_gives_pictures_in_network_range():
+    m = tf.random.stateless_uniform([2, 256, 256, 3], [0, 1], -120, 150)
+    g_m = build_generator(width=0.05)([m, tf.zeros([2, 256, 256, 1])])
+    assert g_m.shape == [2, 256, 256, 3]
+    pixels = g_m + [104.00698793, 116.66876762, 122.67891434]
+    assert np.min(pixels) >= 0 and np.max(pixels) <= 255
+
+
+def test_a_discriminator_logit_sees_70_pixels():
+    discriminator = build_discriminator(width=0.05)
+    image = tf.zeros([1, 256, 256, 3])
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        logits = discriminator([image, tf.ones([1, 256, 256, 1])])
+        one = logits[0, 15, 15, 0]
+    assert logits.shape == [1, 30, 30, 1]
+    seen = np.flatnonzero(np.abs(tape.gradient(one, image)).sum(axis=(0, 2, 3)))
+    assert seen.max() - seen.min() + 1 == 70
+
+
+@pytest.mark.parametrize("size", [(40, 40), (37, 50), (300, 300)])
+def test_segmenter_gives_logits_of_the_pictures_size(size):
+    outputs = build_segmenter(width=0.02)(tf.zeros([1, *size, 3]))
+    assert {name: tuple(x.shape) for name, x in outputs.items()} == {
+        "segmentation": (1, *size, 2),
+        "boundary": (1, *size, 2),
+    }
+
+
+def test_without_the_boundary_branch_there_is_one_output():
+    segmenter = build_segmenter(width=0.02, boundary_branch=False)
+    assert set(segmenter(tf.zeros([1, 40, 40, 3]))) == {"segmentation"}
+    assert not any("boundary" in name or "fusion" in name for name in named_variables(segmenter))
+
+
+def test_a_picture_never_depends_on_its_batch_mates():
+    segmenter = build_segmenter(width=0.05)
+    x = tf.random.stateless_uniform([3, 48, 48, 3], [0, 1], -120, 150)
+    together = manipulation_probability(segmenter, x)
+    alone = manipulation_probability(segmenter, x[1:2])
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
+    assert np.all((together >= 0) & (together <= 1))
+
+
+def test_dropout_acts_in_training_alone():
+    segmenter = build_segmenter(width=0.05)
+    x = tf.random.stateless_uniform([1, 48, 48, 3], [0, 1], -120, 150)
+    train = [segmenter(x, training=True)["segmentation"].numpy() for _ in range(2)]
+    test = [segmenter(x, training=False)["segmentation"].numpy() for _ in range(2)]
+    assert np.any(train[0] != train[1])
+    np.testing.assert_array_equal(*test)
