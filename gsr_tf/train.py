@@ -76,6 +76,8 @@ def run(config: Config, run_dir: Path) -> int:
     print(f"{run_dir}: steps {start} to {config.steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
     if strategy.num_replicas_in_sync > 1:
         batches = strategy.experimental_distribute_dataset(batches)
+    if strategy.num_replicas_in_sync > 1:
+        batches = strategy.experimental_distribute_dataset(batches)
     number = train(
         net,
         readable(batches, [records["--source_records"], records["--target_records"]]),
@@ -124,7 +126,7 @@ def _validation(net: GSRNet, config: Config, records: dict[str, Records]) -> Opt
     probability = tf.function(lambda image: manipulation_probability(net.segmenter, image))
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for batch in readable(stream, [sources, targets or sources]):
+        for batch in stream:
             image = batch.m if targets else batch.s
             yield probability(image)[0, ..., 0].numpy(), batch.k[0, ..., 0].numpy() > 0
 

@@ -10,7 +10,7 @@ from gsr_tf import build, config, export, predict, train
 from gsr_tf.run_dir import write_run
 from tests import tiny
 
-SMALL = ["--vgg16_weights=random", "--width=0.02", "--input_size=32"]
+SMALL = ["--vgg16_weights=random", "--width=0.02", "--input_size=32", "--steps=1"]
 
 
 @pytest.fixture
@@ -122,10 +122,8 @@ def test_a_full_disk_while_predicting_ends_with_a_message(tmp_path, monkeypatch,
     def full(path, data):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    detector = lambda picture: {"probability": tf.zeros([*picture.shape[:2], 1])}  # noqa: E731
-    monkeypatch.setattr(predict, "load", lambda path: detector)
     monkeypatch.setattr(predict, "write_atomically", full)
     (tmp_path / "a.png").write_bytes(tf.io.encode_png(tiny.tile(0)).numpy())
-    arguments = ["--saved_model=model", f"--input={tmp_path}", f"--output={tmp_path / 'out'}"]
+    arguments = ["--method=all-positive", f"--input={tmp_path}", f"--output={tmp_path / 'out'}"]
     assert predict.main(["predict", *arguments]) == 1
     assert f"No space left on device: '{tmp_path}/out/a_heatmap.png'" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def command(sources, targets):
         *["train", f"--source_records={sources.path}", f"--target_records={targets.path}"],
         *[f"--validation_records={sources.path}", "--validation_pictures=3", "--validate_every=2"],
         *["--vgg16_weights=random", "--width=0.02", "--input_size=32", "--batch_size=2"],
-        *["--segment_on=generated", "--refine_on=generated", "--deterministic", "--dropout=0"],
+        *["--segment_on=generated", "--refine_on=generated", "--deterministic"],
         *["--log_every=1", "--panels_every=2", "--save_every=2"],
     ]
     disable_op_determinism()

@@ -70,16 +70,19 @@ class Loader:
         kept = [self._kept.get((record, layer)) for layer in wanted]
         if all(pixels is not None for pixels in kept):
             return kept
-        try:
-            example = parse_example(self.records.read(record))
-        except (DecodeError, ValueError) as error:
-            raise PictureError(f"{self.records.columns['name'][record]}: damaged record ({error})") from error
+        example = self._example(record)
         decoded = [self._decode(example, layer) for layer in wanted]
         for layer, pixels in zip(wanted, decoded):
             if self._room >= pixels.nbytes and (record, layer) not in self._kept:
                 self._kept[record, layer] = pixels
                 self._room -= pixels.nbytes
         return decoded
+
+    def _example(self, record: int) -> Example:
+        try:
+            return parse_example(self.records.read(record))
+        except (DecodeError, ValueError) as error:  # bytes that are no message, or none of ours
+            raise PictureError(f"{self.records.columns['name'][record]}: the record is damaged ({error})") from error
 
     def _decode(self, example: Example, layer: Layer) -> np.ndarray:
         encoded = example.masks[layer] if isinstance(layer, int) else getattr(example, layer)
@@ -107,7 +110,7 @@ class Loader:
                 return load(candidate % count)
             except PictureError as error:
                 self._note(str(error))
-        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded")
+        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
 
     def _note(self, error: str) -> None:
         name, _, reason = error.partition(": ")

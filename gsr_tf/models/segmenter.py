@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow import keras
 
+from gsr_tf.models.dropout import Dropout
 from gsr_tf.models.layers import Convolution, DilatedConvolution, MomentNormalization, Upsample, UpsampledHead, normal
 
 
@@ -91,9 +92,9 @@ def _large_field_of_view(x: tf.Tensor, width: float, dropout: float) -> tf.Tenso
     """DeepLab's fc6 (3x3, dilation 12) and fc7 (1x1), with dropout; no normalisation (the release)."""
     channels = max(1, round(FC_CHANNELS * width))
     x = tf.nn.relu(DilatedConvolution(channels, FC6_DILATION, name="fc6")(x))
-    x = keras.layers.Dropout(dropout, name="fc6_dropout")(x)
+    x = Dropout(dropout, name="fc6_dropout")(x)
     x = tf.nn.relu(Convolution(channels, 1, name="fc7")(x))
-    return keras.layers.Dropout(dropout, name="fc7_dropout")(x)
+    return Dropout(dropout, name="fc7_dropout")(x)
 
 
 def manipulation_probability(segmenter: keras.Model, image: tf.Tensor) -> tf.Tensor:

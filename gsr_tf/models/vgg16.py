@@ -47,7 +47,7 @@ def _read(source: str) -> dict[str, np.ndarray]:
     if source.endswith(".npz"):
         return _from_npz(source)
     if Path(f"{source}.index").exists():
-        reader = open_tf1_checkpoint(source)
+        reader = open_tf1_checkpoint(source, f"--vgg16_weights={source}")
         names = [n for n in reader.get_variable_to_shape_map() if re.fullmatch(r"(conv\d_\d|fc[67])/[wb]", n)]
         kind = {"w": "kernel", "b": "bias"}
         return {f"segmenter/{n[:-2]}/{kind[n[-1]]}": reader.get_tensor(n) for n in names}

@@ -77,7 +77,8 @@ def load_release_checkpoint(networks: Iterable[keras.Model], path: str) -> None:
     Raises:
         WeightsError: not a checkpoint, or weights missing or of another shape.
     """
-    reader = open_tf1_checkpoint(path)
+    source = f"--release_checkpoint={path}"
+    reader = open_tf1_checkpoint(path, source)
     stored = [name for name in reader.get_variable_to_shape_map() if not re.search(r"/Adam(_1)?$", name)]
     for network in networks:
         variables = named_variables(network)
@@ -87,12 +88,12 @@ def load_release_checkpoint(networks: Iterable[keras.Model], path: str) -> None:
             matches = [s for s in stored if s.startswith(f"{scope}/") and s.endswith(f"/{end}")]
             if len(matches) == 1:
                 found[name] = reader.get_tensor(matches[0])
-        assign(variables, found, path)
+        assign(variables, found, source)
 
 
-def open_tf1_checkpoint(path: str) -> tf.train.CheckpointReader:
-    """A reader of the checkpoint with this prefix; raises WeightsError when there is none."""
+def open_tf1_checkpoint(path: str, source: str) -> tf.train.CheckpointReader:
+    """A reader of the checkpoint with this prefix; raises WeightsError, naming `source`, when there is none."""
     try:
         return tf.train.load_checkpoint(path)
     except (tf.errors.OpError, ValueError) as error:
-        raise WeightsError(f"{path}: not a TensorFlow checkpoint (give its prefix, without .index)") from error
+        raise WeightsError(f"{source}: not a TensorFlow checkpoint (give its prefix, without .index)") from error
