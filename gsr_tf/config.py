@@ -143,6 +143,8 @@ class Config:
 
 def _check(field: dataclasses.Field, value: Any) -> None:
     checks = field.metadata
+    if "choices" in checks and isinstance(value, tuple) and len(set(value)) < len(value):
+        raise ConfigError(f"--{field.name}={','.join(map(str, value))}: expected each name once")
     for item in value if isinstance(value, tuple) else (value,):
         if "choices" in checks and item not in checks["choices"]:
             raise ConfigError(f"--{field.name}={item}: expected one of {', '.join(map(str, checks['choices']))}")

@@ -18,6 +18,7 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from tqdm import tqdm
 
 from gsr_tf import build, command
 from gsr_tf import config as config_lib
@@ -122,11 +123,12 @@ def _validation(net: GSRNet, config: Config, records: dict[str, Records]) -> Opt
     targets = records.get("--validation_targets")
     preparation = build.preparation(config, flip=False, with_original=False, seed=VALIDATION_SEED)
     stream = training_stream(sources, targets or sources, preparation, batch_size=1)
-    stream = stream.take(min(config.validation_pictures, len(sources.pairs)))
+    count = min(config.validation_pictures, len(sources.pairs))
+    stream = stream.take(count)
     probability = tf.function(lambda image: manipulation_probability(net.segmenter, image))
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for batch in stream:
+        for batch in tqdm(stream, "validation", count, unit="picture", leave=False):
             image = batch.m if targets else batch.s
             yield probability(image)[0, ..., 0].numpy(), batch.k[0, ..., 0].numpy() > 0
 
@@ -134,6 +136,8 @@ def _validation(net: GSRNet, config: Config, records: dict[str, Records]) -> Opt
 
 
 def _last_words(run_dir: Path, step: int, steps: int) -> str:
+    if step == 0:
+        return "stopped before the first step; the same command starts again"
     if step < steps:
         return f"stopped and saved at step {step} of {steps}; the same command goes on from there"
     return f"done: {run_dir} at step {step}. Next: python -m gsr_tf.export --run_dir={run_dir} --output=MODEL"

@@ -61,6 +61,7 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
         ({"resize_mode": "stretch"}, "--resize_mode=stretch: expected one of squash, crop"),
         ({"head_kernel": 3}, "--head_kernel=3: expected one of 1, 4"),
         ({"segment_on": ("pasted", "sauce")}, "--segment_on=sauce: expected one of source, pasted, generated"),
+        ({"segment_on": ("pasted", "pasted")}, "--segment_on=pasted,pasted: expected each name once"),
         ({"segment_on": (), "refine_steps": 0}, "--segment_on is empty"),
         ({"boundary_branch": False}, "set --boundary_branch or --refine_steps=0"),
         ({"segment_on": ("source", "pasted")}, "--refine_on=generated is not in --segment_on"),

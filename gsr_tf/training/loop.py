@@ -58,7 +58,7 @@ def train(
         validate: returns scores; "validation/f1" decides which checkpoint is the best.
 
     Returns:
-        The number of the signal that ended the run early, 0 at its planned end.
+        The number of the signal that ended the run early; 0 at its planned end.
 
     Raises:
         NonFiniteLoss: at the step after the one whose loss it was, or before anything is saved.
@@ -95,7 +95,7 @@ def train(
         if received and unchecked is not None:
             _check(step, unchecked)
             checkpoints.save()
-    return received[0] if received else 0
+    return received[0] if received and step < schedule.steps else 0
 
 
 def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:

@@ -87,6 +87,12 @@ def test_a_signal_lets_the_step_finish_then_saves(number):
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_in_the_last_step_ends_a_finished_run():
+    journal = Journal(during={6: lambda: signal.raise_signal(signal.SIGTERM)})
+    assert journal.run() == 0
+    assert "save 6" in journal.lines
+
+
 def test_a_second_ctrl_c_stops_at_once():
     def twice():
         signal.raise_signal(signal.SIGINT)
