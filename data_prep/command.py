@@ -17,6 +17,7 @@ from absl import flags
 
 from data_prep.entries import Listing, PreparationError
 from gsr_tf.data.pictures import PictureError
+from gsr_tf.flag_help import describe
 
 
 def parse(
@@ -35,20 +36,11 @@ def parse(
     values = flags.FlagValues()
     define(values)
     if {"--help", "-h", "-help"} & set(argv):
-        print(f"{doc.strip()}\n\nFlags:\n{_describe(values)}")
+        print(f"{doc.strip()}\n\nFlags:\n{describe(values)}")
         return None
     values.set_gnu_getopt()
     paths = values(argv)[1:]
     return values, paths
-
-
-def _describe(values: flags.FlagValues) -> str:
-    lines = []
-    for name in sorted(set(values) - {"flagfile", "undefok"}):
-        flag = values[name]
-        default = "" if flag.default in (None, []) else f" [{flag.default}]"
-        lines.append(flags.text_wrap(f"--{name}: {flag.help}{default}", 110, "      ", "  "))
-    return "\n".join(lines)
 
 
 def main(

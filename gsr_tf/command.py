@@ -16,6 +16,7 @@ from gsr_tf.config import ConfigError
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import RecordsError
 from gsr_tf.evaluation.errors import EvaluationError
+from gsr_tf.flag_help import describe
 from gsr_tf.inference.saved_model import ExportError
 from gsr_tf.models.weights import WeightsError
 from gsr_tf.training.checkpoints import CheckpointError
@@ -50,7 +51,7 @@ def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], No
     values = flags.FlagValues()
     define(values)
     if {"--help", "-h", "-help", "--helpfull"} & set(argv):
-        print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{values.get_help('  ')}")
+        print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{describe(values)}")
         return None
     extra = values(argv)[1:]
     if extra:

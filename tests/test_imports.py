@@ -10,7 +10,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 LEVELS = {"data": 0, "models": 1, "training": 2, "inference": 2, "evaluation": 3, "comparators": 3}
 COMMAND_LINES = 4
 # Not command lines themselves: where flags are made from settings, and what all command lines share.
-MAY_SEE_FLAGS = {"config.py", "command.py"}
+MAY_SEE_FLAGS = {"config.py", "command.py", "flag_help.py"}
 
 
 def layer(parts):
