@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_addons as tfa
 
 from gsr_tf.data.image_ops import resize
 from gsr_tf.models import layers
@@ -82,3 +83,13 @@ def test_a_picture_alone_is_normalized_as_in_a_batch():
     x = tf.random.stateless_normal([3, 6, 5, 4], [0, 1])
     layer = MomentNormalization()
     np.testing.assert_allclose(layer(x)[1:2], layer(x[1:2]), atol=1e-5)
+
+
+def test_at_test_it_is_addons_instance_normalization():
+    x = tf.random.stateless_normal([3, 6, 5, 4], [0, 1], 3.0, 2.0)
+    ours, reference = MomentNormalization(), tfa.layers.InstanceNormalization(epsilon=1e-5)
+    for layer in (ours, reference):
+        layer.build(x.shape)
+        layer.gamma.assign([1, 2, 3, 4])
+        layer.beta.assign([0, 1, 0, -1])
+    np.testing.assert_allclose(ours(x), reference(x), atol=1e-4)
