@@ -23,7 +23,7 @@ from data_prep.masks import MaskRule
 from data_prep.pairing import pair, picture_stem
 from data_prep.published import PublishedSet, need_folder, script
 
-# https://github.com/wenbihan/coverage, issue 2; https://github.com/SunnyHaze/IML-Dataset-Corrections, section 2.3.
+# https://github.com/wenbihan/coverage/issues/2; https://github.com/SunnyHaze/IML-Dataset-Corrections, section 2.3.
 OTHER_SIZE = (41, 48, 55, 56, 57, 58, 59, 61, 95)
 CORRECTED = "known; corrected masks: https://github.com/SunnyHaze/IML-Dataset-Corrections"
 
