@@ -69,14 +69,12 @@ def run(config: Config, run_dir: Path) -> int:
         if not checkpoints.restore():
             build.initialize(net, config)
     write_run(run_dir, config, records)  # not before: a wrong --vgg16_weights must not mark the folder
-    start = int(net.step)
+    start = int(net.step.numpy())
     if start >= config.steps:
         print(f"{run_dir}: at step {start}, --steps={config.steps} are done; with more --steps it goes on")
         return 0
     batches = _batches(config, records, start)
     print(f"{run_dir}: steps {start} to {config.steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
-    if strategy.num_replicas_in_sync > 1:
-        batches = strategy.experimental_distribute_dataset(batches)
     if strategy.num_replicas_in_sync > 1:
         batches = strategy.experimental_distribute_dataset(batches)
     number = train(
@@ -87,7 +85,7 @@ def run(config: Config, run_dir: Path) -> int:
         Summaries(run_dir),
         _validation(net, config, records),
     )
-    print(_last_words(run_dir, int(net.step), config.steps))
+    print(_last_words(run_dir, int(net.step.numpy()), config.steps))
     return 128 + number if number else 0
 
 

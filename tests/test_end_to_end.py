@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.python.framework.config import disable_op_determinism
 
-from gsr_tf import config, evaluate, export, predict, train
+from gsr_tf import build, config, evaluate, export, predict, train
 from gsr_tf.build import segmenter_settings
 from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.data.pictures import read_picture
@@ -134,6 +134,14 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_
     np.testing.assert_equal(saved(run_dir, STEPS), saved(trained, STEPS))
     for tag, curve in curves(trained).items():
         assert tag.startswith("time") or curves(run_dir)[tag] == curve, tag
+
+
+def test_several_replicas_train_draw_validate_and_save(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "build_strategy", lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    assert train.main([*command, f"--run_dir={tmp_path}", "--steps=2"]) == 0
+    assert np.isfinite(list(curves(tmp_path)["loss/segmenter"].values())).all()
+    assert saved(tmp_path, 2)
+    assert (tmp_path / "panels" / "0000002.png").exists()
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run(command, tmp_path, capsys):

@@ -69,7 +69,7 @@ class Checkpoints:
         if score <= self.best_score():
             return False
         self._save(self.best)
-        record = {"step": int(self.net.step), "validation_f1": score}
+        record = {"step": int(self.net.step.numpy()), "validation_f1": score}
         write_atomically(self.best_score_file, json.dumps(record).encode())
         return True
 
@@ -85,11 +85,12 @@ class Checkpoints:
             ) from error
 
     def _save(self, manager: tf.train.CheckpointManager) -> None:
+        step = int(self.net.step.numpy())
         try:
-            manager.save(checkpoint_number=int(self.net.step))
+            manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
             raise CheckpointError(
-                f"step {int(self.net.step)} could not be saved in {manager.directory} ({_first_line(error)}); earlier "
+                f"step {step} could not be saved in {manager.directory} ({_first_line(error)}); earlier "
                 "checkpoints are whole. Free space there and run the same command again"
             ) from error
 

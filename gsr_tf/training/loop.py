@@ -64,7 +64,7 @@ def train(
         NonFiniteLoss: at the step after the one whose loss it was, or before anything is saved.
         CheckpointError: a state could not be written.
     """
-    step = int(net.step)
+    step = int(net.step.numpy())
     clock = _Clock()
     unchecked = None  # losses are looked at one step late, so that a GPU never waits for the host
     with _signals() as received, tqdm(initial=step, total=schedule.steps, unit="step", dynamic_ncols=True) as bar:

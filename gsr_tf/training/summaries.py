@@ -33,8 +33,9 @@ class Summaries:
         self.writer.flush()
 
     def panel(self, step: int, net: GSRNet, batch: Batch) -> None:
-        """The batch as the networks see it now."""
-        picture = draw_panel(panel_pictures(net, batch))
+        """The batch, or the first replica's share of it, as the networks see it now."""
+        share = Batch(*(x if x is None else net.strategy.experimental_local_results(x)[0] for x in batch))
+        picture = draw_panel(panel_pictures(net, share))
         with self.writer.as_default(step=step):
             tf.summary.image("panel", picture[np.newaxis])
         self.writer.flush()
