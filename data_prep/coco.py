@@ -17,7 +17,6 @@ without a usable object is authentic all the same, and kept as a target (--nokee
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ from tqdm import tqdm
 from data_prep import command
 from data_prep.entries import Entry, Listing, Objects, PreparationError, Skipped
 from data_prep.files import file_sha256, require_folder
-from data_prep.json_arrays import elements, read_element
+from data_prep.json_arrays import elements, read_elements
 
 
 class AreaLimits(NamedTuple):
@@ -96,11 +95,7 @@ class CocoObjects(NamedTuple):
 
     def read(self) -> Objects:
         """The usable objects; those left out by reason."""
-        file = os.open(self.path, os.O_RDONLY)
-        try:
-            annotations = [read_element(file, *place) for place in self.places]
-        finally:
-            os.close(file)
+        annotations = read_elements(self.path, self.places)
         decoded = [decode_object(annotation, self.shape, self.limits) for annotation in annotations]
         masks = [mask for mask in decoded if not isinstance(mask, str)]
         return Objects(self.shape, masks, [refusal for refusal in decoded if isinstance(refusal, str)])

@@ -26,7 +26,7 @@ from data_prep import command
 from data_prep.coco import AreaLimits, define_objects, read_annotations, read_limits
 from data_prep.entries import Entry, Listing, Objects, PreparationError, Skipped
 from data_prep.files import file_sha256, require_folder
-from data_prep.json_arrays import elements, read_element
+from data_prep.json_arrays import elements, read_elements
 from gsr_tf.data.pictures import decode_picture, read_bytes
 
 
@@ -54,11 +54,7 @@ class PanopticSegments(NamedTuple):
 
     def read(self) -> Objects:
         """The usable things; what is left out by reason."""
-        file = os.open(self.path, os.O_RDONLY)
-        try:
-            annotation = read_element(file, *self.place)
-        finally:
-            os.close(file)
+        (annotation,) = read_elements(self.path, [self.place])
         png = os.path.join(self.folder, annotation["file_name"])
         pixels = decode_picture(read_bytes(png), png).pixels.astype(np.uint32)
         segment_of = pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2]

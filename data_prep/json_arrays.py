@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 PIECE = 1 << 20
@@ -18,7 +18,7 @@ class Element(NamedTuple):
         key: of the array.
         start: first byte in the file.
         length: in bytes.
-        value: decoded; text that is not ASCII has to be decoded again from the file, by `read_element`.
+        value: decoded; text that is not ASCII has to be decoded again from the file, by `read_elements`.
     """
 
     key: str
@@ -115,6 +115,10 @@ def _array(window: _Window, key: str) -> Iterator[Element]:
             return
 
 
-def read_element(file: int, start: int, length: int) -> object:
-    """Decodes one element again, from an open file's descriptor."""
-    return json.loads(os.pread(file, length, start))
+def read_elements(path: str, places: Iterable[tuple[int, int]]) -> list:
+    """Decodes elements again, from the file and their places (first byte, length)."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return [json.loads(os.pread(file, length, start)) for start, length in places]
+    finally:
+        os.close(file)

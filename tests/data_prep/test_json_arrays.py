@@ -3,7 +3,7 @@ import json
 import pytest
 
 from data_prep import json_arrays
-from data_prep.json_arrays import elements, read_element
+from data_prep.json_arrays import elements, read_elements
 
 DOCUMENT = {
     "info": {"version": 1.5, "text": 'a "quoted" [bracket] }'},
@@ -22,8 +22,8 @@ def test_every_element_is_found_and_read_again(tmp_path, monkeypatch, piece, ind
     path = tmp_path / "a.json"
     path.write_text(json.dumps(DOCUMENT, indent=indent, ensure_ascii=False), encoding="utf-8")
     found = list(elements(path))
-    with open(path, "rb") as file:
-        again = [(element.key, read_element(file.fileno(), element.start, element.length)) for element in found]
+    values = read_elements(path, [(element.start, element.length) for element in found])
+    again = [(element.key, value) for element, value in zip(found, values)]
     expected = [(key, value) for key, values in DOCUMENT.items() if isinstance(values, list) for value in values]
     assert again == expected
     assert [element.value for element in found if element.key == "numbers"] == DOCUMENT["numbers"]
