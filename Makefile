@@ -53,5 +53,5 @@ bench: $(INSTALLED)
 	$(RUN) benchmarks.evaluation
 
 lock:
-	uv pip compile setup.py --extra coco --extra beam --extra dev --universal --python-version 3.9 --generate-hashes \
+	uv pip compile setup.py --extra coco --extra beam --extra heic --extra onnx --extra web --extra dev --universal --python-version 3.9 --generate-hashes \
 	    --no-header --no-annotate --output-file requirements/lock.txt

@@ -26,7 +26,17 @@ EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.15,<2.16"],
     "coco": ["pycocotools>=2.0.7,<3"],
     "beam": ["apache-beam>=2.60,<3"],
-    "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.6", "scikit-learn>=1.3,<2"],
+    "heic": ["pillow-heif>=0.16,<2"],
+    "onnx": ["onnx>=1.14,<1.18", "tf2onnx>=1.16,<2", "onnxruntime>=1.16,<2"],
+    "web": ["fastapi>=0.110,<1", "uvicorn>=0.29,<1", "prometheus-client>=0.20,<1"],
+    "dev": [
+        "pytest>=8",
+        "pytest-xdist>=3",
+        "ruff>=0.6",
+        "scikit-learn>=1.3,<2",
+        "playwright>=1.40,<2",
+        "httpx>=0.27,<1",
+    ],
 }
 
 setup(

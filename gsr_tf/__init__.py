@@ -2,6 +2,10 @@
 
 import os
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gsr_tf.inference.detector import Detector as Detector
 
 # TensorFlow's start-up notes and TensorFlow Addons' farewell are not for the users of these commands. Errors that
 # matter are raised as exceptions. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
@@ -9,3 +13,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN's kernels double a CPU's speed here; TensorFlow 2.15 turns them on by itself only where there is AVX-512.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
+
+
+def __getattr__(name: str):
+    """`gsr_tf.Detector`, imported when first asked for: what needs no TensorFlow starts without it."""
+    if name != "Detector":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gsr_tf.inference.detector import Detector
+
+    return Detector

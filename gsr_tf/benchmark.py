@@ -26,10 +26,10 @@ from gsr_tf.comparators.method import Method
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import items, protocols, published, study, tables
 from gsr_tf.evaluation.errors import EvaluationError
-from gsr_tf.evaluation.postprocessing import POSTPROCESSING
 from gsr_tf.evaluation.rows import ROWS, Row
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.evaluation.tables import NOT_RUN, Cell
+from gsr_tf.inference.postprocessing import POSTPROCESSING
 
 # All are evaluated, so that a table under another protocol costs nothing.
 CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")

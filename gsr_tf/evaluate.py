@@ -17,8 +17,8 @@ from gsr_tf import command
 from gsr_tf.comparators import methods
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
-from gsr_tf.evaluation.postprocessing import POSTPROCESSING
 from gsr_tf.evaluation.study import DataSet
+from gsr_tf.inference.postprocessing import POSTPROCESSING
 
 
 def _define(values: flags.FlagValues) -> None:

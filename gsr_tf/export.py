@@ -19,7 +19,7 @@ from absl import flags
 from gsr_tf import build, command
 from gsr_tf import config as config_lib
 from gsr_tf.inference import saved_model
-from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.run_dir import read_facts
 from gsr_tf.training.checkpoints import restore_segmenter
@@ -50,7 +50,7 @@ def export(run_dir: Path, output: Path, which: str = "best") -> tuple[str, float
     build.set_up(config)
     segmenter = build_segmenter(**build.segmenter_settings(config))
     path = restore_segmenter(segmenter, run_dir, which)
-    detector = Detector(segmenter, size=config.input_size, resize_mode=config.resize_mode)
+    detector = DetectorModule(segmenter, size=config.input_size, resize_mode=config.resize_mode)
     metadata = {"checkpoint": path, "config": dataclasses.asdict(config), **read_facts(run_dir)}
     return path, saved_model.save(detector, output, metadata)
 

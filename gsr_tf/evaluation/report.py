@@ -12,9 +12,9 @@ from gsr_tf.comparators.method import Method
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.evaluation import attacks, figures, gallery, html, outputs, study
 from gsr_tf.evaluation.evaluator import CURVES
-from gsr_tf.evaluation.postprocessing import POSTPROCESSING
 from gsr_tf.evaluation.runner import Scorer
 from gsr_tf.evaluation.study import DataSet
+from gsr_tf.inference.postprocessing import POSTPROCESSING
 
 REPORT = "report.html"
 

@@ -15,8 +15,8 @@ from gsr_tf.evaluation import attacks, outputs, runner
 from gsr_tf.evaluation.attacks import Attack
 from gsr_tf.evaluation.evaluator import CURVES
 from gsr_tf.evaluation.items import Item
-from gsr_tf.evaluation.postprocessing import POSTPROCESSING
 from gsr_tf.evaluation.protocols import Protocol
+from gsr_tf.inference.postprocessing import POSTPROCESSING
 
 ROBUSTNESS = "robustness.csv"
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from gsr_tf.evaluation import postprocessing
 from gsr_tf.evaluation.metrics import Counts, count
+from gsr_tf.inference import postprocessing
 
 RELEASE_SIDE = 300
 RELEASE_THRESHOLDS = np.arange(50) / 100

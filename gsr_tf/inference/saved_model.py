@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.module import DetectorModule
 
 METADATA = "assets.extra/gsr_tf.json"
 TOLERANCE = 1e-5
@@ -20,7 +20,7 @@ class ExportError(RuntimeError):
     """A SavedModel that could not be written, or that does not do what the network does."""
 
 
-def save(detector: Detector, output: Path, metadata: Mapping) -> float:
+def save(detector: DetectorModule, output: Path, metadata: Mapping) -> float:
     """Writes, reloads and compares; the folder appears under its name only when they agree.
 
     Args:
@@ -56,7 +56,7 @@ def save(detector: Detector, output: Path, metadata: Mapping) -> float:
 
 
 def load(path: str | Path, flag: str = "--saved_model") -> tf.Module:
-    """An exported detector, called as `Detector` is; ExportError when there is none at `path`."""
+    """An exported detector, called as `DetectorModule` is; ExportError when there is none at `path`."""
     try:
         detector = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError) as error:
@@ -67,7 +67,15 @@ def load(path: str | Path, flag: str = "--saved_model") -> tf.Module:
     return detector
 
 
-def largest_difference(one: Detector, other: Detector) -> float:
+def read_metadata(path: str | Path) -> dict:
+    """What `save` wrote down; empty for a SavedModel without it."""
+    try:
+        return json.loads((Path(path) / METADATA).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def largest_difference(one: DetectorModule, other: DetectorModule) -> float:
     """The largest difference of two detectors' maps on trial pictures of several shapes."""
     return max(
         float(np.max(np.abs(ours.numpy() - theirs.numpy())))

@@ -32,6 +32,22 @@ def paper(scores: np.ndarray) -> np.ndarray:
     return area_opening(dilated, SMALLEST_OBJECT, connectivity=2) / LEVELS
 
 
+def paper_mask(mask: np.ndarray) -> np.ndarray:
+    """The same clean-up of one mask: equal to `paper(scores) > k / 256` for the mask `scores > k / 256`.
+
+    Args:
+        mask: [h, w] bool.
+
+    Returns:
+        [h, w] bool.
+    """
+    dilated = cv2.dilate(mask.astype(np.uint8), np.ones((DILATION, DILATION), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(dilated, connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= SMALLEST_OBJECT
+    large[0] = False  # the background
+    return large[labels]
+
+
 def release_closing(scores: np.ndarray) -> np.ndarray:
     """Its first step, a closing by 15x15: of the map itself, since a closing commutes with thresholding."""
     return _close(scores, 15)

@@ -4,7 +4,7 @@ import pytest
 from scipy import ndimage
 
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
-from gsr_tf.evaluation.postprocessing import paper
+from gsr_tf.inference.postprocessing import paper, paper_mask
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -29,3 +29,13 @@ def test_small_particles_go_and_objects_grow_by_two_pixels():
     assert cleaned[:15, :15].max() == 0
     np.testing.assert_array_equal(np.argwhere(cleaned > 0.5)[[0, -1]], [[18, 18], [31, 31]])
     np.testing.assert_allclose(cleaned.max(), 0.9, atol=1 / 256)
+
+
+@pytest.mark.parametrize("level", [0, 64, 128, 200, 255])
+def test_a_mask_is_cleaned_as_the_map_is(level):
+    smooth = cv2.GaussianBlur(np.random.default_rng(level).random([90, 70]), (0, 0), 3)
+    scores = (smooth - smooth.min()) / np.ptp(smooth)
+    threshold = level / 256
+    cleaned = paper_mask(scores > threshold)
+    np.testing.assert_array_equal(cleaned, paper(scores) > threshold)
+    assert level == 255 or (cleaned != (scores > threshold)).any()

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from gsr_tf.inference.segmentation import Box, segmentation
+
+
+def two_regions():
+    probability = np.full([100, 120], 0.1, np.float32)
+    probability[10:30, 20:60] = 0.9
+    probability[60:72, 80:92] = 0.7
+    probability[90, 5] = 1.0  # one pixel: noise
+    return probability
+
+
+def test_boxes_are_the_regions_dilated_by_two_largest_first():
+    found = segmentation(two_regions(), threshold=0.5)
+    assert found.boxes == [Box(18, 8, 44, 24), Box(78, 58, 16, 16)]
+    assert found.flagged == pytest.approx((44 * 24 + 16 * 16) / 12000)
+
+
+def test_what_is_not_above_the_threshold_is_not_flagged():
+    found = segmentation(two_regions(), threshold=0.8)
+    assert found.boxes == [Box(18, 8, 44, 24)]
+    assert not segmentation(np.full([20, 20], 0.5, np.float32), threshold=0.5).mask.any()
+
+
+def test_the_score_is_the_mean_of_the_highest_hundredth():
+    random = np.random.default_rng(0).random([50, 40]).astype(np.float32)
+    highest = np.sort(random, axis=None)[-20:]
+    assert segmentation(random).score == pytest.approx(highest.mean(), abs=1e-7)
+    assert segmentation(np.float32([[0.25]])).score == 0.25
