@@ -9,9 +9,10 @@ from tensorflow import keras
 
 from gsr_tf.config import Config
 from gsr_tf.data.pipeline import Preparation
+from gsr_tf.data.retouching import Retouching
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.vgg16 import initialize_vgg16
-from gsr_tf.models.weights import load_release_checkpoint
+from gsr_tf.models.weights import load_npz, load_release_checkpoint
 
 
 def build_strategy() -> tf.distribute.Strategy:
@@ -37,6 +38,8 @@ def preparation(config: Config, **changes: Any) -> Preparation:
     settings = {
         "size": config.input_size,
         "resize_mode": config.resize_mode,
+        "short_side": config.short_side,
+        "window_scale": config.window_scale,
         "target_size": config.target_size,
         "mask_threshold": config.mask_threshold,
         "flip": config.flip,
@@ -44,6 +47,7 @@ def preparation(config: Config, **changes: Any) -> Preparation:
         "with_original": bool(config.refine_steps) and "source" in config.refine_on,
         "seed": config.seed,
         "cache_gib": config.cache_gib,
+        "retouching": Retouching(config.feather, config.jpeg_quality, config.authentic_share),
     }
     return Preparation(**{**settings, **changes})
 
@@ -76,6 +80,7 @@ def network_settings(config: Config) -> dict[str, Any]:
         weight_decay=config.weight_decay,
         segmentation_gradient=config.segmentation_gradient,
         learning_rate=config.learning_rate,
+        decay_steps=config.steps if config.learning_rate_schedule == "cosine" else 0,
         discriminator_learning_rate=config.discriminator_learning_rate,
         discriminator_beta_1=config.discriminator_beta_1,
         jit_compile=config.jit_compile,
@@ -91,5 +96,7 @@ def initialize(net: GSRNet, config: Config) -> None:
     """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
     if config.release_checkpoint:
         load_release_checkpoint([net.generator, net.discriminator, net.segmenter], config.release_checkpoint)
+    elif config.initial_weights:
+        load_npz([net.segmenter], config.initial_weights, f"--initial_weights={config.initial_weights}")
     else:
         initialize_vgg16(net.segmenter, config.vgg16_weights, with_fc=config.vgg16_fc)

@@ -48,6 +48,24 @@ class Config:
         "--input_size, then a random window that holds a manipulated pixel.",
         choices=("squash", "crop"),
     )
+    short_side: int = setting(
+        0, "With --resize_mode=crop: the pictures' short side before a window is cut, pixels. 0: --input_size.", least=0
+    )
+    window_scale: tuple[float, ...] = setting(
+        (1.0, 1.0),
+        "With crop: the window's side is drawn between these multiples of --input_size; M is composed in the window "
+        "and reduced to --input_size, as pictures are after pasting (ours; the paper composes at the network's size).",
+        least=1.0,
+    )
+    feather: float = setting(
+        0.0, "K is blurred by up to so many pixels (standard deviation) before Eq. 1 (ours; paper: hard).", least=0.0
+    )
+    jpeg_quality: tuple[int, ...] = setting(
+        (0, 0), "M is saved as JPEG of a quality drawn between these (ours). 0,0: not (paper).", least=0, most=100
+    )
+    authentic_share: float = setting(
+        0.0, "Share of examples with nothing pasted: M is T and K empty (ours; paper: none).", least=0.0, most=1.0
+    )
     target_size: int = setting(
         0, "First squash T to this side, then to --input_size (the release stores T at 256). 0: no detour.", least=0
     )
@@ -75,6 +93,9 @@ class Config:
         "DeepLab-LargeFOV checkpoint, or 'random'. Only at --width=1.",
     )
     vgg16_fc: bool = setting(False, "Also take fc6 and fc7 from a DeepLab checkpoint (the release does not).")
+    initial_weights: str = setting(
+        "", "An .npz of weights by canonical name (python -m gsr_tf.weights) to start the segmenter from."
+    )
     release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")
 
     # what the segmenter learns from
@@ -112,6 +133,9 @@ class Config:
     steps: int = setting(50_000, "Training steps (Section 4.1).", least=1)
     batch_size: int = setting(4, "Pictures a step, over all GPUs (Section 4.1).", least=1)
     learning_rate: float = setting(1e-4, "Adam's, of generator and segmenter; fixed (Section 4.1).", least=0.0)
+    learning_rate_schedule: str = setting(
+        "fixed", "fixed (Section 4.1), or cosine: all rates fall to 0 at --steps (ours).", choices=("fixed", "cosine")
+    )
     discriminator_learning_rate: float = setting(
         1e-4, "Adam's, of the discriminator; the release's is 5e-5.", least=0.0
     )
@@ -163,16 +187,36 @@ def _check_combination(config: Config) -> None:
     missing = set(refined) - set(config.segment_on)
     if missing:
         raise ConfigError(f"--refine_on={','.join(sorted(missing))} is not in --segment_on: P is predicted there")
-    if len(config.boundary_class_weights) != 2:
-        raise ConfigError(
-            f"--boundary_class_weights={config.boundary_class_weights}: expected two numbers, e.g. 0.3,0.7"
-        )
+    for name, example in (("boundary_class_weights", "0.3,0.7"), ("window_scale", "1,2"), ("jpeg_quality", "60,100")):
+        value = getattr(config, name)
+        if len(value) != 2:
+            raise ConfigError(f"--{name}={','.join(map(str, value))}: expected two numbers, e.g. {example}")
+    _check_windows(config)
     if config.segmentation_gradient and "generated" not in config.segment_on:
         raise ConfigError("--segmentation_gradient needs 'generated' in --segment_on")
     if config.validation_targets and not config.validation_records:
         raise ConfigError("--validation_targets needs --validation_records: the pictures that are pasted on them")
     if config.vgg16_weights != "random" and config.width != 1.0 and not config.release_checkpoint:
         raise ConfigError(f"--vgg16_weights={config.vgg16_weights} fits --width=1 alone; use --vgg16_weights=random")
+
+
+def _check_windows(config: Config) -> None:
+    for name in ("window_scale", "jpeg_quality"):
+        low, high = getattr(config, name)
+        if low > high:
+            raise ConfigError(f"--{name}={low},{high}: expected the smaller number first")
+    cut = bool(config.short_side) or config.window_scale != (1.0, 1.0)
+    if cut and config.resize_mode != "crop":
+        raise ConfigError("--short_side and --window_scale are about windows: set --resize_mode=crop")
+    largest, short_side = round(config.input_size * config.window_scale[1]), config.short_side or config.input_size
+    if largest > short_side:
+        raise ConfigError(
+            f"--short_side={config.short_side}: windows of {largest} pixels (--input_size times --window_scale) do "
+            f"not fit; at least {largest} is needed"
+        )
+    retouched = cut or config.feather or config.authentic_share or config.jpeg_quality[1]
+    if config.target_size and retouched:
+        raise ConfigError("--target_size is the release's detour of T; it does not go with windows or a retouched M")
 
 
 def define_flags(values: flags.FlagValues) -> None:

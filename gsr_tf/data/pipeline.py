@@ -18,11 +18,12 @@ from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
 from gsr_tf.data.loading import Loader
 from gsr_tf.data.records import Records, RecordsError
+from gsr_tf.data.retouching import RANDOM_NUMBERS, Retouching, reduce, retouch
 
 Layers = tuple[tf.Tensor, ...]  # pictures of one raster: S, K and maybe S's original
 
 # Which random number is drawn: the last word of its seed.
-SOURCE_ORDER, TARGET_ORDER, SOURCE_FLIP, TARGET_FLIP, SOURCE_WINDOW, TARGET_WINDOW = range(6)
+SOURCE_ORDER, TARGET_ORDER, SOURCE_FLIP, TARGET_FLIP, SOURCE_WINDOW, TARGET_WINDOW, WINDOW_SIDE, RETOUCHING = range(8)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,11 @@ class Preparation:
 
     Attributes:
         size: side of the square, pixels.
-        resize_mode: "squash" (the release; aspect ratio given up) or "crop" (short side to `size`, then a random window
-            that holds a manipulated pixel).
+        resize_mode: "squash" (the release; aspect ratio given up) or "crop" (short side to `short_side`, then a random
+            window that holds a manipulated pixel).
+        short_side: in "crop" mode, pixels; 0: `size`.
+        window_scale: the window's side in multiples of `size`, drawn between these two; M is composed in the window,
+            and all is reduced to `size`.
         target_size: T is stored squashed to this side, and resized in the graph, as in the release; 0: not.
         mask_threshold: a resized mask is 1 above this, in [0, 1].
         flip: mirror S with K, and T, at random and independently.
@@ -40,10 +44,13 @@ class Preparation:
         with_original: also S's own authentic picture.
         seed: of all random numbers.
         cache_gib: memory for decoded pictures, of S and of T each.
+        retouching: what is done to M after Eq. 1.
     """
 
     size: int = 300
     resize_mode: str = "squash"
+    short_side: int = 0
+    window_scale: tuple[float, float] = (1.0, 1.0)
     target_size: int = 0
     mask_threshold: float = 50 / 255
     flip: bool = True
@@ -51,6 +58,17 @@ class Preparation:
     with_original: bool = False
     seed: int = 0
     cache_gib: float = 0.0
+    retouching: Retouching = Retouching()
+
+    @property
+    def loaded_size(self) -> int:
+        """Side, or short side, at which pictures are loaded."""
+        return (self.short_side if self.resize_mode == "crop" else 0) or self.size
+
+    @property
+    def retouched(self) -> bool:
+        """Whether M is anything else than Eq. 1 at the network's resolution."""
+        return self.retouching != Retouching() or self.window_scale != (1.0, 1.0)
 
     @property
     def white(self) -> int:
@@ -81,16 +99,17 @@ def training_stream(
         raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
     load = _loading(sources, pairs, targets, preparation)
 
-    def example(i: tf.Tensor) -> tuple[Layers, tf.Tensor]:
+    def example(i: tf.Tensor) -> tuple[Layers, tf.Tensor, Layers]:
         pair = _visit(i, len(pairs), preparation.seed, SOURCE_ORDER)
         target = _visit(i, len(targets), preparation.seed, TARGET_ORDER)
         if sources.fingerprint == targets.fingerprint:
             target = tf.where(target == tf.gather(pairs[:, 0], pair), (target + 1) % len(targets), target)
         source, t = load(pair, target)
-        return augment(source, t, i, preparation)
+        source, t = augment(source, t, i, preparation)
+        return finish(source, t, i, preparation) if preparation.retouched else (source, t, ())
 
-    def batch(source: Layers, t: tf.Tensor) -> Batch:
-        return compose(source, t, preparation)
+    def batch(source: Layers, t: tf.Tensor, m: Layers) -> Batch:
+        return compose(source, t, preparation, m)
 
     stream = tf.data.Dataset.range(start * batch_size, np.iinfo(np.int64).max, dtype=tf.int64)
     stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -99,7 +118,11 @@ def training_stream(
 
 def _loading(sources: Records, pairs: np.ndarray, targets: Records, preparation: Preparation) -> Callable:
     """(pair number, target number) -> ([S, K (, original)], T), uint8, as a function of a graph."""
-    settings = {"size": preparation.size, "resize_mode": preparation.resize_mode, "cache_gib": preparation.cache_gib}
+    settings = {
+        "size": preparation.loaded_size,
+        "resize_mode": preparation.resize_mode,
+        "cache_gib": preparation.cache_gib,
+    }
     source_loader = target_loader = Loader(sources, **settings)
     if preparation.target_size:
         target_loader = Loader(targets, **{**settings, "size": preparation.target_size, "resize_mode": "squash"})
@@ -161,52 +184,76 @@ def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
         preparation: how pictures are prepared.
 
     Returns:
-        The same, [size, size, channels] each (T's side is `target_size` where it takes that detour).
+        The same, squares of one side (T's is `target_size` where it takes that detour): `size`, or what the window's
+        scale makes of it.
     """
     if preparation.resize_mode == "crop":
+        side = _side(i, preparation)
         mask = source[1] > preparation.white
-        source = _cut(source, _window(source[0], mask, i, SOURCE_WINDOW, preparation), preparation)
+        source = _cut(source, _window(source[0], mask, i, SOURCE_WINDOW, side, preparation.seed), side)
         if not preparation.target_size:
-            (t,) = _cut((t,), _window(t, None, i, TARGET_WINDOW, preparation), preparation)
+            (t,) = _cut((t,), _window(t, None, i, TARGET_WINDOW, side, preparation.seed), side)
     (t,) = _flip((t,), i, TARGET_FLIP, preparation)
     return _flip(source, i, SOURCE_FLIP, preparation), t
 
 
-def compose(source: Layers, t: tf.Tensor, preparation: Preparation) -> Batch:
-    """Pictures to network range, K to 0 and 1, and M composed from them (Eq. 1).
+def finish(
+    source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
+) -> tuple[Layers, tf.Tensor, tuple[tf.Tensor]]:
+    """An augmented element with its M, retouched, all of them at the network's size; arguments as `augment`."""
+    random = _random(i, RETOUCHING, preparation.seed, RANDOM_NUMBERS)
+    s, k, *original = source
+    s, k, t, m = retouch(s, k > preparation.white, t, preparation.size, preparation.retouching, random)
+    original = [tf.saturate_cast(tf.round(reduce(a, preparation.size)), tf.uint8) for a in original]
+    return (s, tf.where(k, tf.constant(255, tf.uint8), 0), *original), t, (m,)
+
+
+def compose(source: Layers, t: tf.Tensor, preparation: Preparation, m: Layers = ()) -> Batch:
+    """Pictures to network range, K to 0 and 1, and M composed from them (Eq. 1) where `finish` has not done so.
 
     Args:
         source: S [b, size, size, 3], K [b, size, size, 1], and maybe S's original, uint8 BGR.
         t: T [b, side, side, 3] uint8 BGR, `target_size` or `size` wide.
         preparation: how pictures are prepared.
+        m: of M [b, size, size, 3] uint8 BGR, or nothing.
     """
     t = subtract_mean(t)
     if preparation.target_size:
         t = resize(t, [preparation.size] * 2, half_pixel=preparation.half_pixel)
     s, k = subtract_mean(source[0]), tf.cast(source[1] > preparation.white, tf.float32)
     a = subtract_mean(source[2]) if preparation.with_original else None
-    return Batch(s, k, t, copy_paste(s, k, t), a)
+    return Batch(s, k, t, subtract_mean(m[0]) if m else copy_paste(s, k, t), a)
 
 
-def _cut(layers: Layers, corner: tf.Tensor, preparation: Preparation) -> Layers:
-    """The square window of `size` pixels with this upper left corner, of each."""
-    (top, left), size = tf.unstack(corner), preparation.size
-    cut = [layer[top : top + size, left : left + size] for layer in layers]
-    return tuple(tf.ensure_shape(layer, [size, size, None]) for layer in cut)
+def _side(i: tf.Tensor, preparation: Preparation) -> int | tf.Tensor:
+    """The window's side, pixels: all ratios between the two scales are equally likely."""
+    low, high = preparation.window_scale
+    if low == high:
+        return round(low * preparation.size)
+    scale = low * (high / low) ** _random(i, WINDOW_SIDE, preparation.seed, 1)[0]
+    return tf.cast(tf.round(scale * preparation.size), tf.int32)
+
+
+def _cut(layers: Layers, corner: tf.Tensor, side: int | tf.Tensor) -> Layers:
+    """The square window of this side and upper left corner, of each."""
+    top, left = tf.unstack(corner)
+    known = side if isinstance(side, int) else None
+    cut = [layer[top : top + side, left : left + side] for layer in layers]
+    return tuple(tf.ensure_shape(layer, [known, known, None]) for layer in cut)
 
 
 def _window(
-    picture: tf.Tensor, mask: tf.Tensor | None, i: tf.Tensor, purpose: int, preparation: Preparation
+    picture: tf.Tensor, mask: tf.Tensor | None, i: tf.Tensor, purpose: int, side: int | tf.Tensor, seed: int
 ) -> tf.Tensor:
     """Upper left corner of a square window: anywhere, or such that it holds a randomly chosen pixel of the mask."""
-    random = _random(i, purpose, preparation.seed, 3)
-    low, high = tf.zeros([2], tf.int32), tf.shape(picture)[:2] - preparation.size
+    random = _random(i, purpose, seed, 3)
+    low, high = tf.zeros([2], tf.int32), tf.shape(picture)[:2] - side
     if mask is not None:
         pixels = tf.cast(tf.where(mask[..., 0]), tf.int32)
         count = tf.shape(pixels)[0]
         if count > 0:
             pixel = pixels[tf.minimum(tf.cast(random[2] * tf.cast(count, tf.float32), tf.int32), count - 1)]
-            low, high = tf.maximum(low, pixel - preparation.size + 1), tf.minimum(high, pixel)
+            low, high = tf.maximum(low, pixel - side + 1), tf.minimum(high, pixel)
     return low + tf.cast(random[:2] * tf.cast(high - low + 1, tf.float32), tf.int32)
 
 

@@ -42,8 +42,12 @@ class Adam(keras.optimizers.legacy.Adam):
     Slots are made at once, so that the training step is traced once. Epsilon is TF1's, as in the release.
     """
 
-    def __init__(self, variables: Sequence[tf.Variable], learning_rate: float, beta_1: float = 0.9):
-        super().__init__(learning_rate, beta_1=beta_1, epsilon=1e-8)
+    def __init__(
+        self, variables: Sequence[tf.Variable], learning_rate: float, beta_1: float = 0.9, *, decay_steps: int = 0
+    ):
+        """decay_steps: the rate falls to 0 along a cosine in so many updates; 0: it is fixed (Section 4.1)."""
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps) if decay_steps else learning_rate
+        super().__init__(rate, beta_1=beta_1, epsilon=1e-8)
         self._create_all_weights(variables)
 
 
@@ -82,6 +86,7 @@ class GSRNet(tf.Module):
         learning_rate: float = 1e-4,
         discriminator_learning_rate: float = 1e-4,
         discriminator_beta_1: float = 0.9,
+        decay_steps: int = 0,
         jit_compile: bool = False,
     ):
         """Builds networks and optimizers; inside a strategy's scope, on all its replicas.
@@ -109,6 +114,7 @@ class GSRNet(tf.Module):
             learning_rate: Adam's, of generator and segmenter.
             discriminator_learning_rate: Adam's, of the discriminator.
             discriminator_beta_1: Adam's first decay, of the discriminator.
+            decay_steps: all rates fall to 0 along a cosine in so many steps; 0: they are fixed (paper).
             jit_compile: compile the step with XLA.
         """
         super().__init__(name="gsr_net")
@@ -129,10 +135,11 @@ class GSRNet(tf.Module):
             boundary_branch=boundary_branch,
             dropout=dropout,
         )
-        self.generator_optimizer = Adam(self.generator.trainable_variables, learning_rate)
-        self.segmenter_optimizer = Adam(self.segmenter.trainable_variables, learning_rate)
+        decay = {"decay_steps": decay_steps}
+        self.generator_optimizer = Adam(self.generator.trainable_variables, learning_rate, **decay)
+        self.segmenter_optimizer = Adam(self.segmenter.trainable_variables, learning_rate, **decay)
         self.discriminator_optimizer = Adam(
-            self.discriminator.trainable_variables, discriminator_learning_rate, discriminator_beta_1
+            self.discriminator.trainable_variables, discriminator_learning_rate, discriminator_beta_1, **decay
         )
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self._replica_step = tf.function(self._step, jit_compile=True) if jit_compile else self._step

@@ -48,6 +48,26 @@ def assign(variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarray
         variable.assign(values[name].astype(np.float32))
 
 
+def load_npz(networks: Iterable[keras.Model], path: str, source: str) -> None:
+    """Fills networks from an .npz of arrays by canonical name.
+
+    Args:
+        networks: any of generator, discriminator, segmenter.
+        path: the file.
+        source: what named it, for the messages.
+
+    Raises:
+        WeightsError: no such file, damaged, or weights missing or of another shape.
+    """
+    try:
+        with np.load(path) as arrays:
+            values = {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # a missing or damaged file
+        raise WeightsError(f"{source}: could not be read ({error}); expected an .npz of weights by name") from error
+    for network in networks:
+        assign(named_variables(network), values, source)
+
+
 def release_name(name: str) -> tuple[str, str]:
     """Where the release's TF1 checkpoint keeps a canonical name: (first scope, end of the name).
 
