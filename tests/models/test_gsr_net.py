@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
-from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.models.gsr_net import Adam, GSRNet
 
 NETWORKS = ("generator", "discriminator", "segmenter")
 TINY = {"width": 0.03, "dropout": 0.0}
@@ -177,3 +177,19 @@ def test_precision_and_compilation_keep_the_losses(batch, policy):
         tf.keras.mixed_precision.set_global_policy("float32")
     for name, value in net.train_step(batch).items():
         assert float(value) == pytest.approx(expected[name], rel=1e-3 if policy == "xla" else 0.05), name
+
+
+def test_rates_fall_along_a_cosine_to_zero():
+    variable = tf.Variable(0.0)
+    adam = Adam([variable], 0.5, decay_steps=10)
+    moves = []
+    for _ in range(12):
+        before = variable.numpy()
+        adam.apply_gradients([(tf.constant(1.0), variable)])  # Adam's step for a constant gradient is its rate
+        moves.append(before - variable.numpy())
+    expected = [0.25 * (1 + np.cos(np.pi * min(step, 10) / 10)) for step in range(12)]
+    np.testing.assert_allclose(moves, expected, atol=1e-6)
+
+
+def test_rates_are_fixed_unless_asked():
+    assert float(GSRNet(**TINY).segmenter_optimizer.learning_rate) == pytest.approx(1e-4)

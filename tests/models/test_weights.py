@@ -8,7 +8,7 @@ from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.generator import build_generator
 from gsr_tf.models.segmenter import VGG16, build_segmenter
 from gsr_tf.models.vgg16 import initialize_vgg16
-from gsr_tf.models.weights import WeightsError, load_release_checkpoint, named_variables
+from gsr_tf.models.weights import WeightsError, load_npz, load_release_checkpoint, named_variables
 
 LAYERS = [f"conv{block}_{layer}" for block, row in enumerate(VGG16, 1) for layer in range(1, row.convolutions + 1)]
 
@@ -160,3 +160,20 @@ def test_a_whole_checkpoint_of_the_release(tmp_path):
 def test_a_file_that_is_no_checkpoint(tmp_path):
     with pytest.raises(WeightsError, match="not a TensorFlow checkpoint"):
         load_release_checkpoint([], str(tmp_path / "nothing"))
+
+
+def test_weights_by_name_there_and_back(tmp_path):
+    one, other = build_segmenter(width=0.05), build_segmenter(width=0.05)
+    np.savez(tmp_path / "weights.npz", **{name: v.numpy() for name, v in named_variables(one).items()})
+    load_npz([other], str(tmp_path / "weights.npz"), "--initial_weights=weights.npz")
+    for mine, theirs in zip(one.trainable_variables, other.trainable_variables):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_weights_that_are_missing_or_of_another_width(tmp_path):
+    with pytest.raises(WeightsError, match="--initial_weights=none.npz: could not be read"):
+        load_npz([build_segmenter(width=0.05)], str(tmp_path / "none.npz"), "--initial_weights=none.npz")
+    values = {name: v.numpy() for name, v in named_variables(build_segmenter(width=0.1)).items()}
+    np.savez(tmp_path / "wide.npz", **values)
+    with pytest.raises(WeightsError, match="--initial_weights=wide.npz: segmenter/conv1_1/kernel is .*--width"):
+        load_npz([build_segmenter(width=0.05)], str(tmp_path / "wide.npz"), "--initial_weights=wide.npz")
