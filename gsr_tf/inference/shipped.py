@@ -1,0 +1,93 @@
+"""Weights that come with the package: half precision, by name, checked before they are believed.
+
+`gsr_tf/weights/index.json` holds for each name its file, that file's SHA-256, the segmenter's settings, how pictures
+are resized, and whatever else a reader should know; the first name is the default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.segmenter import build_segmenter
+from gsr_tf.models.weights import WeightsError, assign, named_variables
+
+FOLDER = Path(__file__).resolve().parents[1] / "weights"
+INDEX = "index.json"
+
+
+def read_index(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """{name: what is known of it}, the default first; empty where nothing is shipped."""
+    try:
+        return json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def default_name(folder: Path = FOLDER) -> Optional[str]:
+    """The name of the default weights; None where nothing is shipped."""
+    return next(iter(read_index(folder)), None)
+
+
+def load(name: str, folder: Path = FOLDER) -> tuple[DetectorModule, dict[str, Any]]:
+    """The detector of this name, and its entry in the index.
+
+    Raises:
+        WeightsError: no such name, or a file that is missing, damaged or not the one that was shipped.
+    """
+    index = read_index(folder)
+    if name not in index:
+        raise WeightsError(f"{name}: no such weights in {folder}; there are: {', '.join(index) or 'none'}")
+    entry = index[name]
+    values = _read(folder / entry["file"], entry["sha256"])
+    segmenter = build_segmenter(**entry["segmenter"])
+    assign(named_variables(segmenter), values, str(folder / entry["file"]))
+    return DetectorModule(segmenter, size=entry["size"], resize_mode=entry["resize_mode"]), entry
+
+
+def _read(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); install gsr_tf again") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise WeightsError(f"{path}: SHA-256 {found}, expected {sha256}: damaged or changed; install gsr_tf again")
+    with np.load(io.BytesIO(data)) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def save(detector: DetectorModule, name: str, entry: Mapping[str, Any], folder: Path = FOLDER) -> Path:
+    """Adds weights under a name, or replaces them; the others stay, and a new name comes last.
+
+    Args:
+        detector: whose segmenter's weights are written, rounded to half precision.
+        name: how they will be asked for.
+        entry: for the index: "segmenter" (the arguments of `build_segmenter`) and whatever else is to be known.
+        folder: of the weights.
+
+    Returns:
+        The file.
+    """
+    buffer = io.BytesIO()
+    variables = named_variables(detector.segmenter)
+    np.savez_compressed(buffer, **{key: v.numpy().astype(np.float16) for key, v in variables.items()})
+    path = folder / f"{name}.npz"
+    write_atomically(path, buffer.getvalue())
+    facts = {
+        "file": path.name,
+        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+        "size": detector.size,
+        "resize_mode": detector.resize_mode,
+    }
+    index = {**read_index(folder), name: {**facts, **entry}}
+    write_atomically(folder / INDEX, (json.dumps(index, indent=2) + "\n").encode())
+    return path

@@ -1,0 +1,67 @@
+import json
+
+import numpy as np
+import pytest
+import skimage.data
+
+from gsr_tf.inference import shipped
+from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.segmenter import build_segmenter
+from gsr_tf.models.weights import WeightsError
+
+SETTINGS = {"width": 0.05, "head_kernel": 1}
+PICTURE = skimage.data.astronaut()[:60, :80]
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return DetectorModule(build_segmenter(**SETTINGS), size=32, resize_mode="crop")
+
+
+@pytest.fixture
+def folder(tmp_path, detector):
+    shipped.save(detector, "first", {"segmenter": SETTINGS, "threshold": 0.3}, tmp_path)
+    shipped.save(detector, "second", {"segmenter": SETTINGS}, tmp_path)
+    return tmp_path
+
+
+def test_there_and_back_in_half_precision(detector, folder):
+    loaded, entry = shipped.load("first", folder)
+    assert (entry["threshold"], loaded.size, loaded.resize_mode) == (0.3, 32, "crop")
+    for mine, theirs in zip(detector.segmenter.trainable_variables, loaded.segmenter.trainable_variables):
+        np.testing.assert_array_equal(mine.numpy().astype(np.float16), theirs)
+    found, expected = (x(PICTURE)["probability"].numpy() for x in (loaded, detector))
+    assert found.shape == (60, 80, 1)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_the_first_is_the_default_and_stays_it_when_replaced(detector, folder):
+    assert shipped.default_name(folder) == "first"
+    shipped.save(detector, "first", {"segmenter": SETTINGS}, folder)
+    assert list(shipped.read_index(folder)) == ["first", "second"]
+    assert shipped.default_name(folder / "nowhere") is None
+
+
+def test_a_name_that_is_not_there(folder):
+    with pytest.raises(WeightsError, match="third: no such weights in .*; there are: first, second"):
+        shipped.load("third", folder)
+
+
+def test_a_damaged_file_is_not_believed(folder):
+    path = folder / "first.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match="first.npz: SHA-256 .*, expected .*: damaged or changed"):
+        shipped.load("first", folder)
+    path.unlink()
+    with pytest.raises(WeightsError, match="first.npz: cannot be read"):
+        shipped.load("first", folder)
+
+
+def test_weights_of_another_width_are_refused(folder):
+    index = json.loads((folder / "index.json").read_text())
+    index["first"]["segmenter"]["width"] = 0.1
+    (folder / "index.json").write_text(json.dumps(index))
+    with pytest.raises(WeightsError, match="segmenter/conv1_1/kernel is"):
+        shipped.load("first", folder)
