@@ -118,7 +118,7 @@ def shrink(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def _neighbours(length: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """For each of `target` pixels the two of `length` that it lies between, and how far from the first to the second."""
+    """The two of `length` pixels that each of `target` lies between, and how far it is from the first."""
     # Adds nothing, but keeps converters from turning a division by a constant into another product.
     divisor = target + tf.minimum(length, 0)
     scale = tf.cast(length, tf.float32) / tf.cast(divisor, tf.float32)
