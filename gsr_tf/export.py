@@ -1,58 +1,168 @@
-r"""Exports a run's segmenter as a SavedModel: a picture of any size in, a probability map of its size out.
+r"""Exports a run's segmenter: a picture of any size in, a probability map of its size out.
 
     python -m gsr_tf.export --run_dir=runs/gsr_net --output=models/gsr_net
+    python -m gsr_tf.export --run_dir=runs/gsr_net --output=gsr_net.onnx --format=onnx
+    python -m gsr_tf.export --run_dir=runs/gsr_net --output=gsr_net.tflite --format=tflite --quantize=int8
 
 Everything is inside: resizing, colour range, normalisation by the picture's own moments. The settings come from the
-run. The model is reloaded and compared with the network before it gets its name.
+run. What was written is read again, run, and compared with the network on generated and on real pictures before it
+gets its name; for a quantised model the score that it costs is measured.
+
+saved_model   a folder. Signatures serving_default (a picture), encoded (picture files, for TensorFlow Serving's REST
+              interface) and batch (as the network sees them); assets/gsr_tf.json says what the model is.
+onnx, tflite  a file, as serving_default; FILE.json says what it is. ONNX needs the extra `onnx`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
+import numpy as np
 from absl import flags
 
-from gsr_tf import build, command
+from gsr_tf import build, command, export_facts
 from gsr_tf import config as config_lib
-from gsr_tf.inference import saved_model
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.evaluation.items import Item
+from gsr_tf.export_pictures import folder_pictures, paper_scores, run_pictures, scored_items
+from gsr_tf.inference import onnx_model, saved_model, tflite_model
+from gsr_tf.inference.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.segmenter import build_segmenter
-from gsr_tf.run_dir import read_facts
 from gsr_tf.training.checkpoints import restore_segmenter
+
+FORMATS = ("saved_model", "onnx", "tflite")
 
 
 def _define(values: flags.FlagValues) -> None:
-    flags.DEFINE_string("run_dir", None, "Folder of a training run.", required=True, flag_values=values)
-    flags.DEFINE_string("output", None, "SavedModel folder to make.", required=True, flag_values=values)
-    flags.DEFINE_enum(
-        "checkpoint", "best", ["best", "newest"], "Best by validation (the newest without one), or the newest.",
-        flag_values=values,
+    def text(name: str, default: Optional[str], help_: str, **settings: object) -> None:
+        flags.DEFINE_string(name, default, help_, flag_values=values, **settings)
+
+    def choice(name: str, default: str, choices: Sequence[str], help_: str) -> None:
+        flags.DEFINE_enum(name, default, choices, help_, flag_values=values)
+
+    text("run_dir", None, "Folder of a training run.", required=True)
+    text("output", None, "What to make: a SavedModel folder, or an .onnx or .tflite file.", required=True)
+    choice("checkpoint", "best", ["best", "newest"], "Best by validation (the newest without one), or the newest.")
+    choice("format", "saved_model", FORMATS, "What to write.")
+    choice("quantize", "none", tflite_model.QUANTIZATIONS, "Smaller numbers, for --format=tflite.")
+    text("pictures", None, "Folder of real pictures to compare on, the representative set of int8. Default: the run's.")
+    text("records", None, "Records with masks, to measure what --quantize costs. Default: the run's for validation.")
+    flags.DEFINE_list("scores", [], "Folders of evaluations, for the metadata.", flag_values=values)
+    flags.DEFINE_float(
+        "threshold", None, "Default threshold of the model. Default: the paper protocol's of the first of --scores.",
+        lower_bound=0.0, upper_bound=1.0, flag_values=values,
     )  # fmt: skip
+    text("licence", export_facts.LICENCE, "Licence of the weights, for the metadata.")
 
 
 def _action(args: flags.FlagValues) -> None:
-    path, worst = export(Path(args.run_dir), Path(args.output), args.checkpoint)
-    print(f"{args.output}: exported from {path}; reloaded, it agrees with the network to {worst:.1g}")
-    print(f"Next: python -m gsr_tf.predict --saved_model={args.output} --input=PICTURE_OR_FOLDER --output=FOLDER")
+    run_dir, output = Path(args.run_dir), Path(args.output)
+    check_output(output, args.format, args.quantize)
+    detector, config, checkpoint = load_run(run_dir, args.checkpoint)
+    facts = export_facts.facts(
+        run_dir, config, checkpoint, output.stem,
+        scores=args.scores, threshold=args.threshold, licence=args.licence,
+    )  # fmt: skip
+    pictures = folder_pictures(args.pictures) if args.pictures else run_pictures(run_dir)
+    if not pictures:
+        print(f"{run_dir}: none of its records can be read: compared on generated pictures alone; see --pictures")
+    if args.format == "saved_model":
+        worst = saved_model.save(detector, output, facts, pictures)
+    elif args.quantize == "none":
+        worst = save_file(detector, output, args.format, facts, pictures)
+    else:
+        worst = save_quantized(detector, output, args.quantize, facts, pictures, scored_items(args.records, run_dir))
+    print(
+        f"{output}: exported from {checkpoint}; read again, it agrees with the network to {worst:.1g} on "
+        f"{len(trial_pictures())} generated and {len(pictures)} real pictures"
+    )
+    if args.format == "saved_model":
+        print(f"Next: python -m gsr_tf.predict --saved_model={output} --input=PICTURE_OR_FOLDER --output=FOLDER")
 
 
-def export(run_dir: Path, output: Path, which: str = "best") -> tuple[str, float]:
-    """Exports a run; returns the checkpoint's path and the largest difference seen when comparing.
+def check_output(output: Path, format_: str, quantize: str) -> None:
+    """Raises ExportError for a name, format and quantisation that do not go together, or a name that is taken."""
+    if format_ != "saved_model" and output.suffix != f".{format_}":
+        raise ExportError(f"--output={output}: expected a file name that ends in .{format_} for --format={format_}")
+    if quantize != "none" and format_ != "tflite":
+        raise ExportError(f"--quantize={quantize} is for --format=tflite, not --format={format_}")
+    if output.exists():
+        raise ExportError(f"--output={output} exists already; remove it or choose another name")
+
+
+def load_run(run_dir: Path, which: str) -> tuple[DetectorModule, config_lib.Config, str]:
+    """A run's detector, its configuration and the path of the checkpoint.
 
     Raises:
-        ConfigError, CheckpointError, ExportError: as their messages say.
+        ConfigError, CheckpointError: as their messages say.
     """
     config = dataclasses.replace(config_lib.load(run_dir), precision="float32")
     build.set_up(config)
     segmenter = build_segmenter(**build.segmenter_settings(config))
-    path = restore_segmenter(segmenter, run_dir, which)
-    detector = DetectorModule(segmenter, size=config.input_size, resize_mode=config.resize_mode)
-    metadata = {"checkpoint": path, "config": dataclasses.asdict(config), **read_facts(run_dir)}
-    return path, saved_model.save(detector, output, metadata)
+    checkpoint = restore_segmenter(segmenter, run_dir, which)
+    return DetectorModule(segmenter, size=config.input_size, resize_mode=config.resize_mode), config, checkpoint
+
+
+def save_file(
+    detector: DetectorModule, output: Path, format_: str, facts: dict[str, Any], pictures: Sequence[np.ndarray]
+) -> float:
+    """Writes `output` in format "onnx" or "tflite" when it agrees; returns the largest difference.
+
+    Raises:
+        ExportError: it differs by more than the format's tolerance, or needs an extra.
+    """
+    form = {"onnx": onnx_model, "tflite": tflite_model}[format_]
+    model = form.convert(detector)
+    worst = largest_difference(detector, form.runner(model), [*trial_pictures(), *pictures])
+    require_agreement(worst, form.TOLERANCE)
+    _write(output, model, facts)
+    return worst
+
+
+def save_quantized(
+    detector: DetectorModule,
+    output: Path,
+    quantize: str,
+    facts: dict[str, Any],
+    pictures: Sequence[np.ndarray],
+    scored: Sequence[Item],
+) -> float:
+    """Writes a quantised TFLite model with what it costs; returns the largest difference.
+
+    Its tolerance is a score, not a difference: how much is too much is for its user to say.
+
+    Args:
+        detector: what is written.
+        output: the file.
+        quantize: "float16" or "int8".
+        facts: what the file beside it says.
+        pictures: [h, w, 3] uint8; the representative set.
+        scored: manipulated pictures with their masks.
+    """
+    if not pictures:
+        raise ExportError(
+            f"--quantize={quantize} needs real pictures as its representative set: give --pictures=FOLDER"
+        )
+    model = tflite_model.convert(detector, quantize, pictures)
+    maps = tflite_model.runner(model)
+    cost = {"network": paper_scores(detector, scored, "network"), quantize: paper_scores(maps, scored, quantize)}
+    for name, scores in cost.items():
+        print(f"{name}: F1 {scores['f1']:.4f}, MCC {scores['mcc']:.4f} (paper, {scores['pictures']} pictures)")
+    worst = largest_difference(detector, maps, [*trial_pictures(), *pictures])
+    _write(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
+    return worst
+
+
+def _write(output: Path, model: bytes, facts: dict[str, Any]) -> None:
+    beside = output.with_name(f"{output.name}.json")
+    write_atomically(beside, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(output, model)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

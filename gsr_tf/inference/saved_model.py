@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from gsr_tf.inference.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.signatures import signatures
 
-METADATA = "assets.extra/gsr_tf.json"
+METADATA = "assets/gsr_tf.json"
+# The same operations on the same machine, compiled again: less than a thousandth of a level of a heat map.
 TOLERANCE = 1e-5
 
 
-class ExportError(RuntimeError):
-    """A SavedModel that could not be written, or that does not do what the network does."""
-
-
-def save(detector: DetectorModule, output: Path, metadata: Mapping) -> float:
+def save(detector: DetectorModule, output: Path, metadata: Mapping, pictures: Sequence[np.ndarray] = ()) -> float:
     """Writes, reloads and compares; the folder appears under its name only when they agree.
 
     Args:
-        detector: what is saved.
+        detector: what is saved, with `signatures`.
         output: folder to make; must not exist.
         metadata: written as JSON inside.
+        pictures: [h, w, 3] uint8, to compare on beside the trial pictures.
 
     Returns:
-        The largest difference between the network's and the SavedModel's probabilities on the trial pictures.
+        The largest difference between the network's and the SavedModel's probabilities.
 
     Raises:
         ExportError: `output` exists, cannot be written, or the reloaded model differs by more than 1e-5.
@@ -39,20 +40,25 @@ def save(detector: DetectorModule, output: Path, metadata: Mapping) -> float:
     aside = output.with_name(f".{output.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        tf.saved_model.save(detector, str(aside), signatures=detector.__call__)
-        (aside / METADATA).parent.mkdir()
-        (aside / METADATA).write_text(json.dumps(metadata, indent=2) + "\n")
-        worst = largest_difference(detector, tf.saved_model.load(str(aside)))
-        if worst > TOLERANCE:
-            raise ExportError(
-                f"the reloaded model differs from the network by {worst:.2g}; at most {TOLERANCE:g} is right"
-            )
+        _write(detector, aside, metadata)
+        worst = largest_difference(detector, tf.saved_model.load(str(aside)), [*trial_pictures(), *pictures])
+        require_agreement(worst, TOLERANCE)
         aside.rename(output)
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"--output={output}: could not be written ({error})") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return worst
+
+
+def _write(detector: DetectorModule, folder: Path, metadata: Mapping) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / Path(METADATA).name
+        file.write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        # As an asset it stays with the model when TensorFlow loads and saves it again.
+        detector.metadata = tf.saved_model.Asset(str(file))
+        tf.saved_model.save(detector, str(folder), signatures=signatures(detector))
+        del detector.metadata
 
 
 def load(path: str | Path, flag: str = "--saved_model") -> tf.Module:
@@ -73,22 +79,3 @@ def read_metadata(path: str | Path) -> dict:
         return json.loads((Path(path) / METADATA).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-
-
-def largest_difference(one: DetectorModule, other: DetectorModule) -> float:
-    """The largest difference of two detectors' maps on trial pictures of several shapes."""
-    return max(
-        float(np.max(np.abs(ours.numpy() - theirs.numpy())))
-        for image in trial_pictures()
-        for ours, theirs in [(one(image)["probability"], other(image)["probability"])]
-    )
-
-
-def trial_pictures() -> list[np.ndarray]:
-    """Pictures that a detector must take: landscape, portrait, tiny; smooth colours with noise, [h, w, 3] uint8."""
-    random = np.random.default_rng(0)
-    pictures = []
-    for height, width in ((240, 320), (333, 211), (1, 1)):
-        slope = np.linspace(0, 200, width)[np.newaxis, :, np.newaxis] + np.zeros([height, 1, 3])
-        pictures.append((slope + random.integers(0, 56, [height, width, 3])).astype(np.uint8))
-    return pictures

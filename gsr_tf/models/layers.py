@@ -133,6 +133,8 @@ class DilatedConvolution(keras.layers.Layer):
         top, bottom = (down if row < 0 else 0), (down if row > 0 else 0)
         left, end = (right if column < 0 else 0), (right if column > 0 else 0)
         seen = x[:, bottom : height - top, end : width - left]
+        if 0 in seen.shape[1:3]:  # a map no larger than the dilation; ONNX has no product of nothing
+            return tf.zeros([tf.shape(x)[0], height, width, self.filters], x.dtype)
         return tf.pad(tf.tensordot(seen, tap, 1), [[0, 0], [top, bottom], [left, end], [0, 0]])
 
 

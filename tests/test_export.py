@@ -1,0 +1,150 @@
+"""The export command: what it writes beside the model, what it measures, what it refuses."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from gsr_tf import config, export, export_facts, export_pictures
+from gsr_tf.build import segmenter_settings
+from gsr_tf.config import ConfigError
+from gsr_tf.inference import onnx_model, tflite_model
+from gsr_tf.inference.agreement import largest_difference
+from gsr_tf.models.segmenter import build_segmenter
+from gsr_tf.run_dir import write_run
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def run_dir(sources, tmp_path_factory):
+    """A run whose best checkpoint is a network of random weights."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    settings = config.Config(
+        width=0.03, vgg16_weights="random", input_size=40, validation_records=str(sources.path), seed=3
+    )
+    write_run(folder, settings, {"--validation_records": sources})
+    segmenter = build_segmenter(**segmenter_settings(settings))
+    manager = tf.train.CheckpointManager(tf.train.Checkpoint(segmenter=segmenter), str(folder / "best"), max_to_keep=1)
+    manager.save(checkpoint_number=7)
+    (folder / "best.json").write_text('{"step": 7, "validation_f1": 0.5}')
+    return folder
+
+
+def evaluation(folder, threshold):
+    """A finished evaluation, as far as an export reads it."""
+    lines = [
+        {"protocol": protocol, "metric": metric, "value": 0.4, "threshold": threshold if protocol == "paper" else None}
+        for protocol, metric in (("fixed-0.5", "f1"), ("paper", "f1"))
+    ]
+    summary = {"data_set": "held out", "data_fingerprint": "f", "method": "m", "postprocessing": "none"}
+    folder.mkdir()
+    (folder / "summary.json").write_text(json.dumps({**summary, "pictures": {"scored": 2}, "scores": lines}))
+    return str(folder)
+
+
+def facts(run_dir, **settings):
+    return export_facts.facts(run_dir, config.load(run_dir), str(run_dir / "best" / "ckpt-7"), "model", **settings)
+
+
+def test_an_export_says_where_it_comes_from(run_dir, sources, tmp_path):
+    found = facts(run_dir, scores=[evaluation(tmp_path / "e", 0.375)], licence="CC BY 4.0")
+    assert found["format"] == 1
+    assert (found["name"], found["run"], found["checkpoint"]) == ("model", "run", "best/ckpt-7")
+    assert found["licence"] == "CC BY 4.0"
+    assert found["scores"]["validation"] == {"step": 7, "validation_f1": 0.5}
+    assert found["scores"]["evaluations"][0]["data_set"] == "held out"
+    assert found["records"]["--validation_records"] == {"path": "sources", "fingerprint": sources.fingerprint}
+    assert found["config"]["width"] == 0.03
+    assert {"commit", "versions"} <= set(found)
+    assert str(sources.path.parent) not in json.dumps(found)
+
+
+def test_the_threshold_is_the_one_given_else_the_papers_else_half(run_dir, tmp_path):
+    without, with_one = evaluation(tmp_path / "a", None), evaluation(tmp_path / "b", 0.375)
+    assert facts(run_dir)["threshold"] == 0.5
+    assert facts(run_dir, scores=[without])["threshold"] == 0.5
+    assert facts(run_dir, scores=[without, with_one])["threshold"] == 0.375
+    assert facts(run_dir, scores=[with_one], threshold=0.0)["threshold"] == 0.0
+
+
+def test_scores_that_are_not_there_are_named(run_dir, tmp_path):
+    with pytest.raises(ConfigError, match=f"--scores={tmp_path}: no finished evaluation there"):
+        facts(run_dir, scores=[str(tmp_path)])
+
+
+@pytest.mark.parametrize("form", [onnx_model, tflite_model], ids=["onnx", "tflite"])
+def test_a_file_is_the_checkpoint(run_dir, tmp_path, capsys, form):
+    if form is onnx_model:
+        pytest.importorskip("onnxruntime")
+    suffix = "onnx" if form is onnx_model else "tflite"
+    output = tmp_path / f"model.{suffix}"
+    assert export.main(["export", f"--run_dir={run_dir}", f"--output={output}", f"--format={suffix}"]) == 0
+    assert "on 3 generated and 6 real pictures" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {output.name, f"{output.name}.json"}
+    assert json.loads((tmp_path / f"{output.name}.json").read_text())["checkpoint"] == "best/ckpt-7"
+    network, _, _ = export.load_run(run_dir, "best")
+    assert largest_difference(network, form.runner(output.read_bytes()), [tiny.tile(1)]) <= form.TOLERANCE
+
+
+def test_what_quantisation_costs_is_measured(run_dir, tmp_path, capsys):
+    output = tmp_path / "small.tflite"
+    arguments = [f"--run_dir={run_dir}", f"--output={output}", "--format=tflite", "--quantize=float16"]
+    assert export.main(["export", *arguments]) == 0
+    beside = json.loads((tmp_path / "small.tflite.json").read_text())
+    maps, (network, _, _) = tflite_model.runner(output.read_bytes()), export.load_run(run_dir, "best")
+    scored = export_pictures.scored_items(None, run_dir)
+    assert len(scored) == 7
+    assert beside["quantization"] == "float16"
+    assert beside["quantization_scores"]["float16"] == export_pictures.paper_scores(maps, scored, "")
+    assert beside["quantization_scores"]["network"] == export_pictures.paper_scores(network, scored, "")
+    assert f"float16: F1 {beside['quantization_scores']['float16']['f1']:.4f}" in capsys.readouterr().out
+
+
+def test_a_file_that_disagrees_is_not_written(run_dir, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tflite_model, "convert", lambda detector: b"model")
+    monkeypatch.setattr(
+        tflite_model, "runner", lambda model: lambda picture: {"probability": np.ones([*picture.shape[:2], 1])}
+    )
+    arguments = [f"--run_dir={run_dir}", f"--output={tmp_path / 'm.tflite'}", "--format=tflite"]
+    assert export.main(["export", *arguments]) == 1
+    assert "error: the exported model differs from the network by 0." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--output=model.pb", "--format=onnx"], "--output=model.pb: expected a file name that ends in .onnx"),
+        (["--output=model", "--quantize=int8"], "--quantize=int8 is for --format=tflite, not --format=saved_model"),
+        (["--output=m.tflite", "--format=tflite", "--pictures=none"], "--pictures=none: no pictures there"),
+        (
+            ["--output=m.tflite", "--format=tflite", "--quantize=int8", "--records=none"],
+            "--records=none: no such folder",
+        ),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_wrong_flags(run_dir, capsys, flags, message):
+    assert export.main(["export", f"--run_dir={run_dir}", *flags]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_pictures_are_the_folders_or_the_runs_or_none(run_dir, tmp_path):
+    Image.fromarray(tiny.tile(5)).save(tmp_path / "a.png")
+    (found,) = export_pictures.folder_pictures(str(tmp_path))
+    np.testing.assert_array_equal(found, tiny.tile(5))
+    np.testing.assert_array_equal(export_pictures.run_pictures(run_dir)[0], tiny.manipulated()[0].picture)
+    elsewhere = shutil.copytree(run_dir, tmp_path / "elsewhere")
+    facts = json.loads((elsewhere / "run.json").read_text())
+    facts["records"]["--validation_records"]["path"] = str(tmp_path / "gone")
+    (elsewhere / "run.json").write_text(json.dumps(facts))
+    assert export_pictures.run_pictures(elsewhere) == []
+
+
+def test_pictures_are_spread_evenly():
+    assert export_pictures.evenly(range(10), 4) == [0, 3, 6, 9]
+    assert export_pictures.evenly("abc", 8) == ["a", "b", "c"]
+    assert export_pictures.evenly([], 3) == []
