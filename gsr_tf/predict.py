@@ -52,7 +52,7 @@ def _define(values: flags.FlagValues) -> None:
         flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
 
     text("saved_model", "Folder that gsr_tf.export made; without it the model that is shipped.")
-    text("method", "Instead of a model, a classical detector: noi, noi-minmax or cfa; or a floor to compare with.")
+    text("method", "Instead of a model, noi, noi-minmax or cfa; or a floor to compare with, all-positive or random.")
     text("input", "A picture, a folder of them, a pattern in quotes, or -: one picture on standard input.")
     text("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
     text("output", "Folder for the answers; made if missing.", required=True)
