@@ -59,7 +59,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_float("threshold", None, "Of the mask; without it the model's own.", 0.0, 1.0, flag_values=values)
     flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)
     flags.DEFINE_float(
-        "max_megapixels", 128, "Larger pictures are refused: 1 GiB of memory goes about 30 megapixels far.",
+        "max_megapixels", 128, "Larger pictures are refused: 1 GiB of memory goes about 25 megapixels far.",
         lower_bound=0, flag_values=values,
     )  # fmt: skip
 

@@ -175,10 +175,11 @@ def decode_picture(data: bytes, name: str = "picture", *, orient: bool = True, m
     picture = _open(data, name, max_pixels)
     stored_format = picture.format or "unknown"
     try:
-        notes, orientation = _notes(picture), _orientation(picture)
-        oriented = ImageOps.exif_transpose(picture) if orient else picture
-        plain = _plain(picture, orient)
-        pixels = np.asarray(_to_8_bit(oriented).convert("RGB"))
+        notes, orientation, plain = _notes(picture), _orientation(picture), _plain(picture, orient)
+        if orient:
+            ImageOps.exif_transpose(picture, in_place=True)
+        picture = _to_8_bit(picture)
+        pixels = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except Exception as error:
         raise PictureError(f"{name}: truncated or damaged ({error})") from error
     return Raster(pixels, stored_format, plain, orientation, notes)
