@@ -21,6 +21,7 @@ from gsr_tf.comparators import methods
 from gsr_tf.data.pictures import encode_png
 from gsr_tf.inference import answering, inputs
 from gsr_tf.inference.answering import Answering
+from gsr_tf.inference.results import Results
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from tests.damage import damaged_pictures
 
@@ -181,11 +182,20 @@ def test_a_torn_last_line_is_taken_off(model, tmp_path):
         save(pictures / name)
     assert run(model, output, f"--input={pictures}") == 0
     journal = output / "results.jsonl"
-    journal.write_bytes(journal.read_bytes()[:-40])
+    journal.write_bytes(b'of another hand\n[1]\n{"name": "a"}\n' + journal.read_bytes()[:-40])
     first = modified(output)
     assert run(model, output, f"--input={pictures}") == 0
     assert set(records(output)) == {"a.png", "b.png"}
     assert {path.name for path, when in modified(output).items() if when != first[path]} == {"b_map.png"}
+
+
+def test_a_line_after_a_torn_one_is_whole(tmp_path):
+    record = {"name": "a", "file": "a.png", "path": "a.png", "settings": SETTINGS, "stamp": {}, "error": "none"}
+    Results(tmp_path).add(record)
+    with (tmp_path / "results.jsonl").open("ab") as file:
+        file.write(b'{"name": "b", "fi')
+    Results(tmp_path).add({**record, "name": "c"})
+    assert set(Results(tmp_path).records) == {"a", "c"}
 
 
 def test_results_of_other_pictures_stay(model, tmp_path):

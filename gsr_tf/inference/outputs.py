@@ -24,7 +24,7 @@ from gsr_tf.inference.segmentation import Segmentation
 
 MAP, MASK, OVERLAY, ARRAYS = "_map.png", "_mask.png", "_overlay.jpg", ".npz"
 LONGEST_JPEG = 65_500  # pixels; an overlay of a longer picture is smaller than it
-PREVIEW = 280  # pixels, the longer side of each half
+PREVIEW = 208  # pixels, the longer side of each half
 
 
 def stored(found: Segmentation, orientation: int) -> Segmentation:
@@ -58,7 +58,7 @@ def encode(raster: Raster, upright: Segmentation, found: Segmentation, *, npz: b
         np.savez_compressed(buffer, map=found.map, mask=found.mask, score=np.float32(found.score))
         files[ARRAYS] = buffer.getvalue()
     halves = [np.asarray(_within(pixels, PREVIEW)) for pixels in (raster.pixels, overlay)]
-    return files, _jpeg(Image.fromarray(np.hstack(halves)), quality=75)
+    return files, _jpeg(Image.fromarray(np.hstack(halves)), quality=70)
 
 
 def _within(pixels: np.ndarray, longest: int) -> Image.Image:

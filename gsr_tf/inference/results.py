@@ -6,6 +6,7 @@ picture, and results.csv says the same in columns.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -20,6 +21,7 @@ COLUMNS = (
     *("file", "score", "flagged", "regions", "boxes", "width", "height", "orientation", "format", "detector"),
     *("threshold", "read_seconds", "segment_seconds", "write_seconds", "warnings", "error", "path"),
 )
+ALWAYS = {"name", "file", "path", "settings", "stamp"}
 
 
 class Results:
@@ -83,11 +85,10 @@ def _read(journal: Path) -> dict[str, dict]:
         write_atomically(journal, whole)
     records = {}
     for line in whole.splitlines():
-        try:
+        with contextlib.suppress(ValueError):  # not a line of ours
             record = json.loads(line)
-            records[record["name"]] = record
-        except (ValueError, TypeError, KeyError):  # not a line of ours
-            continue
+            if isinstance(record, dict) and record.keys() >= ALWAYS:
+                records[record["name"]] = record
     return records
 
 
