@@ -18,6 +18,7 @@ from gsr_tf.data.records import RecordsError
 from gsr_tf.evaluation.errors import EvaluationError
 from gsr_tf.flag_help import describe
 from gsr_tf.inference.agreement import ExportError
+from gsr_tf.inference.inputs import InputError
 from gsr_tf.models.weights import WeightsError
 from gsr_tf.training.checkpoints import CheckpointError
 from gsr_tf.training.loop import NonFiniteLoss
@@ -32,6 +33,7 @@ USER_ERRORS = (
     EvaluationError,
     NonFiniteLoss,
     ExportError,
+    InputError,
     OSError,
     tf.errors.ResourceExhaustedError,
 )

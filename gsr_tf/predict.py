@@ -1,17 +1,29 @@
 r"""Where were these pictures manipulated?
 
-    python -m gsr_tf.predict --saved_model=models/gsr_net --input=photo.jpg --output=answers
+    python -m gsr_tf.predict --input=photo.jpg --output=answers
     python -m gsr_tf.predict --saved_model=models/gsr_net --input=folder --output=answers
-    python -m gsr_tf.predict --method=noi --input=photo.jpg --output=answers
+    python -m gsr_tf.predict --input='scans/**/*.tif' --output=answers
+    python -m gsr_tf.predict --list=names.txt --output=answers
+    cat photo.jpg | python -m gsr_tf.predict --input=- --output=answers
+    python -m gsr_tf.predict --method=noi --input=folder --output=answers
 
-Writes for each picture, under its own name: *_heatmap.png (probability of manipulation, 0-255), *_mask.png (above
---threshold), *_overlay.png (the picture with the heat map and the mask's outline). A file that is not a picture is
-named, counted and skipped; the exit code is then 3. Of a method whose map is no probability, the map is stretched to
-0..1 in each picture first.
+Writes for each picture, the folder tree kept: NAME_map.png (probability of manipulation, 16 bits), NAME_mask.png
+(above --threshold, dilated, small particles removed), NAME_overlay.jpg to look at, and with --npz NAME.npz (map,
+mask, score). For all of them: results.jsonl and results.csv (score of the picture, share of flagged pixels, boxes,
+seconds, warnings) and index.html, a page to look through.
+
+The network sees pictures upright, as EXIF's orientation says. Map, mask, npz and boxes are in the raster of the file,
+pixel by pixel; map and mask carry the same orientation, so that viewers turn them as they turn the picture. Overlays
+are upright. Of animated pictures the first frame is answered, transparency is ignored; warnings say so.
+
+The same command again answers what is new or has changed, and what other settings or another model answered. One
+command at a time may write to a folder. A file that cannot be answered is named, counted and skipped; the exit code
+is then 3. Of a method whose map is no probability, the map is stretched to 0..1 in each picture first.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -23,85 +35,110 @@ from absl import flags
 from tqdm import tqdm
 
 from gsr_tf import command
-from gsr_tf.comparators import methods
-from gsr_tf.comparators.method import Method
-from gsr_tf.config import ConfigError
-from gsr_tf.data.pictures import PICTURE_SUFFIXES, PictureError, encode_png, read_picture, write_atomically
-from gsr_tf.evaluation.errors import ScoreError
-from gsr_tf.inference.overlay import draw_overlay
+from gsr_tf.data.pictures import PictureError, write_atomically
+from gsr_tf.evaluation.errors import MethodError, ScoreError
+from gsr_tf.inference import contact_sheet, inputs, outputs
+from gsr_tf.inference.answering import Answering, Segment, preview, stamp
+from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.results import Results
+from gsr_tf.inference.segmentation import Segmentation, segmentation
 
 SOME_SKIPPED = 3
+SHEET = "index.html"
 
 
 def _define(values: flags.FlagValues) -> None:
-    flags.DEFINE_string("saved_model", None, "Folder that gsr_tf.export made.", flag_values=values)
-    flags.DEFINE_enum("method", None, methods.DETECTORS, "Instead of --saved_model.", flag_values=values)
-    flags.DEFINE_string("input", None, "A picture, or a folder of them.", required=True, flag_values=values)
-    flags.DEFINE_string("output", None, "Folder for the answers; made if missing.", required=True, flag_values=values)
-    flags.DEFINE_float("threshold", 0.5, "Of the mask.", 0.0, 1.0, flag_values=values)
+    def text(name: str, help_: str, **settings: object) -> None:
+        flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
+
+    text("saved_model", "Folder that gsr_tf.export made; without it the model that is shipped.")
+    text("method", "Instead of a model, noi, noi-minmax or cfa; or a floor to compare with, all-positive or random.")
+    text("input", "A picture, a folder of them, a pattern in quotes, or -: one picture on standard input.")
+    text("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
+    text("output", "Folder for the answers; made if missing.", required=True)
+    flags.DEFINE_float("threshold", None, "Of the mask; without it the model's own.", 0.0, 1.0, flag_values=values)
+    flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)
+    flags.DEFINE_float(
+        "max_megapixels", 128, "Larger pictures are refused: 1 GiB of memory goes about 25 megapixels far.",
+        lower_bound=0, flag_values=values,
+    )  # fmt: skip
 
 
 def _action(args: flags.FlagValues) -> int:
-    pictures = find_pictures(Path(args.input), Path(args.output))
-    method = methods.from_flags(args.saved_model, args.method)
+    output = Path(args.output)
+    sources = _sources(args, output)
+    segment, settings = _method(args) if args.method else _model(args)
+    results = Results(output)
+    todo = _todo(sources, results, settings, args.npz)
+    answering = Answering(segment, settings, output, npz=args.npz, max_pixels=round(args.max_megapixels * 1e6))
     skipped = 0
-    for path, name in tqdm(pictures, unit="picture"):
-        try:
-            picture = read_picture(path)
-            probability = _answer(method, picture, path)
-        except PictureError as error:
-            skipped += 1
-            tqdm.write(f"skipped {error}", file=sys.stderr)
-            continue
-        for suffix, pixels in answers(picture, probability, args.threshold).items():
-            write_atomically(Path(args.output) / f"{name}_{suffix}.png", encode_png(pixels))
-    print(f"{args.output}: {len(pictures) - skipped} of {len(pictures)} pictures answered, {skipped} skipped")
+    try:
+        for record in tqdm(answering.answer_all(todo), total=len(todo), unit="picture"):
+            results.add(record)
+            if "error" in record:
+                skipped += 1
+                tqdm.write(f"skipped {record['path']}: {record['error']}", file=sys.stderr)
+    except KeyboardInterrupt:
+        _finish(results)
+        raise
+    _finish(results)
+    earlier = f" ({len(sources) - len(todo)} of them earlier)" if len(todo) < len(sources) else ""
+    answered = f"{len(sources) - skipped} of {len(sources)} pictures answered{earlier}, {skipped} skipped"
+    print(f"{output}: {answered}; {output / SHEET} shows them")
     return SOME_SKIPPED if skipped else 0
 
 
-def _answer(method: Method, picture: np.ndarray, path: Path) -> np.ndarray:
-    try:
-        return method.stretched(picture)
-    except ScoreError as error:
-        raise PictureError(f"{path}: {error}") from error
+def _sources(args: flags.FlagValues, output: Path) -> list[inputs.Source]:
+    if (args.input is None) == (args.list is None):
+        raise inputs.InputError("give one of --input=PICTURES and --list=FILE")
+    return inputs.from_list(args.list) if args.list else inputs.find(args.input, output)
 
 
-def find_pictures(source: Path, output: Path) -> list[tuple[Path, str]]:
-    """(file, name of its answers) of one picture, or of all below a folder; ConfigError when there are none.
-
-    Names keep the folder tree, and the file's suffix where two pictures would share a name. What lies in `output`,
-    earlier answers, is left out.
-    """
-    if source.is_file():
-        return [(source, source.stem)]
-    if not source.is_dir():
-        raise ConfigError(f"--input={source}: no such file or folder")
-    files = sorted(
-        path
-        for path in source.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES and output.resolve() not in path.resolve().parents
-    )
-    if not files:
-        raise ConfigError(f"--input={source}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
-    names = [str(path.relative_to(source).with_suffix("")) for path in files]
-    count = Counter(names)
-    return [(path, name if count[name] == 1 else str(path.relative_to(source))) for path, name in zip(files, names)]
+def _model(args: flags.FlagValues) -> tuple[Segment, dict]:
+    detector = Detector.load(args.saved_model)
+    threshold = detector.threshold if args.threshold is None else args.threshold
+    settings = {"detector": detector.name, "fingerprint": detector.fingerprint, "threshold": threshold}
+    return functools.partial(detector.segment, threshold=threshold), settings
 
 
-def answers(picture: np.ndarray, probability: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
-    """What is written for a picture: uint8 images by suffix.
+def _method(args: flags.FlagValues) -> tuple[Segment, dict]:
+    from gsr_tf.comparators import methods  # models do without what they import
 
-    Args:
-        picture: [h, w, 3] uint8.
-        probability: [h, w] float32.
-        threshold: above it the mask is 255.
-    """
-    mask = probability > threshold
-    return {
-        "heatmap": np.rint(255 * probability).astype(np.uint8),
-        "mask": np.where(mask, 255, 0).astype(np.uint8),
-        "overlay": draw_overlay(picture, probability, mask),
-    }
+    if args.saved_model:
+        raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither")
+    if args.method not in methods.DETECTORS:
+        raise MethodError(f"--method={args.method}: no such method; choose from {', '.join(methods.DETECTORS)}")
+    method = methods.choose(args.method)
+    threshold = 0.5 if args.threshold is None else args.threshold
+
+    def segment(picture: np.ndarray) -> Segmentation:
+        try:
+            return segmentation(method.stretched(picture), threshold=threshold)
+        except ScoreError as error:
+            raise PictureError(str(error)) from error
+
+    return segment, {"detector": method.name, "threshold": threshold}
+
+
+def _todo(sources: Sequence[inputs.Source], results: Results, settings: dict, npz: bool) -> list[inputs.Source]:
+    """The pictures to answer; says on standard error why any is answered again."""
+    endings = [outputs.MAP, outputs.MASK, outputs.OVERLAY, *([outputs.ARRAYS] if npz else [])]
+    why = {source: results.why_not_done(source.name, settings, stamp(source), endings) for source in sources}
+    for reason, count in Counter(why.values()).items():
+        if reason not in ("", "new"):
+            print(f"{count} of {len(sources)} pictures: {reason}; answering again", file=sys.stderr)
+    return [source for source, reason in why.items() if reason or source.path is None]
+
+
+def _finish(results: Results) -> None:
+    """Puts results in order and writes the page."""
+
+    def small(name: str) -> Optional[bytes]:
+        path = preview(results.folder, name)
+        return path.read_bytes() if path.is_file() else None
+
+    page = "".join(contact_sheet.page(results.finish(), small))
+    write_atomically(results.folder / SHEET, page.encode("utf-8", "replace"))
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from gsr_tf import build, config, export, predict, train
+from gsr_tf.inference import answering
 from gsr_tf.run_dir import write_run
 from tests import tiny
 
@@ -102,28 +103,12 @@ def test_models_that_cannot_predict(another_model, tmp_path, capsys):
         assert re.search(f"error: --saved_model={folder}: .*{message}", capsys.readouterr().err)
 
 
-def test_nothing_to_predict(tmp_path):
-    with pytest.raises(config.ConfigError, match=f"--input={tmp_path}/none: no such file or folder"):
-        predict.find_pictures(tmp_path / "none", tmp_path / "out")
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(config.ConfigError, match=f"--input={tmp_path}: no pictures there .*png"):
-        predict.find_pictures(tmp_path, tmp_path / "out")
-
-
-def test_pictures_that_share_a_name_keep_their_suffix(tmp_path):
-    for name in ("a.jpg", "a.PNG", "b.png", "deep/b.png", "out/earlier.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    found = {str(path.relative_to(tmp_path)): name for path, name in predict.find_pictures(tmp_path, tmp_path / "out")}
-    assert found == {"a.jpg": "a.jpg", "a.PNG": "a.PNG", "b.png": "b", "deep/b.png": "deep/b"}
-
-
 def test_a_full_disk_while_predicting_ends_with_a_message(tmp_path, monkeypatch, capsys):
     def full(path, data):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(predict, "write_atomically", full)
+    monkeypatch.setattr(answering, "write_atomically", full)
     (tmp_path / "a.png").write_bytes(tf.io.encode_png(tiny.tile(0)).numpy())
     arguments = ["--method=all-positive", f"--input={tmp_path}", f"--output={tmp_path / 'out'}"]
     assert predict.main(["predict", *arguments]) == 1
-    assert f"No space left on device: '{tmp_path}/out/a_heatmap.png'" in capsys.readouterr().err
+    assert f"No space left on device: '{tmp_path}/out/a_map.png'" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from gsr_tf import build, config, evaluate, export, predict, train
 from gsr_tf.build import segmenter_settings
 from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.data.pictures import read_picture
+from gsr_tf.inference.detector import Detector
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.training.checkpoints import restore_segmenter
@@ -207,19 +208,17 @@ def answered(exported, tmp_path_factory):
 def test_every_picture_is_answered_in_its_size(answered):
     pictures, answers, _ = answered
     sizes = {"rgb": (48, 64), "deep/grey": (48, 64), "rgba": (48, 64), "dot": (1, 1)}
-    kinds = {"heatmap": (), "mask": (), "overlay": (3,)}
-    expected = {f"{name}_{kind}.png": (*size, *end) for name, size in sizes.items() for kind, end in kinds.items()}
-    found = {str(path): np.asarray(Image.open(answers / path)) for path in files(answers)}
-    assert {path: picture.shape for path, picture in found.items()} == expected
-    np.testing.assert_array_equal(found["rgb_mask.png"], np.where(found["rgb_heatmap.png"] > 127, 255, 0))
+    kinds = {"map.png": (), "mask.png": (), "overlay.jpg": (3,)}
+    expected = {f"{name}_{kind}": (*size, *end) for name, size in sizes.items() for kind, end in kinds.items()}
+    named = [path for path in files(answers) if path.parts[0] != ".previews" and path.suffix in (".png", ".jpg")]
+    assert {str(path): np.asarray(Image.open(answers / path)).shape for path in named} == expected
 
 
 def test_answers_are_the_models(answered, exported):
     pictures, answers, _ = answered
-    probability = tf.saved_model.load(str(exported))(read_picture(pictures / "rgb.png"))["probability"]
-    np.testing.assert_array_equal(
-        np.asarray(Image.open(answers / "rgb_heatmap.png")), np.rint(255 * probability[..., 0])
-    )
+    found = Detector.load(exported).segment(pictures / "rgb.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(answers / "rgb_map.png")), np.rint(65535 * found.map))
+    np.testing.assert_array_equal(np.asarray(Image.open(answers / "rgb_mask.png")), 255 * found.mask)
 
 
 def test_bad_pictures_are_named_counted_and_skipped(answered, exported, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +11,6 @@ import tensorflow as tf
 
 from gsr_tf.comparators.method import Method
 from gsr_tf.inference import saved_model
-
-
-def fingerprint(path: Path) -> str:
-    """Of the graph and the weights: sixteen hexadecimal digits."""
-    digest = hashlib.sha256()
-    for file in [path / "saved_model.pb", *sorted((path / "variables").glob("*"))]:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:16]
 
 
 def load_maps(path: str | os.PathLike, flag: str = "--saved_model") -> Callable[[np.ndarray], dict[str, np.ndarray]]:
@@ -45,5 +34,5 @@ def load(path: str | os.PathLike, flag: str = "--saved_model") -> Method:
         name=Path(path).name,
         score=lambda picture: maps(picture)["probability"],
         probabilities=True,
-        fingerprint=fingerprint(Path(path)),
+        fingerprint=saved_model.fingerprint(path),
     )

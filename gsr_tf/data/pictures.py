@@ -1,13 +1,16 @@
 """Picture and mask files as people have them, to 8-bit arrays.
 
-Any file that Pillow opens: 16-bit, palette, greyscale, CMYK, alpha and animated ones (the first frame),
-EXIF orientation honoured. One exception type, `PictureError`, names the file and says what is wrong.
+Any file that Pillow opens: 16-bit, palette, greyscale, CMYK, alpha and animated ones (the first frame), HEIC where
+pillow-heif is installed, EXIF orientation honoured. One exception type, `PictureError`, names the file and says what
+is wrong.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +19,13 @@ from PIL import Image, ImageOps
 
 # A picture's size is checked against `max_pixels` below, before its pixels are decoded.
 Image.MAX_IMAGE_PIXELS = None
+# Of damaged metadata in a picture that can be read; nobody could tell which picture is meant.
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 MAX_PIXELS = 256_000_000  # about 16,000 x 16,000; 0.75 GiB decoded
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".heic", ".heif")
+ORIENTATION = 0x0112  # EXIF's tag
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 class PictureError(ValueError):
@@ -33,11 +40,16 @@ class Raster(NamedTuple):
         format: Pillow's name of the file format, e.g. "JPEG".
         plain: True when decoding the file's own bytes with TensorFlow gives `pixels` (8-bit grey or RGB,
             JPEG or PNG, no alpha, no orientation to apply).
+        orientation: EXIF's, 1 to 8, of the stored pixels (`gsr_tf.data.orientation` undoes it).
+        notes: what the file has and `pixels` has not, or what the file never had, in words: further frames, bits
+            beyond eight, inks, transparency, colours.
     """
 
     pixels: np.ndarray
     format: str
     plain: bool
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
 
 
 class Probe(NamedTuple):
@@ -60,12 +72,27 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
     return picture
 
 
+@functools.lru_cache(None)
+def _register_heic() -> bool:
+    """Teaches Pillow to open HEIC; False where pillow-heif is not installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
 def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
     if not data:
         raise PictureError(f"{name}: the file is empty")
+    heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS
+    can_open_heic = heic and _register_heic()
     try:
         picture = Image.open(io.BytesIO(data))
     except Image.UnidentifiedImageError as error:
+        if heic and not can_open_heic:
+            raise PictureError(f"{name}: HEIC needs pillow-heif: pip install 'gsr_tf[heic]'") from error
         raise PictureError(f"{name}: not a picture that Pillow can read") from error
     except Exception as error:  # damaged headers raise nearly anything
         raise PictureError(f"{name}: damaged header ({error})") from error
@@ -76,7 +103,31 @@ def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
 
 
 def _orientation(picture: Image.Image) -> int:
-    return picture.getexif().get(0x0112, 1)
+    value = picture.getexif().get(ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
+
+
+def _frames(picture: Image.Image) -> int:
+    if picture.format == "MPO":  # a preview or a depth map behind the photograph
+        return 1
+    try:
+        return getattr(picture, "n_frames", 1)
+    except Exception:  # a damaged later frame is not looked at
+        return 1
+
+
+def _notes(picture: Image.Image) -> tuple[str, ...]:
+    mode, frames = picture.mode, _frames(picture)
+    deep = mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in picture.tile)
+    found = {
+        f"the first of {frames} frames": frames > 1,
+        "more than 8 bits a channel, reduced to 8": deep,
+        "CMYK, converted to RGB without a colour profile": mode == "CMYK",
+        "transparency ignored": mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info,
+        "a palette of at most 256 colours": mode in ("P", "PA"),
+        "greyscale": mode in ("1", "L", "LA", "La", "F") or mode.startswith("I"),
+    }
+    return tuple(note for note, holds in found.items() if holds)
 
 
 def _plain(picture: Image.Image, orient: bool) -> bool:
@@ -93,6 +144,8 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
     picture = _open(data, name, max_pixels)
     try:
         plain = _plain(picture, orient=True)
+        if picture.format == "TIFF":
+            picture.load()  # which turns a TIFF upright, and forgets its orientation
         width, height = picture.size
         if _orientation(picture) >= 5:  # a quarter turn
             width, height = height, width
@@ -122,12 +175,20 @@ def decode_picture(data: bytes, name: str = "picture", *, orient: bool = True, m
     picture = _open(data, name, max_pixels)
     stored_format = picture.format or "unknown"
     try:
-        oriented = ImageOps.exif_transpose(picture) if orient else picture
-        plain = _plain(picture, orient)
-        pixels = np.asarray(_to_8_bit(oriented).convert("RGB"))
+        notes, orientation, plain = _notes(picture), _orientation(picture), _plain(picture, orient)
+        if orient:
+            ImageOps.exif_transpose(picture, in_place=True)
+        picture = _to_8_bit(picture)
+        pixels = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except Exception as error:
         raise PictureError(f"{name}: truncated or damaged ({error})") from error
-    return Raster(pixels, stored_format, plain)
+    return Raster(pixels, stored_format, plain, orientation, notes)
+
+
+def pixel_count(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIXELS) -> int:
+    """Width times height by the file's header, nothing decoded; arguments and errors as `decode_picture`."""
+    width, height = _open(data, name, max_pixels).size
+    return width * height
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
@@ -143,10 +204,13 @@ def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> np
     return decode_picture(read_bytes(path), str(path), max_pixels=max_pixels).pixels
 
 
-def encode_png(pixels: np.ndarray) -> bytes:
-    """PNG bytes of a [h, w] or [h, w, 3] uint8 array (RGB)."""
+def encode_png(pixels: np.ndarray, orientation: int = 1) -> bytes:
+    """PNG bytes of a [h, w] or [h, w, 3] (RGB) uint8, or a [h, w] uint16 array, with an EXIF orientation."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
+    exif = Image.Exif()
+    if orientation != 1:
+        exif[ORIENTATION] = orientation
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3, exif=exif)
     return buffer.getvalue()
 
 

@@ -33,11 +33,14 @@ class Detector:
     Attributes:
         name: of the model.
         metadata: what the export wrote down: configuration, data, scores.
+        fingerprint: of graph and weights, hexadecimal digits; another one: other answers.
         threshold: the default of `segment`.
     """
 
-    def __init__(self, module: Callable[[tf.Tensor], dict[str, tf.Tensor]], *, name: str, metadata: dict):
-        self._module, self.name, self.metadata = module, name, metadata
+    def __init__(
+        self, module: Callable[[tf.Tensor], dict[str, tf.Tensor]], *, name: str, metadata: dict, fingerprint: str = ""
+    ):
+        self._module, self.name, self.metadata, self.fingerprint = module, name, metadata, fingerprint
         self.threshold = float(metadata.get("threshold", 0.5))
 
     @classmethod
@@ -54,7 +57,12 @@ class Detector:
                 "training run (python -m gsr_tf.train), or make demo for a small one in demo/model"
             )
         module = saved_model.load(path, flag)
-        return cls(module, name=Path(path).resolve().name, metadata=saved_model.read_metadata(path))
+        return cls(
+            module,
+            name=Path(path).resolve().name,
+            metadata=saved_model.read_metadata(path),
+            fingerprint=saved_model.fingerprint(path),
+        )
 
     def maps(self, picture: np.ndarray) -> Maps:
         """{"probability": [h, w] float32, and with a boundary branch "boundary"} of [h, w, 3] uint8 RGB."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
-OUTLINE = (255, 255, 255)
+OUTLINE, SHADOW = (255, 255, 255), (0, 0, 0)
+BAND = 256  # rows
+STRONGEST = 0.75  # of the colour, where the probability is 1
 
 
 def draw_overlay(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -19,10 +23,23 @@ def draw_overlay(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray)
     Returns:
         [h, w, 3] uint8 RGB.
     """
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    heat = cv2.applyColorMap(np.rint(255 * probability).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    cover = 0.75 * probability[..., np.newaxis]
-    overlay = np.rint((1 - cover) * grey + cover * cv2.cvtColor(heat, cv2.COLOR_BGR2RGB)).astype(np.uint8)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    level = cv2.convertScaleAbs(probability, alpha=255)
+    overlay = np.empty_like(picture)
+    for top in range(0, len(picture), BAND):
+        band = slice(top, top + BAND)
+        overlay[band] = _blends()[level[band], grey[band]]  # whose indices take 16 bytes a pixel: not all at once
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(picture.shape[:2]) / 400))
-    return cv2.drawContours(overlay, contours, -1, OUTLINE, thickness)
+    for colour, width in ((SHADOW, 3 * thickness), (OUTLINE, thickness)):  # seen on dark and on light
+        cv2.drawContours(overlay, contours, -1, colour, width)
+    return overlay
+
+
+@functools.lru_cache(None)
+def _blends() -> np.ndarray:
+    """[256 probabilities, 256 greys, 3] uint8 RGB: the heat's colour over the grey, the stronger the more probable."""
+    heat = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    grey = np.arange(256)[np.newaxis, :, np.newaxis]
+    cover = STRONGEST * np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
+    return np.rint((1 - cover) * grey + cover * heat).astype(np.uint8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from skimage.morphology import area_opening
 
 # The paper gives no numbers: 5 is its code's boundary kernel, 64 pixels are an 8x8 block.
 DILATION = 5
@@ -26,6 +25,8 @@ def paper(scores: np.ndarray) -> np.ndarray:
         [h, w] float64: at every threshold k / 256 the mask, dilated by 5x5, without components (8-connected) of
         fewer than 64 pixels.
     """
+    from skimage.morphology import area_opening  # a second to import; predicting does without
+
     # Strictly above k / 256 must stay so: a score exactly on a level belongs to the level below.
     levels = np.clip(np.ceil(scores * LEVELS), 0, LEVELS).astype(np.uint16)
     dilated = cv2.dilate(levels, np.ones((DILATION, DILATION), np.uint8))

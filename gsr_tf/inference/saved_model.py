@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -79,3 +80,13 @@ def read_metadata(path: str | Path) -> dict:
         return json.loads((Path(path) / METADATA).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+
+
+def fingerprint(path: str | Path) -> str:
+    """Of the graph and the weights: sixteen hexadecimal digits."""
+    digest = hashlib.sha256()
+    for file in [Path(path) / "saved_model.pb", *sorted((Path(path) / "variables").glob("*"))]:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]

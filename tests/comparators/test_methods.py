@@ -70,7 +70,9 @@ def test_a_classical_method_answers_on_any_picture(tmp_path, capsys):
     (tmp_path / "in" / "tiny.png").write_bytes(encode_png(np.zeros((9, 9, 3), np.uint8)))
     arguments = ["predict", "--method=cfa", f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}"]
     assert predict.main(arguments) == predict.SOME_SKIPPED
-    assert read_picture(tmp_path / "out" / "cup_heatmap.png").shape == (64, 80, 3)
+    assert read_picture(tmp_path / "out" / "cup_map.png").shape == (64, 80, 3)
     assert "9x9 pixels; cfa needs at least 16" in capsys.readouterr().err
-    assert predict.main(arguments[:1] + arguments[2:]) == 1
+    assert predict.main([*arguments, "--saved_model=model"]) == 1
     assert "--saved_model=DIR and --method=NAME" in capsys.readouterr().err
+    assert predict.main([*arguments, "--method=ground-truth-box"]) == 1
+    assert "--method=ground-truth-box: no such method; choose from noi" in capsys.readouterr().err

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture, read_picture, write_atomically
+from gsr_tf.data import pictures
+from gsr_tf.data.orientation import to_stored
+from gsr_tf.data.pictures import (
+    PictureError,
+    decode_picture,
+    pixel_count,
+    probe_picture,
+    read_picture,
+    write_atomically,
+)
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 GREY = RGB[..., 0]
@@ -90,6 +99,74 @@ def test_exif_orientation_is_applied(orientation, turn):
     np.testing.assert_array_equal(shown.pixels, np.rot90(stored.pixels, turn))
     assert (stored.plain, shown.plain) == (True, False)
     assert probe_picture(data) == (*shown.pixels.shape[:2], False)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_", ["PNG", "TIFF"])
+def test_every_orientation_can_be_undone(format_, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(RGB, format_, exif=exif)
+    raster = decode_picture(data)
+    assert raster.orientation == orientation
+    assert raster.pixels.shape == ((9, 6, 3) if orientation >= 5 else (6, 9, 3))
+    assert probe_picture(data)[:2] == raster.pixels.shape[:2]
+    np.testing.assert_array_equal(to_stored(raster.pixels, orientation), RGB)
+
+
+@pytest.mark.parametrize("value", [0, 9, 60000])
+def test_an_orientation_that_does_not_exist_is_none(value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    raster = decode_picture(encoded(RGB, exif=exif))
+    assert raster.orientation == 1
+    np.testing.assert_array_equal(raster.pixels, RGB)
+
+
+@pytest.mark.parametrize(
+    ("name", "notes"),
+    {
+        "rgb": [],
+        "grey": ["greyscale"],
+        "alpha": ["transparency ignored"],
+        "palette": ["a palette of at most 256 colours"],
+        "bilevel": ["greyscale"],
+        "grey16": ["more than 8 bits a channel, reduced to 8", "greyscale"],
+        "float": ["more than 8 bits a channel, reduced to 8", "greyscale"],
+        "gif": ["the first of 2 frames", "a palette of at most 256 colours"],
+    }.items(),
+)
+def test_what_is_lost_is_noted(name, notes):
+    assert list(decode_picture(FILES[name][0]).notes) == notes
+
+
+def test_notes_of_deep_colour_and_of_ink():
+    deep = cv2.imencode(".png", RGB.astype(np.uint16) * 257)[1].tobytes()
+    assert decode_picture(deep).notes == ("more than 8 bits a channel, reduced to 8",)
+    ink = encoded(np.zeros((8, 8, 4), np.uint8), "JPEG", "CMYK")
+    assert decode_picture(ink).notes == ("CMYK, converted to RGB without a colour profile",)
+
+
+def test_heic(monkeypatch):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC needs pillow-heif")
+    buffer = io.BytesIO()
+    picture = np.full((64, 96, 3), (200, 60, 30), np.uint8)
+    pillow_heif.from_pillow(Image.fromarray(picture)).save(buffer, quality=90)
+    raster = decode_picture(buffer.getvalue())
+    assert raster.format == "HEIF"
+    np.testing.assert_allclose(raster.pixels, picture, atol=8)
+
+
+def test_heic_without_its_library_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(pictures, "_register_heic", lambda: False)
+    with pytest.raises(PictureError, match=r"photo.heic: HEIC needs pillow-heif: pip install 'gsr_tf\[heic\]'"):
+        decode_picture(b"\0\0\0\x18ftypheic" + bytes(8), "photo.heic")
+
+
+def test_a_header_tells_the_size():
+    assert pixel_count(encoded(RGB)) == 54
+    with pytest.raises(PictureError, match="photo.jpg: 9x6 pixels, more than the limit of 50"):
+        pixel_count(encoded(RGB), "photo.jpg", max_pixels=50)
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ def test_an_exported_detector_is_a_method(tmp_path):
     import tensorflow as tf
 
     from gsr_tf.comparators import saved_model
+    from gsr_tf.inference.saved_model import fingerprint
 
     class Detector(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
@@ -220,7 +221,7 @@ def test_an_exported_detector_is_a_method(tmp_path):
     picture, mask = sample(0)
     np.testing.assert_allclose(method(picture, mask), BRIGHTNESS.score(picture), atol=1e-6)
     assert method.name == "detector" and method.probabilities
-    assert method.fingerprint == saved_model.fingerprint(tmp_path / "detector") and len(method.fingerprint) == 16
+    assert method.fingerprint == fingerprint(tmp_path / "detector") and len(method.fingerprint) == 16
 
 
 def test_masks_are_cut_in_the_middle():

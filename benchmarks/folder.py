@@ -1,0 +1,110 @@
+"""How busy a folder keeps the machine; prints one JSON object.
+
+    python -m benchmarks.folder --pictures=30
+
+A network of full width with random weights answers pictures of 12 megapixels, JPEG, in its own process, as a user's
+command would. `busy_share` is its processor time over the wall-clock time of all cores, from the first picture begun
+to the last one written: 1 is all cores busy all the time. `seconds_to_first_answer` counts from the start of the
+process; `overhead` is what a folder costs beside the network alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from absl import app, flags
+
+from gsr_tf.inference import saved_model
+from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.segmenter import build_segmenter
+
+PICTURES = flags.DEFINE_integer("pictures", 30, "How many pictures.", lower_bound=3)
+HEIGHT = flags.DEFINE_integer("height", 3000, "Of the pictures; they are a third wider.", lower_bound=3)
+WIDTH = flags.DEFINE_float("width", 1.0, "Of the network, as in gsr_tf.train.")
+
+# Runs in the child: the command itself, with the clocks read when the first answer and the last one are there.
+CHILD = """
+import json, os, sys, time
+from gsr_tf import predict
+from gsr_tf.inference.answering import Answering
+clocks = []
+def timed(self, sources, answer_all=Answering.answer_all):
+    clocks.append((time.time(), time.process_time()))
+    for record in answer_all(self, sources):
+        clocks.append((time.time(), time.process_time()))
+        yield record
+Answering.answer_all = timed
+code = predict.main(sys.argv[1:])
+with open(os.path.join("{folder}", "clocks.json"), "w") as file:
+    json.dump(clocks, file)
+sys.exit(code)
+"""
+
+
+def write_pictures(folder: Path) -> None:
+    """Smooth colours with a camera's noise, as JPEG."""
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    size = (HEIGHT.value * 4 // 3, HEIGHT.value)
+    for number in range(PICTURES.value):
+        smooth = cv2.resize(random.integers(0, 200, (12, 16, 3), np.uint8), size, interpolation=cv2.INTER_CUBIC)
+        noisy = cv2.add(smooth, random.integers(0, 16, smooth.shape, np.uint8))
+        cv2.imwrite(str(folder / f"{number}.jpg"), noisy, [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+
+def network_alone(model: Path) -> float:
+    """Seconds a picture of the SavedModel itself: the best of three."""
+    module = saved_model.load(model)
+    picture = np.zeros((HEIGHT.value, HEIGHT.value * 4 // 3, 3), np.uint8)
+    module(picture)
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        module(picture)["probability"].numpy()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def measure(folder: Path) -> dict:
+    """Everything, in one temporary folder."""
+    model, pictures = folder / "model", folder / "pictures"
+    saved_model.save(DetectorModule(build_segmenter(width=WIDTH.value)), model, {})
+    write_pictures(pictures)
+    command = [sys.executable, "-c", CHILD.format(folder=folder), "predict"]
+    started = time.time()
+    subprocess.run(
+        [*command, f"--saved_model={model}", f"--input={pictures}", f"--output={folder / 'answers'}"], check=True
+    )
+    (begin, begin_cpu), (first, _), *_, (end, end_cpu) = json.loads((folder / "clocks.json").read_text())
+    each = (end - begin) / PICTURES.value
+    alone = network_alone(model)
+    return {
+        "pictures": PICTURES.value,
+        "megapixels": round(HEIGHT.value**2 * 4 / 3 / 1e6, 1),
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "busy_share": round((end_cpu - begin_cpu) / (end - begin) / os.cpu_count(), 3),
+        "seconds_to_first_answer": round(first - started, 2),
+        "seconds_a_picture": round(each, 3),
+        "network_alone_seconds_a_picture": round(alone, 3),
+        "overhead": round(each / alone - 1, 3),
+    }
+
+
+def main(argv: list[str]) -> None:
+    """The command line."""
+    del argv
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(Path(folder)), indent=1))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,28 @@
+"""From the way a picture is looked at back to the way its file stores it: EXIF's orientation, undone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def to_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns and mirrors an array into the raster of the file.
+
+    Args:
+        upright: [h, w, ...], laid out as viewers show the picture.
+        orientation: the file's, 1 to 8; 5 to 8 exchange height and width.
+
+    Returns:
+        [h, w, ...] or [w, h, ...]: pixel by pixel over the file's own pixels.
+    """
+    stored = {
+        1: lambda x: x,
+        2: np.fliplr,
+        3: lambda x: np.rot90(x, 2),
+        4: np.flipud,
+        5: lambda x: np.swapaxes(x, 0, 1),
+        6: np.rot90,
+        7: lambda x: np.swapaxes(np.rot90(x, 2), 0, 1),
+        8: lambda x: np.rot90(x, -1),
+    }[orientation](upright)
+    return np.ascontiguousarray(stored)

@@ -1,0 +1,107 @@
+"""What is known of the pictures answered into one folder: results.jsonl, results.csv and what need not be done again.
+
+results.jsonl grows by one line a picture, the moment its files are there. At the end it is put in order, one line a
+picture, and results.csv says the same in columns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from gsr_tf.data.pictures import write_atomically
+
+JOURNAL, TABLE = "results.jsonl", "results.csv"
+COLUMNS = (
+    *("file", "score", "flagged", "regions", "boxes", "width", "height", "orientation", "format", "detector"),
+    *("threshold", "read_seconds", "segment_seconds", "write_seconds", "warnings", "error", "path"),
+)
+ALWAYS = {"name", "file", "path", "settings", "stamp"}
+
+
+class Results:
+    """The records of one output folder, by name of the answer.
+
+    A record is a dict that JSON can hold; `answering.answer` says what is in it.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._journal = folder / JOURNAL
+        self.records = _read(self._journal)
+
+    def why_not_done(self, name: str, settings: Mapping, stamp: Mapping, endings: Collection[str]) -> str:
+        """Why a picture is to be answered; "" when there is an answer that holds.
+
+        Args:
+            name: of the answer.
+            settings: what the answer depends on besides the picture.
+            stamp: what tells one state of the picture's file from another.
+            endings: of the files that an answer has.
+        """
+        record = self.records.get(name)
+        if record is None or "error" in record:
+            return "new"
+        if record["settings"] != settings:
+            return "answered with other settings"
+        if record["stamp"] != stamp:
+            return "changed since it was answered"
+        missing = any(not (self.folder / f"{name}{ending}").is_file() for ending in endings)
+        return "some of its files missing" if missing else ""
+
+    def add(self, record: dict) -> None:
+        """Puts down one record for good: its line is on disk, whole, when this returns."""
+        self.records[record["name"]] = record
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._journal.open("ab") as file:
+            file.write(_line(record))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def finish(self) -> list[dict]:
+        """Writes journal and table in the order of names, and returns the records in it."""
+        records = [record for _, record in sorted(self.records.items())]
+        write_atomically(self._journal, b"".join(map(_line, records)))
+        write_atomically(self.folder / TABLE, _table(records))
+        return records
+
+
+def _line(record: dict) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+def _read(journal: Path) -> dict[str, dict]:
+    """The last record of each name; a torn last line, of a machine that went down, is taken off the file."""
+    if not journal.is_file():
+        return {}
+    data = journal.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if whole != data:
+        write_atomically(journal, whole)
+    records = {}
+    for line in whole.splitlines():
+        with contextlib.suppress(ValueError):  # not a line of ours
+            record = json.loads(line)
+            if isinstance(record, dict) and record.keys() >= ALWAYS:
+                records[record["name"]] = record
+    return records
+
+
+def _table(records: list[dict]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        columns = {**record, "detector": record["settings"]["detector"], "threshold": record["settings"]["threshold"]}
+        if "error" not in record:
+            columns["regions"] = len(record["boxes"])
+            columns["boxes"] = "; ".join(" ".join(map(str, box)) for box in record["boxes"])
+            columns["warnings"] = "; ".join(record["warnings"])
+            columns |= {f"{stage}_seconds": seconds for stage, seconds in record["seconds"].items()}
+        writer.writerow(columns)
+    return text.getvalue().encode("utf-8", "surrogateescape")  # a file's name may be any bytes

@@ -1,0 +1,404 @@
+"""The predict command on pictures whose right answer is known: a stand-in detector takes red for the probability."""
+
+import ast
+import csv
+import io
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from gsr_tf import predict
+from gsr_tf.comparators import methods
+from gsr_tf.data.pictures import encode_png
+from gsr_tf.inference import answering, inputs
+from gsr_tf.inference.answering import Answering
+from gsr_tf.inference.results import Results
+from gsr_tf.inference.segmentation import Segmentation, segmentation
+from tests.damage import damaged_pictures
+
+ROOT = Path(predict.__file__).parents[1]
+SETTINGS = {"detector": "red", "threshold": 0.5}
+
+
+class Red(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+    def __call__(self, picture):
+        return {"probability": tf.cast(picture[..., :1], tf.float32) / 255.0}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "red"
+    module = Red()
+    tf.saved_model.save(module, str(folder), signatures=module.__call__)
+    return folder
+
+
+def picture(seed=0, shape=(40, 60)):
+    """Dark noise, and a red rectangle of 12 x 20 pixels at top 4, left 30."""
+    pixels = np.random.default_rng(seed).integers(0, 100, (*shape, 3), dtype=np.uint8)
+    pixels[4:16, 30:50, 0] = 230
+    return pixels
+
+
+def save(path, pixels=None, **settings):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture() if pixels is None else pixels).save(path, **settings)
+    return path
+
+
+def run(model, output, *more):
+    return predict.main(["predict", f"--saved_model={model}", f"--output={output}", *more])
+
+
+def records(output):
+    """{file: record}, one line each."""
+    lines = [json.loads(line) for line in (output / "results.jsonl").read_text().splitlines()]
+    assert len({line["file"] for line in lines}) == len(lines)
+    return {line["file"]: line for line in lines}
+
+
+def modified(output):
+    return {path: path.stat().st_mtime_ns for path in output.rglob("*_map.png")}
+
+
+def test_what_is_written_for_a_picture(model, tmp_path):
+    save(tmp_path / "in" / "deep" / "a.png")
+    assert run(model, tmp_path / "out", f"--input={tmp_path / 'in'}", "--npz") == 0
+    found = segmentation(np.float32(picture()[..., 0] / 255))
+    answer = tmp_path / "out" / "deep"
+    np.testing.assert_array_equal(np.asarray(Image.open(answer / "a_map.png")), picture()[..., 0] * np.uint16(257))
+    np.testing.assert_array_equal(np.asarray(Image.open(answer / "a_mask.png")), found.mask * np.uint8(255))
+    assert Image.open(answer / "a_overlay.jpg").size == (60, 40)
+    with np.load(answer / "a.npz") as arrays:
+        np.testing.assert_allclose(arrays["map"], found.map, atol=1e-7)
+        np.testing.assert_array_equal(arrays["mask"], found.mask)
+        assert float(arrays["score"]) == pytest.approx(230 / 255)
+
+    record = records(tmp_path / "out")["deep/a.png"]
+    assert record["score"] == pytest.approx(230 / 255, abs=1e-6)
+    assert record["boxes"] == [[28, 2, 24, 16]]  # dilated by two pixels
+    assert record["flagged"] == pytest.approx(24 * 16 / 2400)
+    assert (record["width"], record["height"], record["orientation"], record["format"]) == (60, 40, 1, "PNG")
+    assert set(record["seconds"]) == {"read", "segment", "write"}
+    with (tmp_path / "out" / "results.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["file"], row["boxes"], row["regions"], row["detector"]) == ("deep/a.png", "28 2 24 16", "1", "red")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_maps_lie_over_the_file_and_turn_with_it(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "a.png", exif=exif)
+    seen = []
+
+    def segment(pixels):  # red, and brighter from top to bottom of what it sees
+        seen.append(pixels)
+        ramp = np.linspace(0, 0.3, len(pixels), dtype=np.float32)[:, np.newaxis]
+        return segmentation(pixels[..., 0] / np.float32(400) + ramp, threshold=0.55)
+
+    (source,) = inputs.find(str(path), tmp_path / "out")
+    record = Answering(segment, SETTINGS, tmp_path / "out").answer(source)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(path)))
+    np.testing.assert_array_equal(seen[0], upright)
+    answered = segment(upright)
+
+    drawn = Image.open(tmp_path / "out" / "a_map.png")
+    assert drawn.size == (60, 40)
+    assert drawn.getexif().get(0x0112, 1) == orientation
+    shown = np.asarray(ImageOps.exif_transpose(drawn))
+    np.testing.assert_array_equal(shown, np.rint(answered.map * np.float32(65535)))
+    mask = np.asarray(Image.open(tmp_path / "out" / "a_mask.png"))
+    left, top, width, height = record["boxes"][0]
+    assert mask[top : top + height, left : left + width].any()
+    mask = mask.copy()
+    for left, top, width, height in record["boxes"]:
+        mask[top : top + height, left : left + width] = 0
+    assert not mask.any()
+    assert Image.open(tmp_path / "out" / "a_overlay.jpg").size == upright.shape[1::-1]
+    assert (record["orientation"], record["width"], record["height"]) == (orientation, 60, 40)
+
+
+def test_nothing_is_done_twice_and_what_changed_is_done_again(model, tmp_path, capsys):
+    pictures, output = tmp_path / "in", tmp_path / "out"
+    for name in ("a.png", "b.png", "c.png"):
+        save(pictures / name)
+    arguments = [model, output, f"--input={pictures}"]
+    assert run(*arguments) == 0
+    first = modified(output)
+    assert run(*arguments) == 0
+    assert "3 of 3 pictures answered (3 of them earlier), 0 skipped" in capsys.readouterr().out
+    assert modified(output) == first
+
+    save(pictures / "a.png", picture(1, (50, 70)))
+    (output / "b_mask.png").unlink()
+    save(pictures / "d.png")
+    assert run(*arguments) == 0
+    said = capsys.readouterr()
+    assert "(1 of them earlier)" in said.out
+    assert "1 of 4 pictures: changed since it was answered; answering again" in said.err
+    assert "1 of 4 pictures: some of its files missing; answering again" in said.err
+    assert {path.name for path, when in modified(output).items() if first.get(path) == when} == {"c_map.png"}
+    assert records(output)["a.png"]["width"] == 70
+
+    assert run(*arguments, "--npz") == 0
+    assert len(list(output.glob("*.npz"))) == 4
+    capsys.readouterr()
+    assert run(*arguments, "--threshold=0.95") == 0
+    assert "4 of 4 pictures: answered with other settings; answering again" in capsys.readouterr().err
+    assert {record["flagged"] for record in records(output).values()} == {0.0}
+    assert not list(output.glob("*.npz"))  # of the earlier threshold
+
+
+def test_another_model_under_the_same_name_is_another(model, tmp_path, capsys):
+    class Green(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+        def __call__(self, image):
+            return {"probability": tf.cast(image[..., 1:2], tf.float32) / 255.0}
+
+    green = Green()
+    tf.saved_model.save(green, str(tmp_path / "other" / "red"), signatures=green.__call__)
+    save(tmp_path / "a.png")
+    arguments = [tmp_path / "out", f"--input={tmp_path / 'a.png'}"]
+    assert run(model, *arguments) == 0
+    assert run(tmp_path / "other" / "red", *arguments) == 0
+    assert "answered with other settings" in capsys.readouterr().err
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a_map.png")) // 257, picture()[..., 1])
+
+
+def test_a_torn_last_line_is_taken_off(model, tmp_path):
+    pictures, output = tmp_path / "in", tmp_path / "out"
+    for name in ("a.png", "b.png"):
+        save(pictures / name)
+    assert run(model, output, f"--input={pictures}") == 0
+    journal = output / "results.jsonl"
+    journal.write_bytes(b'of another hand\n[1]\n{"name": "a"}\n' + journal.read_bytes()[:-40])
+    first = modified(output)
+    assert run(model, output, f"--input={pictures}") == 0
+    assert set(records(output)) == {"a.png", "b.png"}
+    assert {path.name for path, when in modified(output).items() if when != first[path]} == {"b_map.png"}
+
+
+def test_a_line_after_a_torn_one_is_whole(tmp_path):
+    record = {"name": "a", "file": "a.png", "path": "a.png", "settings": SETTINGS, "stamp": {}, "error": "none"}
+    Results(tmp_path).add(record)
+    with (tmp_path / "results.jsonl").open("ab") as file:
+        file.write(b'{"name": "b", "fi')
+    Results(tmp_path).add({**record, "name": "c"})
+    assert set(Results(tmp_path).records) == {"a", "c"}
+
+
+def test_results_of_other_pictures_stay(model, tmp_path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name)
+        assert run(model, tmp_path / "out", f"--input={tmp_path / name}") == 0
+    assert set(records(tmp_path / "out")) == {"a.png", "b.png"}
+
+
+def test_what_cannot_be_answered_is_named_and_the_rest_is_done(model, tmp_path, capsys):
+    save(tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_text("words")
+    (tmp_path / "names.txt").write_text(f"{tmp_path}/gone.png\n{tmp_path}/bad.jpg\n{tmp_path}/good.png\n")
+    output = tmp_path / "out"
+    assert run(model, output, f"--list={tmp_path / 'names.txt'}", "--max_megapixels=0.01") == predict.SOME_SKIPPED
+    said = capsys.readouterr()
+    assert f"skipped {tmp_path}/gone.png: cannot be read (No such file or directory)" in said.err
+    assert f"skipped {tmp_path}/bad.jpg: not a picture" in said.err
+    assert "1 of 3 pictures answered, 2 skipped" in said.out
+    below = str(tmp_path).lstrip("/")
+    found = records(output)
+    assert found[f"{below}/bad.jpg"]["error"] == "not a picture that Pillow can read"
+    assert "score" in found[f"{below}/good.png"]
+    assert "2 could not be answered" in (output / "index.html").read_text()
+    assert run(model, output, f"--list={tmp_path / 'names.txt'}", "--max_megapixels=0.001", "--threshold=0.1") == 3
+    assert "good.png: 60x40 pixels, more than the limit of 1,000" in capsys.readouterr().err
+
+
+def test_a_picture_too_large_for_the_memory_does_not_end_the_run(tmp_path):
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.png", picture(1, (30, 30)))
+
+    def segment(pixels):
+        if len(pixels) == 40:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+        return segmentation(np.zeros(pixels.shape[:2], np.float32))
+
+    found = {
+        r["file"]: r
+        for r in Answering(segment, SETTINGS, tmp_path / "out").answer_all(inputs.find(str(tmp_path), tmp_path / "out"))
+    }
+    assert found["a.png"]["error"] == "ResourceExhaustedError: OOM when allocating"
+    assert found["b.png"]["score"] == 0
+
+
+def test_a_name_too_long_for_its_answers(model, tmp_path):
+    save(tmp_path / f"{'x' * 250}.png")
+    save(tmp_path / "a.png")
+    assert run(model, tmp_path / "out", f"--input={tmp_path}") == predict.SOME_SKIPPED
+    found = records(tmp_path / "out")
+    assert "name is too long" in found[f"{'x' * 250}.png"]["error"] and "score" in found["a.png"]
+
+
+def test_a_picture_on_standard_input(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(encode_png(picture()))))
+    assert run(model, tmp_path, "--input=-") == 0
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "stdin_map.png")), picture()[..., 0] * np.uint16(257)
+    )
+
+
+def test_a_name_of_any_bytes(model, tmp_path):
+    (tmp_path / "in").mkdir()
+    name = os.fsencode(tmp_path / "in") + b"/\xff<b>&'\".png"
+    with open(name, "wb") as file:
+        file.write(encode_png(picture()))
+    assert run(model, tmp_path / "out", f"--input={tmp_path / 'in'}") == 0
+    assert b"\xff<b>" in (tmp_path / "out" / "results.csv").read_bytes()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "?&lt;b&gt;&amp;&#x27;&quot;.png" in page and "%FF%3Cb%3E" in page and "<b>" not in page
+
+
+def test_pictures_do_not_depend_on_each_other(model, tmp_path):
+    for number in range(6):
+        save(tmp_path / "in" / f"{number}.png", picture(number, (30 + 7 * number, 60)))
+    assert run(model, tmp_path / "all", f"--input={tmp_path / 'in'}") == 0
+    assert run(model, tmp_path / "one", f"--input={tmp_path / 'in' / '3.png'}") == 0
+    for ending in ("map.png", "mask.png", "overlay.jpg"):
+        assert (tmp_path / "all" / f"3_{ending}").read_bytes() == (tmp_path / "one" / f"3_{ending}").read_bytes()
+
+
+def test_several_pictures_at_a_time_but_one_large(tmp_path, monkeypatch):
+    for number in range(6):
+        save(tmp_path / "in" / f"{number}.png", np.zeros((10, 10 if number % 2 else 90, 3), np.uint8))
+    monkeypatch.setattr(answering, "LARGE", 500)
+    lock, running, most = threading.Lock(), {10: 0, 90: 0}, {10: 0, 90: 0, "all": 0}
+
+    def segment(pixels):
+        width = pixels.shape[1]
+        with lock:
+            running[width] += 1
+            most[width] = max(most[width], running[width])
+            most["all"] = max(most["all"], sum(running.values()))
+        time.sleep(0.05)
+        with lock:
+            running[width] -= 1
+        return segmentation(np.zeros(pixels.shape[:2], np.float32))
+
+    sources = inputs.find(str(tmp_path / "in"), tmp_path / "out")
+    assert len(list(Answering(segment, SETTINGS, tmp_path / "out").answer_all(sources))) == 6
+    assert most[90] == 1 and 2 <= most["all"] <= answering.WORKERS
+
+
+def test_an_interrupted_run_leaves_everything_in_order_and_goes_on(model, tmp_path, monkeypatch, capsys):
+    for number in range(8):
+        save(tmp_path / "in" / f"{number}.png")
+    add = predict.Results.add
+
+    def interrupted(results, record):
+        add(results, record)
+        if len(results.records) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    arguments = [model, tmp_path / "out", f"--input={tmp_path / 'in'}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(predict.Results, "add", interrupted)
+        assert run(*arguments) == 130
+    assert len(records(tmp_path / "out")) == 2
+    assert (tmp_path / "out" / "index.html").read_text().count("<article") == 2
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+    assert run(*arguments) == 0
+    assert "8 of 8 pictures answered (2 of them earlier)" in capsys.readouterr().out
+    assert len(records(tmp_path / "out")) == 8
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_pictures_get_an_answer_or_an_error_each(model, tmp_path):
+    names = []
+    (tmp_path / "in").mkdir()
+    for name, data in damaged_pictures(72, seed=5):
+        (tmp_path / "in" / name).write_bytes(data)
+        names.append(name)
+    assert run(model, tmp_path / "out", f"--input={tmp_path / 'in'}", "--max_megapixels=2") == predict.SOME_SKIPPED
+    found = records(tmp_path / "out")
+    assert sorted(found) == sorted(names)
+    errors = {file: record["error"] for file, record in found.items() if "error" in record}
+    assert 24 < len(errors) < 60
+    for file, error in errors.items():
+        assert error and "\n" not in error and "Error: " not in error, f"{file}: {error}"
+        kind = file.split("_", 1)[1].rpartition(".")[0]
+        expected = {"empty": "the file is empty", "text": "not a picture", "archive": "not a picture"}
+        assert expected.get(kind, "") in error
+        if kind in ("tiny_bomb", "true_bomb"):
+            assert error == "50000x50000 pixels, more than the limit of 2,000,000"
+    for kind in ("empty", "text", "archive", "tiny_bomb", "true_bomb", "text_bomb"):
+        assert sum(f"_{kind}." in file for file in errors) == 4
+    for kind in ("wrong_suffix", "looping_tiff", "truncated_exif"):
+        assert not any(f"_{kind}." in file for file in errors)
+
+
+def test_the_page_shows_every_picture_and_fetches_nothing(model, tmp_path):
+    for number in range(3):
+        save(tmp_path / "in" / f"{number} &.png", picture(number) // (number + 1))
+    (tmp_path / "in" / "bad.png").write_text("words")
+    assert run(model, tmp_path / "out", f"--input={tmp_path / 'in'}") == predict.SOME_SKIPPED
+    page = (tmp_path / "out" / "index.html").read_text()
+    order = [page.index(f'data-file="{number} &amp;.png"') for number in range(3)]
+    assert order == sorted(order)  # the darker, the less suspicious
+    assert page.count('src="data:image/jpeg;base64,') == 3
+    assert "http" not in page and "<link" not in page and "<script src" not in page
+    assert 'href="0%20%26_overlay.jpg"' in page
+    assert "bad.png: not a picture" in page
+
+
+def test_flags_that_do_not_go_together(tmp_path, capsys):
+    for wrong in ([], ["--input=a.png", "--list=b.txt"]):
+        assert predict.main(["predict", "--method=noi", f"--output={tmp_path}", *wrong]) == 1
+        assert "give one of --input=PICTURES and --list=FILE" in capsys.readouterr().err
+
+
+def test_help_names_every_classical_method(capsys):
+    assert predict.main(["predict", "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in methods.DETECTORS)
+
+
+def test_starting_needs_no_slow_imports():
+    """What predict can do without, and takes a second or so to import, is imported where it is used."""
+
+    def imported_at_start(path):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from (name for alias in node.names for name in (node.module, f"{node.module}.{alias.name}"))
+
+    seen, waiting = set(), ["gsr_tf.predict"]
+    while waiting:
+        name = waiting.pop()
+        path = ROOT / f"{name.replace('.', '/')}.py"
+        if name not in seen and path.is_file():
+            waiting.extend(imported_at_start(path))
+        seen.add(name)
+    assert {"gsr_tf.inference.postprocessing", "gsr_tf.inference.answering", "tensorflow"} <= seen
+    tops = {name.split(".")[0] for name in seen}
+    assert not tops & {"matplotlib", "skimage", "scipy", "pywt", "sklearn", "pillow_heif"}
+
+
+def test_overlay_and_maps_of_one_answer():
+    from gsr_tf.data.pictures import Raster
+    from gsr_tf.inference import outputs
+
+    upright = Segmentation(np.zeros((8, 5), np.float32), None, 0.5, np.zeros((8, 5), bool))
+    files, small = outputs.encode(Raster(np.zeros((8, 5, 3), np.uint8), "PNG", True), upright, upright, npz=False)
+    assert set(files) == {outputs.MAP, outputs.MASK, outputs.OVERLAY}
+    assert Image.open(io.BytesIO(small)).size == (10, 8)
