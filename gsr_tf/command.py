@@ -17,6 +17,7 @@ from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import RecordsError
 from gsr_tf.evaluation.errors import EvaluationError
 from gsr_tf.flag_help import describe
+from gsr_tf.inference.resolution import ResolutionError
 from gsr_tf.inference.saved_model import ExportError
 from gsr_tf.models.weights import WeightsError
 from gsr_tf.training.checkpoints import CheckpointError
@@ -32,6 +33,7 @@ USER_ERRORS = (
     EvaluationError,
     NonFiniteLoss,
     ExportError,
+    ResolutionError,
     OSError,
     tf.errors.ResourceExhaustedError,
 )

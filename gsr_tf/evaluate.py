@@ -19,6 +19,7 @@ from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference.postprocessing import POSTPROCESSING
+from gsr_tf.inference.resolution import RESOLUTIONS, parse_scales
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -27,6 +28,12 @@ def _define(values: flags.FlagValues) -> None:
 
     text("saved_model", "Folder of an exported detector (python -m gsr_tf.export).")
     text("method", f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}.")
+    flags.DEFINE_enum(
+        "resolution", "whole", RESOLUTIONS,
+        "How --saved_model sees pictures: resized to the size trained on, as the paper does, or at their own "
+        "resolution, in windows.", flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_list("scales", ["1"], "Factors of that size; maps are averaged over them.", flag_values=values)
     text("records", "Folder of records, from a data_prep command.")
     text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask: authentic.")
     text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
@@ -67,7 +74,8 @@ def printed(summaries: dict[str, dict]) -> str:
 
 def _action(args: flags.FlagValues) -> None:
     data_set = chosen_data_set(args.records, args.pairs)
-    method = methods.from_flags(args.saved_model, args.method)
+    scales = parse_scales(args.scales)
+    method = methods.from_flags(args.saved_model, args.method, resolution=args.resolution, scales=scales)
     chosen = protocols.choose(args.protocols)
     summaries = study.run(args.output, data_set, method, chosen, attacks.parse_all(args.attacks), args.postprocessing)
     report.write(args.output, data_set, method, args.postprocessing, summaries)

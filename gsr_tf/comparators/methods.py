@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gsr_tf.comparators import cfa, floors, noi, saved_model
 from gsr_tf.comparators.method import Method
 from gsr_tf.evaluation.errors import MethodError
+from gsr_tf.inference.resolution import describe
 
 _ALL = (
     Method("noi", noi.score, probabilities=False, minimum_side=noi.MINIMUM_SIDE),
@@ -26,8 +29,18 @@ def choose(name: str, flag: str = "--method") -> Method:
     return METHODS[name]
 
 
-def from_flags(path: str | None, name: str | None) -> Method:
-    """The method that --saved_model or --method names; raises MethodError unless exactly one of them does."""
+def from_flags(
+    path: str | None, name: str | None, *, resolution: str = "whole", scales: Sequence[float] = (1.0,)
+) -> Method:
+    """The method that --saved_model or --method names, the former looking at pictures as told (`Detector.segment`).
+
+    Raises:
+        MethodError: not exactly one of the two; or another method is to look at pictures otherwise than it does.
+    """
     if (path is None) == (name is None):
         raise MethodError("give one of --saved_model=DIR and --method=NAME")
-    return choose(name) if path is None else saved_model.load(path)
+    if path is not None:
+        return saved_model.load(path, resolution=resolution, scales=scales)
+    if describe(resolution, scales):
+        raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are --saved_model's")
+    return choose(name)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from gsr_tf.comparators.method import Method
-from gsr_tf.inference import saved_model
+from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.resolution import check, describe
 
 
 def fingerprint(path: Path) -> str:
@@ -34,16 +34,27 @@ def load_maps(path: str | os.PathLike, flag: str = "--saved_model") -> Callable[
     Raises:
         ExportError: there is no such folder, or it holds something else.
     """
-    detector = saved_model.load(path, flag)
-    return lambda picture: {name: found.numpy()[..., 0] for name, found in detector(tf.constant(picture)).items()}
+    return Detector.load(path, flag=flag).maps
 
 
-def load(path: str | os.PathLike, flag: str = "--saved_model") -> Method:
-    """The method of an exported detector, named by its folder; raises ExportError as `load_maps`."""
-    maps = load_maps(path, flag)
+def load(
+    path: str | os.PathLike,
+    flag: str = "--saved_model",
+    *,
+    resolution: str = "whole",
+    scales: Sequence[float] = (1.0,),
+) -> Method:
+    """The method of an exported detector, named by its folder and how it looks at pictures (`Detector.segment`).
+
+    Raises:
+        ExportError: as `load_maps`.
+        ResolutionError: no such resolution, or scales that cannot be.
+    """
+    check(resolution, scales)
+    detector, how = Detector.load(path, flag=flag), describe(resolution, scales)
     return Method(
-        name=Path(path).name,
-        score=lambda picture: maps(picture)["probability"],
+        name=Path(path).name + how,
+        score=lambda picture: detector.maps(picture, resolution=resolution, scales=scales)["probability"],
         probabilities=True,
-        fingerprint=fingerprint(Path(path)),
+        fingerprint=fingerprint(Path(path)) + how,
     )

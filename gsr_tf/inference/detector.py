@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Optional, Union
 
@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from gsr_tf.data.pictures import PictureError, read_picture
 from gsr_tf.inference import saved_model
+from gsr_tf.inference.resolution import maps_at
 from gsr_tf.inference.segmentation import Segmentation, segmentation
-
-Maps = dict[str, np.ndarray]
+from gsr_tf.inference.tiling import Maps
 
 
 class Detector:
@@ -31,13 +31,14 @@ class Detector:
     used by several threads at once; an answer never depends on what else was asked.
 
     Attributes:
+        module: `DetectorModule`, or what was saved of it.
         name: of the model.
         metadata: what the export wrote down: configuration, data, scores.
         threshold: the default of `segment`.
     """
 
     def __init__(self, module: Callable[[tf.Tensor], dict[str, tf.Tensor]], *, name: str, metadata: dict):
-        self._module, self.name, self.metadata = module, name, metadata
+        self.module, self.name, self.metadata = module, name, metadata
         self.threshold = float(metadata.get("threshold", 0.5))
 
     @classmethod
@@ -56,25 +57,42 @@ class Detector:
         module = saved_model.load(path, flag)
         return cls(module, name=Path(path).resolve().name, metadata=saved_model.read_metadata(path))
 
-    def maps(self, picture: np.ndarray) -> Maps:
-        """{"probability": [h, w] float32, and with a boundary branch "boundary"} of [h, w, 3] uint8 RGB."""
-        return {name: found.numpy()[..., 0] for name, found in self._module(tf.constant(picture)).items()}
+    def maps(self, picture: np.ndarray, *, resolution: str = "whole", scales: Sequence[float] = (1.0,)) -> Maps:
+        """The maps of [h, w, 3] uint8 RGB; the other arguments as those of `segment`.
 
-    def segment(self, image: Union[np.ndarray, str, os.PathLike], *, threshold: Optional[float] = None) -> Segmentation:
+        Returns:
+            {"probability": [h, w] float32, and with a boundary branch "boundary", which pictures above 64 megapixels
+            have only at resolution "whole"}.
+        """
+        return maps_at(self.module, picture, resolution, scales)
+
+    def segment(
+        self,
+        image: Union[np.ndarray, str, os.PathLike],
+        *,
+        threshold: Optional[float] = None,
+        resolution: str = "whole",
+        scales: Sequence[float] = (1.0,),
+    ) -> Segmentation:
         """Where was this picture manipulated?
 
         Args:
             image: [h, w, 3] uint8 RGB, or the path of a picture file (EXIF orientation is applied).
             threshold: in [0, 1], above it a pixel is flagged; None: the detector's own.
+            resolution: "whole", the picture resized to the size trained on, as the paper does; "tile", its own
+                resolution, in windows (see `tiling`).
+            scales: the picture is also resized by each of these factors before it is looked at, and the maps are
+                averaged.
 
         Returns:
             The Segmentation, at the picture's size.
 
         Raises:
             PictureError: the file is no picture, or the array has another shape or type.
+            ResolutionError: no such resolution, or scales that cannot be.
         """
         picture = _checked(image) if isinstance(image, np.ndarray) else read_picture(image)
-        maps = self.maps(picture)
+        maps = self.maps(picture, resolution=resolution, scales=scales)
         threshold = self.threshold if threshold is None else threshold
         return segmentation(maps["probability"], maps.get("boundary"), threshold=threshold)
 
