@@ -140,7 +140,8 @@ def onnx_session(segmenter: tf.keras.Model, folder: str) -> Optional[Callable[[]
     except ImportError:
         return None
 
-    @tf.function(input_signature=[tf.TensorSpec([1, 300, 300, 3])])
+    # Of unknown size: where tf2onnx knows the sizes of a resize it writes their quotient, rounded to 299 of 300 pixels.
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3])])
     def network(x: tf.Tensor) -> tf.Tensor:
         with recorded_moments():  # as plain operations: ONNX has no batch normalisation by the batch's own moments
             return segmenter(x, training=False)["segmentation"]

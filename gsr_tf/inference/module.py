@@ -24,8 +24,13 @@ class DetectorModule(tf.Module):
         super().__init__(name="detector")
         self.parameters = segmenter.variables
         # Not as an attribute that TensorFlow follows: Keras's own functions would double the time to save and load.
-        self._logits = lambda picture: segmenter(picture, training=False)
+        self._network = lambda: segmenter
         self.size, self.resize_mode = size, resize_mode
+
+    @property
+    def segmenter(self) -> keras.Model:
+        """The network itself."""
+        return self._network()
 
     @tf.function(autograph=False, input_signature=[PICTURE])
     def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -67,7 +72,7 @@ class DetectorModule(tf.Module):
 
     def _maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         with without_gradients():
-            logits = self._logits(to_network_range(image)[tf.newaxis])
+            logits = self.segmenter(to_network_range(image)[tf.newaxis], training=False)
         maps = {"probability": logits["segmentation"]}
         if "boundary" in logits:
             maps["boundary"] = logits["boundary"]
