@@ -38,13 +38,13 @@ def paper_mask(mask: np.ndarray) -> np.ndarray:
     """The same clean-up of one mask: equal to `paper(scores) > k / 256` for the mask `scores > k / 256`.
 
     Args:
-        mask: [h, w] bool.
+        mask: [h, w] bool; changed, since masks of large pictures are large.
 
     Returns:
-        [h, w] bool.
+        The same memory, [h, w] bool.
     """
-    dilated = cv2.dilate(mask.view(np.uint8), np.ones((DILATION, DILATION), np.uint8))
-    return without_small(dilated, SMALLEST_OBJECT)
+    levels = mask.view(np.uint8)
+    return without_small(cv2.dilate(levels, np.ones((DILATION, DILATION), np.uint8), dst=levels), SMALLEST_OBJECT)
 
 
 def release_closing(scores: np.ndarray) -> np.ndarray:

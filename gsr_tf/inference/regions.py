@@ -21,27 +21,27 @@ def bands(shape: tuple[int, ...], pixels: int = BAND_PIXELS) -> Iterator[slice]:
 
 
 def without_small(mask: np.ndarray, smallest: int, *, band_pixels: int = BAND_PIXELS) -> np.ndarray:
-    """The mask less its 8-connected regions of fewer than `smallest` pixels.
+    """Removes a mask's 8-connected regions of fewer than `smallest` pixels, in place.
 
     A band is labelled with `smallest` rows more on either side: a region that leaves these reaches `smallest` rows
-    into them, so it counts as large in the band as it does in the whole.
+    into them, so it counts as large in the band as it does in the whole. What is left of a small one whose upper rows
+    are gone already is smaller still.
 
     Args:
-        mask: [h, w] uint8, 0 or 1.
+        mask: [h, w] uint8, 0 or 1; changed.
         smallest: area in pixels.
         band_pixels: labelled at once.
 
     Returns:
-        [h, w] bool.
+        The same memory as [h, w] bool.
     """
-    kept = np.empty(mask.shape, bool)
     for rows in bands(mask.shape, band_pixels):
         first = max(0, rows.start - smallest)
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask[first : rows.stop + smallest], connectivity=8)
         large = stats[:, AREA] >= smallest
         large[0] = False  # the background
-        kept[rows] = large[labels[rows.start - first : rows.stop - first]]
-    return kept
+        mask[rows] = large[labels[rows.start - first : rows.stop - first]]
+    return mask.view(bool)
 
 
 def statistics(mask: np.ndarray, *, band_pixels: int = BAND_PIXELS) -> np.ndarray:

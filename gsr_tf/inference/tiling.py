@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -22,15 +22,15 @@ from gsr_tf.inference.module import DetectorModule
 Maps = dict[str, np.ndarray]
 
 STRIDE = 8  # of the network's features: windows that start at multiples of it sample them at the same places
-# A larger picture's boundary map is left out: with it 200 megapixels would not fit in 3 GiB.
-BOUNDARY_PIXELS = 64_000_000
+# Above it the boundary map is left out and windows are smaller: else 200 megapixels would not fit in 3 GiB.
+LARGE_PIXELS = 64_000_000
 
 
 class Layout(NamedTuple):
     """How windows lie, in pixels; multiples of 8.
 
     Attributes:
-        side: of a window. At the full width 1024 take 1 GB.
+        side: of a window. At the full width 1024 take 1.1 GiB, which TensorFlow then keeps.
         margin: next to a border inside the picture a window's answer, which cannot see across, does not count at all.
         ramp: over which, behind the margin, its weight rises to that of its neighbour.
     """
@@ -40,7 +40,7 @@ class Layout(NamedTuple):
     ramp: int = 128
 
 
-LAYOUT = Layout()
+LAYOUT, LAYOUT_OF_LARGE = Layout(), Layout(side=768)
 
 
 class Stretch(NamedTuple):
@@ -82,7 +82,7 @@ def _rise(positions: np.ndarray, start: int, starts: list[int], layout: Layout) 
     return weights
 
 
-def tile(module: DetectorModule, picture: np.ndarray, layout: Layout = LAYOUT) -> Maps:
+def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] = None) -> Maps:
     """The maps of a picture at its own resolution.
 
     Beside the picture and its maps (4 bytes a pixel each) it takes the memory of one window.
@@ -90,13 +90,15 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Layout = LAYOUT) -
     Args:
         module: the detector, or what was saved of it.
         picture: [h, w, 3] uint8 RGB.
-        layout: of the windows.
+        layout: of the windows; None: `LAYOUT`, above 64 megapixels `LAYOUT_OF_LARGE`.
 
     Returns:
         {"probability": [h, w] float32 in [0, 1]}, and with a boundary branch "boundary", of pictures up to
         64 megapixels.
     """
     height, width = picture.shape[:2]
+    large = height * width > LARGE_PIXELS
+    layout = layout or (LAYOUT_OF_LARGE if large else LAYOUT)
     if max(height, width) <= layout.side:
         return arrays(module.native(tf.constant(picture)))
     moments = module.moments(tf.constant(moments_picture(picture, layout.side)))
@@ -105,7 +107,7 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Layout = LAYOUT) -
     count = len(_starts(height, layout)) * len(_starts(width, layout))
     for top, left in tqdm(windows, total=count, unit="window", delay=5, leave=False):
         found = arrays(module.window(tf.constant(_cut(picture, top.start, left.start, layout.side)), moments))
-        if height * width > BOUNDARY_PIXELS:
+        if large:
             found.pop("boundary", None)
         weights = top.weights[:, np.newaxis] * left.weights
         rows, columns = weights.shape

@@ -23,7 +23,7 @@ def test_small_regions_go_whatever_the_bands(rows):
         labels, stats = in_one_piece(mask)
         expected = mask & (stats[labels, cv2.CC_STAT_AREA] >= 40)
         assert 0 < expected.sum() < mask.sum()
-        np.testing.assert_array_equal(without_small(mask.view(np.uint8), 40, band_pixels=70 * rows), expected)
+        np.testing.assert_array_equal(without_small(mask.astype(np.uint8), 40, band_pixels=70 * rows), expected)
 
 
 def test_a_long_thin_region_is_large_in_every_band():

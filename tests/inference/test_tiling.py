@@ -124,7 +124,7 @@ def test_any_size_has_a_map_of_its_size(module, shape):
 
 
 def test_a_very_large_picture_has_no_boundary_map(module, monkeypatch):
-    monkeypatch.setattr(tiling, "BOUNDARY_PIXELS", 6000)
+    monkeypatch.setattr(tiling, "LARGE_PIXELS", 6000)
     assert set(tile(module, photograph(60, 100), SMALL)) == {"probability", "boundary"}
     assert set(tile(module, photograph(61, 100), SMALL)) == {"probability"}
 
