@@ -19,6 +19,7 @@ from gsr_tf.evaluation.errors import EvaluationError
 from gsr_tf.flag_help import describe
 from gsr_tf.inference.agreement import ExportError
 from gsr_tf.inference.inputs import InputError
+from gsr_tf.inference.resolution import ResolutionError
 from gsr_tf.models.weights import WeightsError
 from gsr_tf.training.checkpoints import CheckpointError
 from gsr_tf.training.loop import NonFiniteLoss
@@ -34,6 +35,7 @@ USER_ERRORS = (
     NonFiniteLoss,
     ExportError,
     InputError,
+    ResolutionError,
     OSError,
     tf.errors.ResourceExhaustedError,
 )

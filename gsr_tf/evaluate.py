@@ -1,6 +1,7 @@
 """Evaluates an exported detector, or a method by name, on a data set.
 
 python -m gsr_tf.evaluate --saved_model=runs/gsr_net/export --records=records/casia1 --output=results/casia1
+python -m gsr_tf.evaluate --records=records/casia1 --output=results/shipped
 python -m gsr_tf.evaluate --method=noi --pairs=casia1.csv --output=results/noi
 """
 
@@ -19,14 +20,21 @@ from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference.postprocessing import POSTPROCESSING
+from gsr_tf.inference.resolution import RESOLUTIONS, parse_scales
 
 
 def _define(values: flags.FlagValues) -> None:
     def text(name: str, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
 
-    text("saved_model", "Folder of an exported detector (python -m gsr_tf.export).")
+    text("saved_model", "Folder of an exported detector (python -m gsr_tf.export), or the name of shipped weights.")
     text("method", f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}.")
+    flags.DEFINE_enum(
+        "resolution", "whole", RESOLUTIONS,
+        "How a model sees pictures: resized to the size trained on, as the paper does, or at their own "
+        "resolution, in windows.", flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_list("scales", ["1"], "Factors of that size; maps are averaged over them.", flag_values=values)
     text("records", "Folder of records, from a data_prep command.")
     text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask: authentic.")
     text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
@@ -67,7 +75,8 @@ def printed(summaries: dict[str, dict]) -> str:
 
 def _action(args: flags.FlagValues) -> None:
     data_set = chosen_data_set(args.records, args.pairs)
-    method = methods.from_flags(args.saved_model, args.method)
+    scales = parse_scales(args.scales)
+    method = methods.from_flags(args.saved_model, args.method, resolution=args.resolution, scales=scales)
     chosen = protocols.choose(args.protocols)
     summaries = study.run(args.output, data_set, method, chosen, attacks.parse_all(args.attacks), args.postprocessing)
     report.write(args.output, data_set, method, args.postprocessing, summaries)

@@ -40,6 +40,7 @@ from gsr_tf.evaluation.errors import MethodError, ScoreError
 from gsr_tf.inference import contact_sheet, inputs, outputs
 from gsr_tf.inference.answering import Answering, Segment, preview, stamp
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.resolution import RESOLUTIONS, describe, parse_scales
 from gsr_tf.inference.results import Results
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
@@ -57,6 +58,12 @@ def _define(values: flags.FlagValues) -> None:
     text("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
     text("output", "Folder for the answers; made if missing.", required=True)
     flags.DEFINE_float("threshold", None, "Of the mask; without it the model's own.", 0.0, 1.0, flag_values=values)
+    flags.DEFINE_enum(
+        "resolution", "whole", RESOLUTIONS,
+        "How a model sees pictures: resized to the size trained on, as the paper does, or at their own resolution, in "
+        "windows.", flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_list("scales", ["1"], "Factors of that size; maps are averaged over them.", flag_values=values)
     flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)
     flags.DEFINE_float(
         "max_megapixels", 128, "Larger pictures are refused: 1 GiB of memory goes about 25 megapixels far.",
@@ -97,8 +104,9 @@ def _sources(args: flags.FlagValues, output: Path) -> list[inputs.Source]:
 def _model(args: flags.FlagValues) -> tuple[Segment, dict]:
     detector = Detector.load(args.saved_model)
     threshold = detector.threshold if args.threshold is None else args.threshold
-    settings = {"detector": detector.name, "fingerprint": detector.fingerprint, "threshold": threshold}
-    return functools.partial(detector.segment, threshold=threshold), settings
+    how = {"threshold": threshold, "resolution": args.resolution, "scales": parse_scales(args.scales)}
+    settings = {"detector": detector.name, "fingerprint": detector.fingerprint, **how, "scales": list(how["scales"])}
+    return functools.partial(detector.segment, **how), settings
 
 
 def _method(args: flags.FlagValues) -> tuple[Segment, dict]:
@@ -106,6 +114,8 @@ def _method(args: flags.FlagValues) -> tuple[Segment, dict]:
 
     if args.saved_model:
         raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither")
+    if describe(args.resolution, parse_scales(args.scales)):
+        raise MethodError(f"--method={args.method} sees pictures as they are; --resolution and --scales are a model's")
     if args.method not in methods.DETECTORS:
         raise MethodError(f"--method={args.method}: no such method; choose from {', '.join(methods.DETECTORS)}")
     method = methods.choose(args.method)

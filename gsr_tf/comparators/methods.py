@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gsr_tf.comparators import cfa, floors, noi, saved_model
 from gsr_tf.comparators.method import Method
 from gsr_tf.evaluation.errors import MethodError
+from gsr_tf.inference.resolution import describe
 
 _ALL = (
     Method("noi", noi.score, probabilities=False, minimum_side=noi.MINIMUM_SIDE),
@@ -26,8 +29,25 @@ def choose(name: str, flag: str = "--method") -> Method:
     return METHODS[name]
 
 
-def from_flags(path: str | None, name: str | None) -> Method:
-    """The method that --saved_model or --method names; raises MethodError unless exactly one of them does."""
-    if (path is None) == (name is None):
-        raise MethodError("give one of --saved_model=DIR and --method=NAME")
-    return choose(name) if path is None else saved_model.load(path)
+def from_flags(
+    path: str | None, name: str | None, *, resolution: str = "whole", scales: Sequence[float] = (1.0,)
+) -> Method:
+    """The method that --saved_model or --method names, or the model that is shipped.
+
+    Args:
+        path: of a model, which looks at pictures as the other arguments tell (`Detector.segment`).
+        name: of another method.
+        resolution: see there.
+        scales: see there.
+
+    Raises:
+        MethodError: both of them; or another method is to look at pictures otherwise than it does.
+        ExportError: no such model.
+    """
+    if path is not None and name is not None:
+        raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither for the model that is shipped")
+    if name is None:
+        return saved_model.load(path, resolution=resolution, scales=scales)
+    if describe(resolution, scales):
+        raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are a model's")
+    return choose(name)

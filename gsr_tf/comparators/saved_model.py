@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from gsr_tf.comparators.method import Method
-from gsr_tf.inference import saved_model
+from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.resolution import check, describe
 
 
 def load_maps(path: str | os.PathLike, flag: str = "--saved_model") -> Callable[[np.ndarray], dict[str, np.ndarray]]:
@@ -23,16 +22,27 @@ def load_maps(path: str | os.PathLike, flag: str = "--saved_model") -> Callable[
     Raises:
         ExportError: there is no such folder, or it holds something else.
     """
-    detector = saved_model.load(path, flag)
-    return lambda picture: {name: found.numpy()[..., 0] for name, found in detector(tf.constant(picture)).items()}
+    return Detector.load(path, flag=flag).maps
 
 
-def load(path: str | os.PathLike, flag: str = "--saved_model") -> Method:
-    """The method of an exported detector, named by its folder; raises ExportError as `load_maps`."""
-    maps = load_maps(path, flag)
+def load(
+    path: str | os.PathLike | None,
+    flag: str = "--saved_model",
+    *,
+    resolution: str = "whole",
+    scales: Sequence[float] = (1.0,),
+) -> Method:
+    """The method of an exported detector, named as it is and by how it looks at pictures (`Detector.segment`).
+
+    Raises:
+        ExportError: as `load_maps`.
+        ResolutionError: no such resolution, or scales that cannot be.
+    """
+    check(resolution, scales)
+    detector, how = Detector.load(path, flag=flag), describe(resolution, scales)
     return Method(
-        name=Path(path).name,
-        score=lambda picture: maps(picture)["probability"],
+        name=detector.name + how,
+        score=lambda picture: detector.maps(picture, resolution=resolution, scales=scales)["probability"],
         probabilities=True,
-        fingerprint=saved_model.fingerprint(path),
+        fingerprint=detector.fingerprint + how,
     )

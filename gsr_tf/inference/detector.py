@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Optional, Union
 
@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.pictures import PictureError, read_picture
-from gsr_tf.inference import saved_model
+from gsr_tf.inference import saved_model, shipped
+from gsr_tf.inference.agreement import ExportError
+from gsr_tf.inference.resolution import maps_at
 from gsr_tf.inference.segmentation import Segmentation, segmentation
-
-Maps = dict[str, np.ndarray]
+from gsr_tf.inference.tiling import Maps
 
 
 class Detector:
@@ -31,6 +32,7 @@ class Detector:
     used by several threads at once; an answer never depends on what else was asked.
 
     Attributes:
+        module: `DetectorModule`, or what was saved of it.
         name: of the model.
         metadata: what the export wrote down: configuration, data, scores.
         fingerprint: of graph and weights, hexadecimal digits; another one: other answers.
@@ -40,22 +42,31 @@ class Detector:
     def __init__(
         self, module: Callable[[tf.Tensor], dict[str, tf.Tensor]], *, name: str, metadata: dict, fingerprint: str = ""
     ):
-        self._module, self.name, self.metadata, self.fingerprint = module, name, metadata, fingerprint
+        self.module, self.name, self.metadata, self.fingerprint = module, name, metadata, fingerprint
         self.threshold = float(metadata.get("threshold", 0.5))
 
     @classmethod
     def load(cls, path: Union[str, os.PathLike, None] = None, *, flag: str = "--saved_model") -> Detector:
-        """A detector from the folder that `python -m gsr_tf.export` wrote; ExportError when there is none.
+        """A detector, ready to be asked.
 
         Args:
-            path: the folder.
+            path: the folder that `python -m gsr_tf.export` wrote, or the name of weights that come with the package;
+                None: the default ones.
             flag: what gave it, for the messages.
+
+        Raises:
+            ExportError: no such folder or name, or none is shipped.
+            WeightsError: what is shipped is damaged.
         """
+        path = shipped.default_name() if path is None else path
         if path is None:
-            raise saved_model.ExportError(
+            raise ExportError(
                 f"no model given and none is shipped: give {flag}=FOLDER, made by python -m gsr_tf.export from a "
                 "training run (python -m gsr_tf.train), or make demo for a small one in demo/model"
             )
+        if str(path) in shipped.read_index():
+            module, metadata = shipped.load(str(path))
+            return cls(module, name=str(path), metadata=metadata, fingerprint=metadata["sha256"][:16])
         module = saved_model.load(path, flag)
         return cls(
             module,
@@ -64,25 +75,42 @@ class Detector:
             fingerprint=saved_model.fingerprint(path),
         )
 
-    def maps(self, picture: np.ndarray) -> Maps:
-        """{"probability": [h, w] float32, and with a boundary branch "boundary"} of [h, w, 3] uint8 RGB."""
-        return {name: found.numpy()[..., 0] for name, found in self._module(tf.constant(picture)).items()}
+    def maps(self, picture: np.ndarray, *, resolution: str = "whole", scales: Sequence[float] = (1.0,)) -> Maps:
+        """The maps of [h, w, 3] uint8 RGB; the other arguments as those of `segment`.
 
-    def segment(self, image: Union[np.ndarray, str, os.PathLike], *, threshold: Optional[float] = None) -> Segmentation:
+        Returns:
+            {"probability": [h, w] float32, and with a boundary branch "boundary", which pictures above 64 megapixels
+            have only at resolution "whole"}.
+        """
+        return maps_at(self.module, picture, resolution, scales)
+
+    def segment(
+        self,
+        image: Union[np.ndarray, str, os.PathLike],
+        *,
+        threshold: Optional[float] = None,
+        resolution: str = "whole",
+        scales: Sequence[float] = (1.0,),
+    ) -> Segmentation:
         """Where was this picture manipulated?
 
         Args:
             image: [h, w, 3] uint8 RGB, or the path of a picture file (EXIF orientation is applied).
             threshold: in [0, 1], above it a pixel is flagged; None: the detector's own.
+            resolution: "whole", the picture resized to the size trained on, as the paper does; "tile", its own
+                resolution, in windows (see `tiling`).
+            scales: the picture is also resized by each of these factors before it is looked at, and the maps are
+                averaged.
 
         Returns:
             The Segmentation, at the picture's size.
 
         Raises:
             PictureError: the file is no picture, or the array has another shape or type.
+            ResolutionError: no such resolution, or scales that cannot be.
         """
         picture = _checked(image) if isinstance(image, np.ndarray) else read_picture(image)
-        maps = self.maps(picture)
+        maps = self.maps(picture, resolution=resolution, scales=scales)
         threshold = self.threshold if threshold is None else threshold
         return segmentation(maps["probability"], maps.get("boundary"), threshold=threshold)
 

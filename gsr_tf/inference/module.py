@@ -6,6 +6,9 @@ import tensorflow as tf
 from tensorflow import keras
 
 from gsr_tf.data.image_ops import resize, to_network_range
+from gsr_tf.models.layers import given_moments, recorded_moments, without_gradients
+
+PICTURE = tf.TensorSpec([None, None, 3], tf.uint8, "image")
 
 
 class DetectorModule(tf.Module):
@@ -13,13 +16,23 @@ class DetectorModule(tf.Module):
 
     As in the release a picture is squashed to the size trained on, whatever its shape ("squash"); a network trained
     with the aspect ratio kept ("crop") sees the whole picture, its short side at that size.
+
+    `native`, `moments` and `window` see pixels as they are, for `tiling`.
     """
 
     def __init__(self, segmenter: keras.Model, *, size: int = 300, resize_mode: str = "squash"):
         super().__init__(name="detector")
-        self.segmenter, self.size, self.resize_mode = segmenter, size, resize_mode
+        self.parameters = segmenter.variables
+        # Not as an attribute that TensorFlow follows: Keras's own functions would double the time to save and load.
+        self._network = lambda: segmenter
+        self.size, self.resize_mode = size, resize_mode
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8, "image")])
+    @property
+    def segmenter(self) -> keras.Model:
+        """The network itself."""
+        return self._network()
+
+    @tf.function(autograph=False, input_signature=[PICTURE])
     def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Probability of manipulation of each pixel.
 
@@ -32,11 +45,39 @@ class DetectorModule(tf.Module):
         """
         size = tf.shape(image)[:2]
         resized = tf.round(resize(image, self._network_size(size)))  # whole levels, as training sees and the release
-        logits = self.segmenter(to_network_range(resized)[tf.newaxis], training=False)
+        return {name: resize(x, size) for name, x in self._maps(resized).items()}
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([2], tf.int32, "size")])
+    def network_size(self, size: tf.Tensor) -> tf.Tensor:
+        """[2] int32, height and width at which `__call__` sees a picture of this size."""
+        return self._network_size(size)
+
+    @tf.function(autograph=False, input_signature=[PICTURE])
+    def native(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """As `__call__`, the picture seen at its own size."""
+        return self._maps(image)
+
+    @tf.function(autograph=False, input_signature=[PICTURE])
+    def moments(self, image: tf.Tensor) -> tf.Tensor:
+        """[m] float32: what `native` normalises this picture by, layer after layer."""
+        with recorded_moments() as moments:
+            self._maps(image)
+        return tf.concat(moments, axis=0)
+
+    @tf.function(autograph=False, input_signature=[PICTURE, tf.TensorSpec([None], tf.float32, "moments")])
+    def window(self, image: tf.Tensor, moments: tf.Tensor) -> dict[str, tf.Tensor]:
+        """As `native`, normalised by these moments: the same function of a pixel's surroundings in every window."""
+        with given_moments(moments):
+            return self._maps(image)
+
+    def _maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        with without_gradients():
+            logits = self.segmenter(to_network_range(image)[tf.newaxis], training=False)
         maps = {"probability": logits["segmentation"]}
         if "boundary" in logits:
             maps["boundary"] = logits["boundary"]
-        return {name: resize(tf.nn.softmax(x)[0, ..., 1:], size) for name, x in maps.items()}
+        # Of two classes the softmax is a sigmoid of the difference, at a fifth of the cost.
+        return {name: tf.sigmoid(x[0, ..., 1:] - x[0, ..., :1]) for name, x in maps.items()}
 
     def _network_size(self, size: tf.Tensor) -> tf.Tensor:
         if self.resize_mode == "squash":

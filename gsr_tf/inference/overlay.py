@@ -7,8 +7,9 @@ import functools
 import cv2
 import numpy as np
 
+from gsr_tf.inference.regions import bands
+
 OUTLINE, SHADOW = (255, 255, 255), (0, 0, 0)
-BAND = 256  # rows
 STRONGEST = 0.75  # of the colour, where the probability is 1
 
 
@@ -26,9 +27,8 @@ def draw_overlay(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     level = cv2.convertScaleAbs(probability, alpha=255)
     overlay = np.empty_like(picture)
-    for top in range(0, len(picture), BAND):
-        band = slice(top, top + BAND)
-        overlay[band] = _blends()[level[band], grey[band]]  # whose indices take 16 bytes a pixel: not all at once
+    for rows in bands(picture.shape):  # the indices take 16 bytes a pixel: not all at once
+        overlay[rows] = _blends()[level[rows], grey[rows]]
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(picture.shape[:2]) / 400))
     for colour, width in ((SHADOW, 3 * thickness), (OUTLINE, thickness)):  # seen on dark and on light

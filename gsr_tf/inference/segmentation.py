@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple, Optional
 
-import cv2
 import numpy as np
 
 from gsr_tf.inference import postprocessing
+from gsr_tf.inference.regions import AREA, bands, statistics
 
 SCORE_SHARE = 0.01  # of the pixels: the image score is the mean of the most suspicious ones
 
@@ -47,8 +47,11 @@ class Segmentation:
 
         The paper scores pixels only. The maximum would hang on one pixel, the mean on the size of the region.
         """
-        count = max(1, round(SCORE_SHARE * self.map.size))
-        return float(np.partition(self.map, -count, axis=None)[-count:].mean(dtype=np.float64))
+        count, highest = max(1, round(SCORE_SHARE * self.map.size)), np.empty(0, np.float32)
+        for rows in bands(self.map.shape):  # a partition copies what it is given
+            values = np.concatenate([highest, self.map[rows].ravel()])
+            highest = np.partition(values, -min(count, values.size))[-count:]
+        return float(highest.mean(dtype=np.float64))
 
     @property
     def flagged(self) -> float:
@@ -58,10 +61,9 @@ class Segmentation:
     @property
     def boxes(self) -> list[Box]:
         """The bounding boxes of the mask's 8-connected regions, largest region first."""
-        _, _, stats, _ = cv2.connectedComponentsWithStats(self.mask.astype(np.uint8), connectivity=8)
-        regions = stats[1:]
-        order = np.argsort(-regions[:, cv2.CC_STAT_AREA], kind="stable")
-        return [Box(*map(int, regions[i, :4])) for i in order]
+        regions = statistics(self.mask)
+        order = np.argsort(-regions[:, AREA], kind="stable")
+        return [Box(*map(int, regions[i, :AREA])) for i in order]
 
 
 def segmentation(

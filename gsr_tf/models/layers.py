@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Optional
 
 import tensorflow as tf
 from numpy.core._multiarray_umath import __cpu_features__
@@ -23,12 +26,66 @@ def spatial_size(x: tf.Tensor) -> tuple:
     return x.shape[1] or dynamic[1], x.shape[2] or dynamic[2]
 
 
+Moments = tuple[tf.Tensor, tf.Tensor]  # mean and variance, [1 or b, 1, 1, c] each
+
+_moments: contextvars.ContextVar[Optional[Callable[[tf.Tensor], Moments]]] = contextvars.ContextVar(
+    "_moments", default=None
+)
+
+
+@contextlib.contextmanager
+def _moments_by(moments: Callable[[tf.Tensor], Moments]) -> Iterator[None]:
+    token = _moments.set(moments)
+    try:
+        yield
+    finally:
+        _moments.reset(token)
+
+
+@contextlib.contextmanager
+def recorded_moments() -> Iterator[list[tf.Tensor]]:
+    """Within it a network, called at test on one picture, notes the moments that it normalises by.
+
+    Yields:
+        A list that fills, in the order of the layers: mean [c], variance [c], and so on.
+    """
+    record: list[tf.Tensor] = []
+
+    def measure(x: tf.Tensor) -> Moments:
+        mean, variance = tf.nn.moments(x, axes=[1, 2], keepdims=True)
+        record.extend([tf.reshape(mean, [-1]), tf.reshape(variance, [-1])])
+        return mean, variance
+
+    with _moments_by(measure):
+        yield record
+
+
+@contextlib.contextmanager
+def given_moments(moments: tf.Tensor) -> Iterator[None]:
+    """Within it a network normalises by these moments, not by its picture's own: it is one convolutional function.
+
+    Args:
+        moments: [m] float32, what `recorded_moments` noted of the same network, joined.
+    """
+    position = 0
+
+    def take(x: tf.Tensor) -> Moments:
+        nonlocal position
+        mean, variance = (moments[position + i * x.shape[-1] :][: x.shape[-1]] for i in (0, 1))
+        position += 2 * x.shape[-1]
+        return mean, variance
+
+    with _moments_by(take):
+        yield
+
+
 class MomentNormalization(keras.layers.Layer):
     """Batch normalisation without moving averages (Sections 3.2 and 4.1).
 
     Training normalises by the moments of the batch at hand; at test the paper normalises by the instance, so each
     picture's own moments are used and a result never depends on its batch mates. The two agree at batch 1. The
-    release keeps moving averages that nothing reads; we keep none.
+    release keeps moving averages that nothing reads; we keep none. `recorded_moments` and `given_moments` let one
+    picture be normalised by another's moments.
 
     Input and output: [b, h, w, c].
     """
@@ -46,11 +103,25 @@ class MomentNormalization(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalises x [b, h, w, c] by batch (training) or picture (test) moments."""
-        if training or x.shape[0] == 1:
+        moments = _moments.get()
+        if moments is None and (training or x.shape[0] == 1):
             return tf.compat.v1.nn.fused_batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)[0]
-        mean, variance = tf.nn.moments(x, axes=[1, 2], keepdims=True)
+        mean, variance = moments(x) if moments else tf.nn.moments(x, axes=[1, 2], keepdims=True)
         gamma, beta = tf.cast(self.gamma, x.dtype), tf.cast(self.beta, x.dtype)
         return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
+
+
+_gradients: contextvars.ContextVar[bool] = contextvars.ContextVar("_gradients", default=True)
+
+
+@contextlib.contextmanager
+def without_gradients() -> Iterator[None]:
+    """Within it a network is traced for answers alone: what is saved of it holds no gradient of our own."""
+    token = _gradients.set(False)
+    try:
+        yield
+    finally:
+        _gradients.reset(token)
 
 
 class Convolution(keras.layers.Conv2D):
@@ -65,7 +136,7 @@ class Convolution(keras.layers.Conv2D):
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """inputs [b, h, w, in] and kernel [k, k, in, out] -> [b, h, w, out]."""
-        if _native_filter_gradient() or inputs.shape[-1] < 16:
+        if _native_filter_gradient() or inputs.shape[-1] < 16 or not _gradients.get():
             return super().convolution_op(inputs, kernel)
         return _convolve(inputs, tf.convert_to_tensor(kernel), self.dilation_rate[0])
 

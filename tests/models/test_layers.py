@@ -93,3 +93,36 @@ def test_at_test_it_is_addons_instance_normalization():
         layer.gamma.assign([1, 2, 3, 4])
         layer.beta.assign([0, 1, 0, -1])
     np.testing.assert_allclose(ours(x), reference(x), atol=1e-4)
+
+
+def test_without_gradients_of_our_own_the_convolution_is_the_same(monkeypatch):
+    monkeypatch.setattr(layers, "_native_filter_gradient", lambda: False)
+    x = tf.random.stateless_normal([1, 9, 8, 16], [0, 1])
+    layer = Convolution(5, 3, dilation_rate=2)
+    expected = layer(x)
+    with layers.without_gradients():
+        trace = tf.function(lambda: layer(x)).get_concrete_function()
+    assert "IdentityN" not in {op.type for op in trace.graph.get_operations()}
+    assert "IdentityN" in {
+        op.type for op in tf.function(lambda: layer(x)).get_concrete_function().graph.get_operations()
+    }
+    np.testing.assert_allclose(trace(), expected, atol=1e-5)
+
+
+def test_recorded_moments_are_the_pictures_and_are_given_in_order():
+    x, y = (tf.random.stateless_normal([1, 6, 5, c], [c, 1], mean=3.0) for c in (4, 2))
+    first, second = MomentNormalization(), MomentNormalization()
+    with layers.recorded_moments() as moments:
+        first(x), second(y)
+    expected = [
+        x.numpy().mean((0, 1, 2)),
+        x.numpy().var((0, 1, 2)),
+        y.numpy().mean((0, 1, 2)),
+        y.numpy().var((0, 1, 2)),
+    ]
+    for found, value in zip(moments, expected):
+        np.testing.assert_allclose(found, value, atol=1e-5)
+    with layers.given_moments(tf.concat(moments, 0)):
+        np.testing.assert_allclose(first(2 * x), (2 * x - expected[0]) / np.sqrt(expected[1] + 1e-5), atol=1e-4)
+        np.testing.assert_allclose(second(y), (y - expected[2]) / np.sqrt(expected[3] + 1e-5), atol=1e-4)
+    assert abs(float(tf.reduce_mean(first(2 * x)))) < 1e-5  # outside: its own again

@@ -1,0 +1,90 @@
+"""At which sizes a picture is looked at: as in training or at its own resolution, at one scale or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from gsr_tf.data.pictures import MAX_PIXELS
+from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.tiling import Maps, arrays, tile
+
+# "whole": resized to the size trained on (the paper's way). "tile": its own resolution, in windows.
+RESOLUTIONS = ("whole", "tile")
+SMALLEST_SCALE, LARGEST_SCALE = 0.1, 4.0
+
+
+class ResolutionError(ValueError):
+    """A resolution or scales that cannot be, or that a model was exported without."""
+
+
+def check(resolution: str, scales: Sequence[float]) -> None:
+    """Raises ResolutionError unless there is such a resolution and there are one or more scales within bounds."""
+    if resolution not in RESOLUTIONS:
+        raise ResolutionError(f"--resolution={resolution}: expected one of {', '.join(RESOLUTIONS)}")
+    bad = [scale for scale in scales if not SMALLEST_SCALE <= scale <= LARGEST_SCALE]
+    if bad or not scales or len(set(scales)) < len(scales):
+        raise ResolutionError(
+            f"--scales={','.join(f'{scale:g}' for scale in scales)}: expected one or more different factors from "
+            f"{SMALLEST_SCALE:g} to {LARGEST_SCALE:g}"
+        )
+
+
+def parse_scales(words: Sequence[str]) -> tuple[float, ...]:
+    """The scales that words name, ascending; ResolutionError when they are no numbers or cannot be."""
+    try:
+        scales = tuple(sorted(map(float, words)))
+    except ValueError as error:
+        raise ResolutionError(f"--scales={','.join(words)}: expected numbers, as --scales=0.5,1,2") from error
+    check("whole", scales)
+    return scales
+
+
+def describe(resolution: str, scales: Sequence[float]) -> str:
+    """What tables add to a method's name: "" for the paper's way, else e.g. " tile 0.5,1"."""
+    words = [] if resolution == "whole" else [resolution]
+    words += [] if tuple(scales) == (1.0,) else [",".join(f"{scale:g}" for scale in scales)]
+    return "".join(f" {word}" for word in words)
+
+
+def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales: Sequence[float]) -> Maps:
+    """The maps of a picture, averaged over scales.
+
+    Args:
+        module: the detector, or what was saved of it.
+        picture: [h, w, 3] uint8 RGB.
+        resolution: one of `RESOLUTIONS`.
+        scales: factors of the size at which `resolution` sees the picture.
+
+    Returns:
+        {name: [h, w] float32 in [0, 1]}.
+
+    Raises:
+        ResolutionError: see `check`; a scaled picture of too many pixels; a model exported without these abilities.
+    """
+    check(resolution, scales)
+    if (resolution != "whole" or tuple(scales) != (1.0,)) and not hasattr(module, "window"):
+        raise ResolutionError(
+            "this model can only see a whole picture at scale 1 (--resolution=whole); export it again with "
+            "python -m gsr_tf.export"
+        )
+    total = _maps_at_scale(module, picture, resolution, scales[0])
+    for scale in scales[1:]:
+        maps = _maps_at_scale(module, picture, resolution, scale)
+        total = {name: np.add(total[name], maps[name], out=total[name]) for name in total.keys() & maps.keys()}
+    return {name: np.divide(values, len(scales), out=values) for name, values in total.items()}
+
+
+def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str, scale: float) -> Maps:
+    if scale == 1:
+        return arrays(module(tf.constant(picture))) if resolution == "whole" else tile(module, picture)
+    height, width = picture.shape[:2]
+    seen = module.network_size([height, width]).numpy() if resolution == "whole" else (height, width)
+    size = [max(1, round(scale * int(length))) for length in seen]
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ResolutionError(f"--scales={scale:g}: {size[1]}x{size[0]} pixels, more than the limit of {MAX_PIXELS:,}")
+    maps = tile(module, cv2.resize(picture, size[::-1]))  # bilinear, as in training
+    return {name: cv2.resize(values, (width, height)) for name, values in maps.items()}

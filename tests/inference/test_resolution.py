@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import skimage.data
+import tensorflow as tf
+
+from gsr_tf.comparators import methods
+from gsr_tf.evaluation.errors import MethodError
+from gsr_tf.inference import resolution, saved_model
+from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.resolution import ResolutionError, describe, maps_at, parse_scales
+from gsr_tf.models.segmenter import build_segmenter
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    tf.keras.utils.set_random_seed(0)
+    return build_segmenter(width=0.04)
+
+
+def detector(segmenter, **settings):
+    return Detector(DetectorModule(segmenter, **settings), name="small", metadata={})
+
+
+PICTURE = skimage.data.astronaut()[:150, :300]
+
+
+@pytest.mark.parametrize("mode", ["squash", "crop"])
+def test_a_scale_of_the_whole_is_another_size_trained_on(segmenter, mode):
+    scaled = detector(segmenter, size=64, resize_mode=mode).maps(PICTURE, scales=[1.5])
+    larger = detector(segmenter, size=96, resize_mode=mode).maps(PICTURE)
+    other = detector(segmenter, size=90, resize_mode=mode).maps(PICTURE)
+    for name, values in larger.items():
+        # OpenCV rounds bilinear interpolation otherwise than the graph: some pixels are a level apart.
+        np.testing.assert_allclose(scaled[name], values, atol=0.12 * np.ptp(values))
+        assert np.abs(scaled[name] - values).mean() < 0.2 * np.abs(other[name] - values).mean()
+
+
+def test_a_scale_of_the_picture_is_a_resized_picture(segmenter):
+    small = detector(segmenter)
+    half = small.maps(PICTURE, resolution="tile", scales=[0.5])["probability"]
+    pixels = tf.cast(tf.round(tf.image.resize(PICTURE, [75, 150])), tf.uint8).numpy()
+    expected = tf.image.resize(small.maps(pixels, resolution="tile")["probability"][..., np.newaxis], [150, 300])
+    np.testing.assert_allclose(half, expected[..., 0], atol=0.12 * np.ptp(half))
+
+
+@pytest.mark.parametrize("way", resolution.RESOLUTIONS)
+def test_maps_are_averaged_over_scales(segmenter, way):
+    small = detector(segmenter, size=48)
+    one, two, both = (small.maps(PICTURE, resolution=way, scales=s) for s in ([1.0], [0.7], [1.0, 0.7]))
+    for name, values in both.items():
+        np.testing.assert_allclose(values, (one[name] + two[name]) / 2, atol=1e-7)
+    assert np.abs(one["probability"] - two["probability"]).max() > 1e-5
+
+
+def test_segment_passes_them_on(segmenter):
+    small = detector(segmenter, size=48)
+    found = small.segment(PICTURE, resolution="tile", scales=[0.5, 1])
+    np.testing.assert_array_equal(found.map, small.maps(PICTURE, resolution="tile", scales=[0.5, 1])["probability"])
+    assert np.abs(found.map - small.segment(PICTURE).map).max() > 1e-5
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"resolution": "tiles"}, "--resolution=tiles: expected one of whole, tile"),
+        ({"scales": []}, "--scales=: expected one or more"),
+        ({"scales": [1, 0]}, "--scales=1,0: expected .* from 0.1 to 4"),
+        ({"scales": [9]}, "--scales=9: "),
+        ({"scales": [float("nan")]}, "--scales=nan: "),
+        ({"scales": [1, 1]}, "different factors"),
+    ],
+)
+def test_what_cannot_be_is_refused(segmenter, settings, message):
+    with pytest.raises(ResolutionError, match=message):
+        detector(segmenter).maps(PICTURE, **settings)
+
+
+def test_a_scaled_picture_of_too_many_pixels_is_refused(segmenter, monkeypatch):
+    monkeypatch.setattr(resolution, "MAX_PIXELS", 60_000)
+    small = detector(segmenter)
+    assert small.maps(PICTURE, resolution="tile", scales=[1.1])
+    with pytest.raises(ResolutionError, match="--scales=1.2: 360x180 pixels, more than the limit of 60,000"):
+        small.maps(PICTURE, resolution="tile", scales=[1.2])
+
+
+def test_a_model_without_windows_says_what_to_do():
+    plain = Detector(lambda picture: {"probability": tf.zeros([*picture.shape[:2], 1])}, name="old", metadata={})
+    assert plain.maps(PICTURE)["probability"].shape == PICTURE.shape[:2]
+    for settings in ({"resolution": "tile"}, {"scales": [1, 2]}):
+        with pytest.raises(ResolutionError, match="export it again"):
+            plain.maps(PICTURE, **settings)
+
+
+def test_words_to_scales():
+    assert parse_scales(["1"]) == (1.0,) and parse_scales(["2", "0.5"]) == (0.5, 2.0)
+    with pytest.raises(ResolutionError, match="--scales=1,x: expected numbers"):
+        parse_scales(["1", "x"])
+
+
+def test_what_was_saved_sees_the_same_and_is_named_by_how_it_looks(segmenter, tmp_path):
+    network = DetectorModule(segmenter, size=48)
+    saved_model.save(network, tmp_path / "model", {})
+    path = str(tmp_path / "model")
+    plain, tiled = (methods.from_flags(path, None, **how) for how in ({}, {"resolution": "tile", "scales": (1.0, 4.0)}))
+    assert (plain.name, tiled.name) == ("model", "model tile 1,4")
+    assert tiled.fingerprint == plain.fingerprint + " tile 1,4"
+    expected = maps_at(network, PICTURE, "tile", (1.0, 4.0))["probability"]  # 1,200 pixels wide: in windows
+    np.testing.assert_allclose(tiled(PICTURE), expected, atol=1e-6)
+
+
+def test_another_method_sees_pictures_in_its_own_way():
+    assert describe("whole", [1]) == "" and describe("whole", [2]) == " 2"
+    with pytest.raises(MethodError, match="--method=noi sees pictures as they are"):
+        methods.from_flags(None, "noi", resolution="tile")
