@@ -24,7 +24,7 @@ def draw_overlay(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray)
     overlay = np.empty_like(picture)
     for rows in bands(picture.shape):
         overlay[rows] = _heated(picture[rows], probability[rows])
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(picture.shape[:2]) / 400))
     return cv2.drawContours(overlay, contours, -1, OUTLINE, thickness)
 
