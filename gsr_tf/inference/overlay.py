@@ -29,7 +29,7 @@ def draw_overlay(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray)
     overlay = np.empty_like(picture)
     for rows in bands(picture.shape):  # the indices take 16 bytes a pixel: not all at once
         overlay[rows] = _blends()[level[rows], grey[rows]]
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(picture.shape[:2]) / 400))
     for colour, width in ((SHADOW, 3 * thickness), (OUTLINE, thickness)):  # seen on dark and on light
         cv2.drawContours(overlay, contours, -1, colour, width)

@@ -3,7 +3,7 @@
 A picture that fits one window is seen whole. The network normalises by a picture's own moments, and those of a window
 would make each window another function: a larger picture's moments are measured once, of the picture reduced to fit
 one window, and held for all of them. Windows then agree wherever they see the same surroundings: the network reaches
-216 pixels far, but hardly the last 88 of them (`benchmarks/inference.py` has the numbers).
+216 pixels far, the last 60 of them hardly.
 """
 
 from __future__ import annotations

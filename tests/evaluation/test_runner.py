@@ -196,7 +196,7 @@ def test_printed_scores_carry_all_that_they_mean(tmp_path):
 
 def test_the_command_line_names_what_is_missing(records):
     with pytest.raises(ValueError, match="--saved_model=DIR and --method=NAME"):
-        methods.from_flags(None, None)
+        methods.from_flags("model", "noi")
     with pytest.raises(ValueError, match="--records=DIR and --pairs=FILE"):
         evaluate.chosen_data_set(str(records), "list.csv")
     with pytest.raises(ExportError, match="--saved_model=.*not a SavedModel folder"):

