@@ -110,8 +110,9 @@ def _maps(found: Found, bits: int, max_side: int) -> MapsAnswer:
 def to_levels(probability: np.ndarray, bits: int) -> np.ndarray:
     """[h, w] in [0, 1] as grey levels: 16 bits to the nearest, 8 bits rounded up (see `MapsAnswer.bits`)."""
     if bits == 16:
-        return np.rint(probability * 65535).clip(0, 65535).astype(np.uint16)
-    return np.ceil(probability * 256).clip(0, 255).astype(np.uint8)
+        return np.rint(probability * 65535).astype(np.uint16)
+    levels = np.ceil(probability * 256)
+    return np.minimum(levels, 255, out=levels).astype(np.uint8)
 
 
 def reduced(pixels: np.ndarray, max_side: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:

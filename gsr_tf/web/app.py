@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Literal, Optional
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -15,11 +15,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from gsr_tf.inference.detector import Detector
-from gsr_tf.web import answer, refusal, report
+from gsr_tf.web import answer, refusal
 from gsr_tf.web.guard import guarded
 from gsr_tf.web.limits import Limits
 from gsr_tf.web.metrics import Metrics
-from gsr_tf.web.service import Service
+from gsr_tf.web.service import Found, Service
 
 STATIC = Path(__file__).with_name("static")
 PICTURE_BODY = {
@@ -37,6 +37,7 @@ Threshold = Annotated[
 Depth = Annotated[answer.Depth, Query(description="Bits of the maps; none: numbers only.")]
 MaxSide = Annotated[int, Query(ge=0, description="Longest side of maps and preview; 0: the picture's own.")]
 Preview = Annotated[bool, Query(description="Whether the upright picture comes along, as JPEG.")]
+Format = Literal["pdf", "png"]
 Name = Annotated[str, Query(max_length=1000, description="The picture's, to stand on the page.")]
 
 
@@ -82,15 +83,14 @@ def create_app(detector: Detector, limits: Limits, names: Collection[str] = ()) 
         preview: Preview = False,
     ) -> Response:
         respond = partial(answer.respond, detector=detector, depth=maps, max_side=max_side, preview=preview)
-        return await service.answer(request, threshold, respond)
+        return await service.answer(request, {"threshold": threshold}, respond)
 
     @app.post("/v1/report", openapi_extra=PICTURE_BODY, summary="The answer as a page to print or file.")
     async def make_report(
-        request: Request, format: report.Format = "pdf", threshold: Threshold = None, name: Name = ""
+        request: Request, format: Format = "pdf", threshold: Threshold = None, name: Name = ""
     ) -> Response:
-        return await service.answer(
-            request, threshold, partial(report.respond, detector=detector, format=format, name=name)
-        )
+        respond = partial(_report, detector=detector, format=format, name=name)
+        return await service.answer(request, {"threshold": threshold}, respond)
 
     @app.get("/v1/model", summary="The model and the limits of a request.")
     async def model() -> dict:
@@ -112,3 +112,9 @@ def create_app(detector: Detector, limits: Limits, names: Collection[str] = ()) 
     app.mount("/static", StaticFiles(directory=STATIC))
     routes = {"/", "/v1/segment", "/v1/report", "/v1/model", "/healthz", "/metrics"}
     return guarded(app, names=names, metrics=metrics, routes=routes)
+
+
+def _report(found: Found, **settings) -> Response:
+    from gsr_tf.web import report  # Matplotlib is a tenth of the start-up: who asks for a report waits for it
+
+    return report.respond(found, **settings)

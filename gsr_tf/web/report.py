@@ -6,7 +6,6 @@ import datetime
 import io
 import textwrap
 import threading
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,7 +19,6 @@ from gsr_tf.inference.overlay import draw_overlay
 from gsr_tf.web.answer import reduced
 from gsr_tf.web.service import Found
 
-Format = Literal["pdf", "png"]
 MEDIA_TYPES = {"pdf": "application/pdf", "png": "image/png"}
 A4 = (8.27, 11.69)  # inches
 MARGIN, GAP, HIGHEST = 0.08, 0.03, 0.235  # of the page; the last is a picture's height
@@ -39,13 +37,13 @@ LETTERS = {8: 118, 9: 88}  # that fit on a line, by letter size: of the whole wi
 DRAWING = threading.Lock()
 
 
-def respond(found: Found, detector: Detector, *, format: Format, name: str) -> Response:
+def respond(found: Found, detector: Detector, *, format: str, name: str) -> Response:
     """The report as a file.
 
     Args:
         found: what is reported.
         detector: who found it.
-        format: of the file.
+        format: of the file, a key of `MEDIA_TYPES`.
         name: the picture's, as the client calls it.
     """
     with DRAWING, rc_context(SETTINGS):
@@ -64,7 +62,7 @@ def printable(name: str) -> str:
     return letters or "unnamed"
 
 
-def _draw(found: Found, detector: Detector, name: str, format: Format) -> bytes:
+def _draw(found: Found, detector: Detector, name: str, format: str) -> bytes:
     now = datetime.datetime.now(datetime.timezone.utc)
     figure = Figure(A4)
     figure.text(MARGIN, 0.945, "Manipulation report", size=18, weight="bold")
@@ -77,7 +75,7 @@ def _draw(found: Found, detector: Detector, name: str, format: Format) -> bytes:
     return buffer.getvalue()
 
 
-def _metadata(format: Format, name: str, now: datetime.datetime) -> dict:
+def _metadata(format: str, name: str, now: datetime.datetime) -> dict:
     title = f"Manipulation report: {name}"
     return {"Title": title, "Creator": "gsr_tf", "CreationDate": now} if format == "pdf" else {"Title": title}
 

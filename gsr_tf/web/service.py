@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Callable, NamedTuple
 
 import numpy as np
@@ -67,8 +67,13 @@ class Service:
             self.status = "failed"
             LOG.exception("the model does not answer")
 
-    async def answer(self, request: Request, threshold: float | None, respond: Callable[[Found], Response]) -> Response:
+    async def answer(self, request: Request, asked: Mapping, respond: Callable[[Found], Response]) -> Response:
         """Reads the request's picture, segments it, and lets `respond` make the answer, in a worker's thread.
+
+        Args:
+            request: whose body is a picture file.
+            asked: keyword arguments of `Detector.segment`.
+            respond: makes the answer of what was found.
 
         Raises:
             Refusal: 408, 413, 415, 422 or 503; its message says why.
@@ -81,7 +86,7 @@ class Service:
                 async with self._workers:
                     if await request.is_disconnected():
                         raise ClientDisconnect
-                    return await to_thread.run_sync(self._work, data, threshold, respond)
+                    return await to_thread.run_sync(self._work, data, asked, respond)
             except ClientDisconnect:
                 return Response(status_code=CLIENT_GONE)
 
@@ -103,10 +108,10 @@ class Service:
             self._free += 1
             self.metrics.admitted.dec()
 
-    def _work(self, data: bytes, threshold: float | None, respond: Callable[[Found], Response]) -> Response:
+    def _work(self, data: bytes, asked: Mapping, respond: Callable[[Found], Response]) -> Response:
         with self.metrics.at_work.track_inprogress():
             try:
-                found = self._find(data, threshold)
+                found = self._find(data, asked)
                 with self.metrics.stage_seconds.labels("encode").time():
                     return respond(found)
             except PictureTooLarge as error:
@@ -116,12 +121,12 @@ class Service:
             except (MemoryError, tf.errors.ResourceExhaustedError) as error:
                 raise Refusal(503, "this picture needs more memory than there is now; try a smaller one") from error
 
-    def _find(self, data: bytes, threshold: float | None) -> Found:
+    def _find(self, data: bytes, asked: Mapping) -> Found:
         start = time.perf_counter()
         picture = decode_picture(data, max_pixels=self.limits.pixels).pixels
         check_shape(*picture.shape[:2], self.limits)
         decoded = time.perf_counter()
-        segmentation = self.detector.segment(picture, threshold=threshold)
+        segmentation = self.detector.segment(picture, **asked)
         seconds = {"decode": decoded - start, "network": time.perf_counter() - decoded}
         for stage, value in seconds.items():
             self.metrics.stage_seconds.labels(stage).observe(value)

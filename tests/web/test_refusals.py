@@ -100,6 +100,7 @@ def test_too_little_memory():
         assert "more memory" in said(client.post("/v1/segment", content=PICTURE), 503)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_damaged_pictures_are_answered_or_refused_clearly():
     with client_of(red_detector(), **{**SMALL, "upload_bytes": 1_000_000}) as client:
         for name, data in damaged_pictures(54, seed=5):

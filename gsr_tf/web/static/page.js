@@ -64,7 +64,7 @@ async function answered(response) {
   });
   if (found.ok) return found;
   const words = await found.json().catch(() => ({ error: { message: `the server answered ${found.status}` } }));
-  throw new Error(`${words.error.message}.`);
+  throw new Error(`${words.error.message.replace(/^picture: /, "")}.`);
 }
 
 function post(path, parameters, file, signal) {
@@ -106,6 +106,7 @@ function present() {
   element("result").hidden = false;
   element("drop").classList.add("small");
   element("canvas").classList.toggle("small", Math.max(width, height) < 300);
+  element("name").textContent = shown.file.name;
   element("score").textContent = answer.score.toFixed(3);
   element("size").textContent = `${answer.width} × ${answer.height}`;
   element("model").textContent = answer.model;
@@ -137,13 +138,13 @@ function threshold() {
   element("threshold").setAttribute("aria-valuetext", words);
   element("flagged").textContent = percent(shown.share);
   element("regions").textContent = regions;
-  drawScale(element("scale"), level / LEVELS);
   draw();
 }
 
 function draw() {
   const view = chosenView(), opacity = element("opacity").valueAsNumber;
   paint(element("canvas"), view, shown, opacity / 100);
+  drawScale(element("scale"), view === "boundary" ? undefined : element("threshold").valueAsNumber / LEVELS);
   element("canvas").setAttribute("aria-label", `${NAMES[view]}: ${summary()}`);
   element("opacity-text").textContent = `${opacity} %`;
   element("opacity").setAttribute("aria-valuetext", `${opacity} %`);
@@ -220,7 +221,7 @@ addEventListener("drop", (event) => {
   take(event.dataTransfer.files);
 });
 element("threshold").addEventListener("input", everyFrame(threshold));
-element("threshold").addEventListener("change", announce);
+element("threshold").addEventListener("change", everyFrame(announce)); // after the mask of the same frame
 element("opacity").addEventListener("input", everyFrame(draw));
 element("views").addEventListener("change", draw);
 element("download-mask").addEventListener("click", saveMask);

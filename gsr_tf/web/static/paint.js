@@ -61,13 +61,14 @@ function outline(pixels, { mask, width, height }) {
   }
 }
 
-/** The colour scale, with a mark at the threshold (0..1). */
+/** The colour scale, with a mark at the threshold (0..1), if there is one. */
 export function drawScale(canvas, threshold) {
   const context = canvas.getContext("2d");
   for (let x = 0; x < canvas.width; x++) {
     context.fillStyle = `rgb(${HEAT[Math.floor((x / canvas.width) * 256)].join(" ")})`;
     context.fillRect(x, 0, 1, canvas.height);
   }
+  if (threshold === undefined) return;
   const x = threshold * canvas.width;
   context.fillStyle = "black";
   context.fillRect(x - 3, 0, 6, canvas.height);
