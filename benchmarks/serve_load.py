@@ -52,12 +52,12 @@ FLAGS = flags.FLAGS
 
 @dataclasses.dataclass
 class Server:
-    """The process, where it listens, seconds to its first answer, and its resident memory: (seconds, MB)."""
+    """The process, where it listens, seconds to its first answer, and its resident memory in MB, twice a second."""
 
     process: subprocess.Popen
     port: int
     start: dict[str, float]
-    memory: list[tuple[float, float]]
+    memory: list[float]
 
 
 @contextmanager
@@ -92,12 +92,11 @@ def processor_seconds(process: subprocess.Popen) -> float:
 
 def watch(server: Server) -> None:
     """Notes the process's memory twice a second until it ends."""
-    start = time.monotonic()
     status = Path(f"/proc/{server.process.pid}/status")
     while server.process.poll() is None:
         line = next((line for line in status.read_text().splitlines() if line.startswith("VmRSS")), None)
         if line:
-            server.memory.append((time.monotonic() - start, int(line.split()[1]) / 1024))
+            server.memory.append(int(line.split()[1]) // 1024)
         time.sleep(0.5)
 
 
@@ -182,7 +181,9 @@ def load(server: Server, seconds: float) -> dict:
     """Clients ask until the time is over; what they were answered."""
     kinds, lock = requests(), threading.Lock()
     statuses, times, lost = defaultdict(Counter), defaultdict(list), []
-    end = time.monotonic() + seconds
+    for ask in kinds.values():  # once each: memory grows to what the largest needs, and must then stay
+        ask(server.port)
+    before, end = len(server.memory), time.monotonic() + seconds
     bar = tqdm(unit="request")
 
     def client(number: int) -> None:
@@ -210,7 +211,7 @@ def load(server: Server, seconds: float) -> dict:
         thread.join()
     bar.close()
     found = sum(statuses.values(), Counter())
-    held = memory(server, seconds)
+    held = memory(server.memory[before:])
     return {
         "clients": CLIENTS,
         "seconds": seconds,
@@ -227,18 +228,17 @@ def load(server: Server, seconds: float) -> dict:
     }
 
 
-def memory(server: Server, seconds: float) -> dict:
+def memory(samples: list[float]) -> dict:
     """The server's resident memory, by thirds of the time."""
-    thirds = [
-        round(np.median([size for moment, size in server.memory if third <= 3 * moment / seconds < third + 1]))
-        for third in range(3)
-    ]
-    return {"medians_of_thirds": thirds, "peak": round(max(size for _, size in server.memory))}
+    return {
+        "medians_of_thirds": [round(np.median(third)) for third in np.array_split(samples, 3)],
+        "peak": max(samples),
+    }
 
 
 def fuzz(server: Server, count: int) -> dict:
     """Damaged pictures, one after the other."""
-    statuses, start = Counter(), time.monotonic()
+    statuses = Counter()
     for _, data in tqdm(damaged_pictures(count), total=count, unit="picture"):
         statuses[post(server.port, data)] += 1
     return {
@@ -246,7 +246,7 @@ def fuzz(server: Server, count: int) -> dict:
         "statuses": dict(sorted(statuses.items())),
         "unexpected": sorted(set(statuses) - EXPECTED),
         "alive": post(server.port, picture(64, 64)) == 200,
-        "memory_megabytes": memory(server, time.monotonic() - start),
+        "memory_megabytes": memory(server.memory),
     }
 
 

@@ -21,7 +21,7 @@ from gsr_tf.inference.segmentation import Segmentation
 from gsr_tf.web.limits import Limits, check_shape
 from gsr_tf.web.metrics import Metrics
 from gsr_tf.web.refusal import Refusal
-from gsr_tf.web.upload import check_header, read_upload
+from gsr_tf.web.upload import check_header, discard, read_upload
 
 LOG = logging.getLogger("gsr_tf.web")
 RETRY_SECONDS = "2"
@@ -78,7 +78,12 @@ class Service:
         Raises:
             Refusal: 408, 413, 415, 422 or 503; its message says why.
         """
-        check_header(request, self.limits)
+        try:
+            check_header(request, self.limits)
+            self._check_free()
+        except Refusal:
+            await discard(request)
+            raise
         with self._place():
             try:
                 data = await read_upload(request, self.limits)
@@ -90,9 +95,7 @@ class Service:
             except ClientDisconnect:
                 return Response(status_code=CLIENT_GONE)
 
-    @contextlib.contextmanager
-    def _place(self) -> Iterator[None]:
-        """One of the bounded places; held from before the upload, since uploads are what fills the memory."""
+    def _check_free(self) -> None:
         if not self._free:
             raise Refusal(
                 503,
@@ -100,6 +103,10 @@ class Service:
                 "--queue); try again in a moment",
                 {"Retry-After": RETRY_SECONDS},
             )
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the bounded places; held from before the upload, since uploads are what fills the memory."""
         self._free -= 1
         self.metrics.admitted.inc()
         try:

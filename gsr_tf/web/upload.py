@@ -45,11 +45,14 @@ async def read_upload(request: Request, limits: Limits) -> bytes:
 
 async def _read(request: Request, limits: Limits) -> bytes:
     chunks, size = [], 0
-    async for chunk in request.stream():
+    async for chunk in request.stream():  # to its end, also of one that is too long: see `discard`
         size += len(chunk)
-        if size > limits.upload_bytes:
-            raise _too_large(limits)
-        chunks.append(chunk)
+        if size <= limits.upload_bytes:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+    if size > limits.upload_bytes:
+        raise _too_large(limits)
     return b"".join(chunks)
 
 

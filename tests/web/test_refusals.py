@@ -183,8 +183,8 @@ def test_a_client_that_goes_away_gives_its_place_back():
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_client_that_sends_too_much_reads_the_answer(announced):
-    content = bytes(5_000_000)
-    with running(red_detector(), **SMALL) as (host, port):
+    content = bytes(40_000_000)  # far more than a connection buffers
+    with running(red_detector(), **{**SMALL, "upload_seconds": 10}) as (host, port):
         connection = http.client.HTTPConnection(host, port, timeout=10)
         connection.request(
             "POST", "/v1/segment", content if announced else iter([content]), encode_chunked=not announced
