@@ -32,6 +32,10 @@ class PictureError(ValueError):
     """A file that cannot be used as a picture; the message names it and says why."""
 
 
+class PictureTooLarge(PictureError):
+    """A picture of more pixels than are allowed; its header says so, nothing was decoded."""
+
+
 class Raster(NamedTuple):
     """A decoded file: its pixels as viewers show them, and how the file stores them.
 
@@ -98,7 +102,7 @@ def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
         raise PictureError(f"{name}: damaged header ({error})") from error
     width, height = picture.size
     if width * height > max_pixels:
-        raise PictureError(f"{name}: {width}x{height} pixels, more than the limit of {max_pixels:,}")
+        raise PictureTooLarge(f"{name}: {width}x{height} pixels, more than the limit of {max_pixels:,}")
     return picture
 
 
@@ -170,7 +174,7 @@ def decode_picture(data: bytes, name: str = "picture", *, orient: bool = True, m
         The Raster: [h, w, 3] uint8 RGB pixels with how they were stored.
 
     Raises:
-        PictureError: empty, truncated, not a picture, or too large.
+        PictureError: empty, truncated, not a picture, or (PictureTooLarge) too large.
     """
     picture = _open(data, name, max_pixels)
     stored_format = picture.format or "unknown"

@@ -1,0 +1,261 @@
+"""Many clients of one server, most of them difficult; prints one JSON object.
+
+    python -m benchmarks.serve_load --saved_model=models/gsr_net
+    python -m benchmarks.serve_load --saved_model=models/gsr_net --fuzz=2000
+
+Starts `python -m gsr_tf.serve` as a process of its own. By default 16 clients ask for --seconds, each in turn one of:
+good pictures of three sizes, damaged ones, too many bytes (announced or not), too many pixels, an upload that trickles
+in, one that never ends, a connection that is dropped, a look at /healthz. A request is lost when it should have been
+answered and was not. With --fuzz that many damaged pictures instead, one after the other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import io
+import itertools
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from absl import app, flags
+from PIL import Image
+from tqdm import tqdm
+
+from tests.damage import damaged_pictures
+
+CLIENTS = 16
+MAX_MEGABYTES, UPLOAD_SECONDS, QUEUE = 8, 4, 8
+EXPECTED = {200, 408, 413, 415, 422, 503}
+PATIENCE = 120  # seconds until a client gives up: the request is then lost
+HALF = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n" + bytes(5000)
+FLAT = 1.10  # the last third of the time may hold this much more memory than the second
+
+flags.DEFINE_string("saved_model", None, "Folder that gsr_tf.export made.", required=True)
+flags.DEFINE_float("seconds", 120, "How long the clients ask.")
+flags.DEFINE_integer("fuzz", 0, "Instead: send this many damaged pictures.")
+FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass
+class Server:
+    """The process, where it listens, seconds to its first answer, and its resident memory in MB, twice a second."""
+
+    process: subprocess.Popen
+    port: int
+    start: dict[str, float]
+    memory: list[float]
+
+
+@contextmanager
+def serving(saved_model: str) -> Iterator[Server]:
+    """A server of its own process; it must live to the end and stop when told to."""
+    start = time.monotonic()
+    limits = [f"--max_megabytes={MAX_MEGABYTES}", f"--upload_seconds={UPLOAD_SECONDS}", f"--queue={QUEUE}"]
+    command = [sys.executable, "-m", "gsr_tf.serve", f"--saved_model={saved_model}", "--port=0", *limits]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        port = int(process.stdout.readline().split()[0].rpartition(":")[2])
+        post(port, picture(64, 64))
+        server = Server(process, port, {"wall": time.monotonic() - start, "processor": processor_seconds(process)}, [])
+        watcher = threading.Thread(target=watch, args=(server,))
+        watcher.start()
+        try:
+            yield server
+            assert process.poll() is None, f"the server died: {process.returncode}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            watcher.join()
+            log.seek(0)
+            print(log.read()[-3000:], file=sys.stderr)
+
+
+def processor_seconds(process: subprocess.Popen) -> float:
+    """What the process has computed; unlike the time it took, this does not depend on what else the machine does."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def watch(server: Server) -> None:
+    """Notes the process's memory twice a second until it ends."""
+    status = Path(f"/proc/{server.process.pid}/status")
+    while server.process.poll() is None:
+        line = next((line for line in status.read_text().splitlines() if line.startswith("VmRSS")), None)
+        if line:
+            server.memory.append(int(line.split()[1]) // 1024)
+        time.sleep(0.5)
+
+
+def picture(height: int, width: int, seed: int = 0) -> bytes:
+    """A JPEG: a gradient with noise."""
+    slope = np.linspace(0, 180, width)[np.newaxis, :, np.newaxis]
+    pixels = (slope + np.random.default_rng(seed).integers(0, 76, (height, width, 3))).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def many_pixels() -> bytes:
+    """A small PNG of 100 megapixels."""
+    buffer = io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def post(port: int, body: bytes | Iterator[bytes], path: str = "/v1/segment", method: str = "POST") -> int:
+    """One request on a connection of its own; the status, its body read and understood."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with suppress(BrokenPipeError, ConnectionResetError):  # an answer that came before all was sent may still be read
+        connection.request(method, path, body)
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    if response.status != 200:
+        assert json.loads(content)["error"]["message"], content
+    return response.status
+
+
+def trickle(data: bytes, seconds: float, pieces: int = 20) -> Iterator[bytes]:
+    """The data in pieces, spread over a time."""
+    size = -(-len(data) // pieces)
+    for start in range(0, len(data), size):
+        time.sleep(seconds / pieces)
+        yield data[start : start + size]
+
+
+def endless(port: int) -> int:
+    """An upload that stops half way: the server must end it."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(HALF)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        response.read()
+        return response.status
+
+
+def dropped(port: int) -> int:
+    """A connection that ends in the middle of an upload: nobody waits for an answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(
+            b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n" + bytes(5000)
+        )
+    return 0
+
+
+def requests() -> dict[str, Callable[[int], int]]:
+    """What clients do, by name: functions of the port to a status; 0: no answer was waited for."""
+    small, medium, large = picture(240, 320), picture(900, 1200), picture(3000, 4000)
+    too_large, pixels = bytes(5 * MAX_MEGABYTES * 1_000_000), many_pixels()
+    damaged = itertools.cycle(list(damaged_pictures(180, seed=1)))
+    return {
+        "small": lambda port: post(port, small),
+        "medium": lambda port: post(port, medium),
+        "large, 12 MP": lambda port: post(port, large, "/v1/segment?maps=8&max_side=2048&preview=true"),
+        "report": lambda port: post(port, medium, "/v1/report"),
+        "damaged": lambda port: post(port, next(damaged)[1]),
+        "too many bytes": lambda port: post(port, too_large),
+        "too many bytes, unannounced": lambda port: post(port, trickle(too_large, 0.1)),
+        "too many pixels": lambda port: post(port, pixels),
+        "slow upload": lambda port: post(port, trickle(medium, UPLOAD_SECONDS / 2)),
+        "upload without end": endless,
+        "dropped": dropped,
+        "healthz": lambda port: post(port, b"", "/healthz", "GET"),
+    }
+
+
+def load(server: Server, seconds: float) -> dict:
+    """Clients ask until the time is over; what they were answered."""
+    kinds, lock = requests(), threading.Lock()
+    statuses, times, lost = defaultdict(Counter), defaultdict(list), []
+    for ask in kinds.values():  # once each: memory grows to what the largest needs, and must then stay
+        ask(server.port)
+    before, end = len(server.memory), time.monotonic() + seconds
+    bar = tqdm(unit="request")
+
+    def client(number: int) -> None:
+        draw = random.Random(number)
+        while time.monotonic() < end:
+            kind = draw.choice(list(kinds))
+            start = time.monotonic()
+            try:
+                status = kinds[kind](server.port)
+            except Exception as error:  # whatever went wrong, there was no answer
+                with lock:
+                    lost.append(f"{kind}: {error!r}")
+                continue
+            with lock:
+                statuses[kind][status] += 1
+                times["busy (503)" if status == 503 else kind].append(time.monotonic() - start)
+                bar.update()
+            if status == 503:
+                time.sleep(draw.uniform(0.5, 2))  # as the answer asks
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    bar.close()
+    found = sum(statuses.values(), Counter())
+    held = memory(server.memory[before:])
+    return {
+        "clients": CLIENTS,
+        "seconds": seconds,
+        "requests": sum(found.values()) + len(lost),
+        "lost": lost,
+        "statuses": dict(sorted(found.items())),
+        "unexpected": sorted(set(found) - EXPECTED - {0}),
+        "statuses_by_kind": {kind: dict(sorted(statuses[kind].items())) for kind in kinds},
+        "seconds_p50_p99": {
+            kind: [round(float(np.percentile(values, q)), 3) for q in (50, 99)] for kind, values in times.items()
+        },
+        "memory_megabytes": held,
+        "memory_flat": held["medians_of_thirds"][2] <= FLAT * held["medians_of_thirds"][1],
+    }
+
+
+def memory(samples: list[float]) -> dict:
+    """The server's resident memory, by thirds of the time."""
+    return {
+        "medians_of_thirds": [round(np.median(third)) for third in np.array_split(samples, 3)],
+        "peak": max(samples),
+    }
+
+
+def fuzz(server: Server, count: int) -> dict:
+    """Damaged pictures, one after the other."""
+    statuses = Counter()
+    for _, data in tqdm(damaged_pictures(count), total=count, unit="picture"):
+        statuses[post(server.port, data)] += 1
+    return {
+        "pictures": count,
+        "statuses": dict(sorted(statuses.items())),
+        "unexpected": sorted(set(statuses) - EXPECTED),
+        "alive": post(server.port, picture(64, 64)) == 200,
+        "memory_megabytes": memory(server.memory),
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Runs one of the two."""
+    with serving(FLAGS.saved_model) as server:
+        found = fuzz(server, FLAGS.fuzz) if FLAGS.fuzz else load(server, FLAGS.seconds)
+    print(json.dumps({"seconds_to_first_answer": server.start, **found}, indent=1))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,100 @@
+r"""A web page and a JSON API around a detector, on this machine.
+
+    python -m gsr_tf.serve --saved_model=models/gsr_net
+    curl --data-binary @photo.jpg 'http://127.0.0.1:8321/v1/segment?maps=none'
+
+Drop a picture on the page: heat map, boundary and mask at any threshold, a mask or a report to keep. Pictures live in
+memory while they are answered and are never stored; nothing is asked of other machines. /openapi.json describes the
+API, /healthz and /metrics are for whoever looks after the server. Needs pip install 'gsr_tf[web]'.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+from absl import flags
+
+from gsr_tf import command
+from gsr_tf.config import ConfigError
+from gsr_tf.inference.detector import Detector
+
+GRACE_SECONDS = 20  # for requests at work when the server is told to stop
+CONNECTIONS = 256
+
+
+def _define(values: flags.FlagValues) -> None:
+    own = {"flag_values": values}
+    flags.DEFINE_string("saved_model", None, "Folder that gsr_tf.export made; without it the shipped model.", **own)
+    flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; only this machine can reach the default.", **own)
+    flags.DEFINE_integer("port", 8321, "Port to listen on; 0: any free one.", 0, 65535, **own)
+    flags.DEFINE_float("max_megabytes", 32, "Largest picture file.", 0.001, **own)
+    flags.DEFINE_float("max_megapixels", 64, "Largest picture, decoded.", 0.001, **own)
+    flags.DEFINE_integer("workers", 1, "Pictures at work at once; each uses all cores.", 1, **own)
+    flags.DEFINE_integer("queue", 8, "Requests that may wait or upload beside those; 503 for more.", 0, **own)
+    flags.DEFINE_float("upload_seconds", 30, "Time for an upload.", 0.1, **own)
+
+
+def _action(args: flags.FlagValues) -> None:
+    try:
+        import uvicorn
+
+        from gsr_tf.web.app import create_app
+        from gsr_tf.web.limits import MEGA, Limits
+    except ImportError as error:
+        raise ConfigError(f"the web page needs more packages: pip install 'gsr_tf[web]' ({error})") from error
+    limits = Limits(
+        upload_bytes=int(args.max_megabytes * MEGA),
+        pixels=int(args.max_megapixels * MEGA),
+        workers=args.workers,
+        queue=args.queue,
+        upload_seconds=args.upload_seconds,
+    )
+    # Taken before the model is loaded: a port that is not free is told at once, and early clients wait.
+    with listen(args.host, args.port) as listener:
+        app = create_app(Detector.load(args.saved_model), limits, names=[args.host, socket.gethostname()])
+        settings = uvicorn.Config(
+            app,
+            http="h11",
+            log_level="warning",
+            access_log=False,  # it would write down the names of the pictures
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        host, port = listener.getsockname()[:2]
+        print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C stops)", flush=True)
+        if not is_loopback(host):
+            print(f"warning: --host={args.host}: whoever reaches this machine can use the server", file=sys.stderr)
+        uvicorn.Server(settings).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; ConfigError when the address or port cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"--host={host} --port={port}: {error.strerror or error}; choose another (--port=0: any free one)"
+        ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

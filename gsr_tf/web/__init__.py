@@ -1,0 +1,1 @@
+"""The web page and JSON API around a detector; needs the extra `web`."""

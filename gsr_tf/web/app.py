@@ -1,0 +1,120 @@
+"""The web application: one page, a JSON API, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from gsr_tf.inference.detector import Detector
+from gsr_tf.web import answer, refusal
+from gsr_tf.web.guard import guarded
+from gsr_tf.web.limits import Limits
+from gsr_tf.web.metrics import Metrics
+from gsr_tf.web.service import Found, Service
+
+STATIC = Path(__file__).with_name("static")
+PICTURE_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The picture file itself: JPEG, PNG, TIFF, WebP, BMP, GIF, ...",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+Threshold = Annotated[
+    Optional[float], Query(ge=0, le=1, description="Strictly above it a pixel is flagged; the model's by default.")
+]
+Depth = Annotated[answer.Depth, Query(description="Bits of the maps; none: numbers only.")]
+MaxSide = Annotated[int, Query(ge=0, description="Longest side of maps and preview; 0: the picture's own.")]
+Preview = Annotated[bool, Query(description="Whether the upright picture comes along, as JPEG.")]
+Format = Literal["pdf", "png"]
+Name = Annotated[str, Query(max_length=1000, description="The picture's, to stand on the page.")]
+
+
+def create_app(detector: Detector, limits: Limits, names: Collection[str] = ()) -> ASGIApp:
+    """The application around a detector.
+
+    Args:
+        detector: who answers.
+        limits: of requests.
+        names: host names that are ours, beside localhost and addresses written as numbers.
+
+    Returns:
+        An ASGI application; its first picture, a warm-up, runs when it starts.
+    """
+    metrics = Metrics()
+    service = Service(detector, limits, metrics)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warm_up = asyncio.create_task(service.warm_up())
+        yield
+        await warm_up
+
+    # FastAPI's own documentation pages load scripts from a third party.
+    app = FastAPI(title="gsr_tf", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
+    refusal.install(app)
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    @app.post(
+        "/v1/segment",
+        openapi_extra=PICTURE_BODY,
+        responses={200: {"model": answer.Answer}},
+        summary="Where was this picture manipulated?",
+    )
+    async def segment(
+        request: Request,
+        threshold: Threshold = None,
+        maps: Depth = "16",
+        max_side: MaxSide = 0,
+        preview: Preview = False,
+    ) -> Response:
+        respond = partial(answer.respond, detector=detector, depth=maps, max_side=max_side, preview=preview)
+        return await service.answer(request, {"threshold": threshold}, respond)
+
+    @app.post("/v1/report", openapi_extra=PICTURE_BODY, summary="The answer as a page to print or file.")
+    async def make_report(
+        request: Request, format: Format = "pdf", threshold: Threshold = None, name: Name = ""
+    ) -> Response:
+        respond = partial(_report, detector=detector, format=format, name=name)
+        return await service.answer(request, {"threshold": threshold}, respond)
+
+    @app.get("/v1/model", summary="The model and the limits of a request.")
+    async def model() -> dict:
+        return {
+            "name": detector.name,
+            "threshold": detector.threshold,
+            "metadata": detector.metadata,
+            "limits": {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels, "aspect": limits.aspect},
+        }
+
+    @app.get("/healthz", summary="200 when the model answers, 503 before.")
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": service.status}, 200 if service.status == "ok" else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def prometheus() -> Response:
+        return Response(metrics.text(), media_type=PROMETHEUS)
+
+    app.mount("/static", StaticFiles(directory=STATIC))
+    routes = {"/", "/v1/segment", "/v1/report", "/v1/model", "/healthz", "/metrics"}
+    return guarded(app, names=names, metrics=metrics, routes=routes)
+
+
+def _report(found: Found, **settings) -> Response:
+    from gsr_tf.web import report  # Matplotlib is a tenth of the start-up: who asks for a report waits for it
+
+    return report.respond(found, **settings)

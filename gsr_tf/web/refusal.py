@@ -1,0 +1,40 @@
+"""Errors as JSON: {"error": {"status": 413, "message": "..."}}, whatever went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Optional
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+
+class Refusal(HTTPException):
+    """A request that is not answered; the message says why and what would be."""
+
+    def __init__(self, status: int, message: str, headers: Optional[Mapping[str, str]] = None):
+        super().__init__(status, message, headers)
+
+
+def refuse(status: int, message: str, headers: Optional[Mapping[str, str]] = None) -> JSONResponse:
+    """The error as a response."""
+    return JSONResponse({"error": {"status": status, "message": message}}, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of `app` JSON."""
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return refuse(error.status_code, error.detail, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong_parameter(request: Request, error: RequestValidationError) -> JSONResponse:
+        wrong = [f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors()]
+        return refuse(422, "; ".join(wrong))
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> JSONResponse:
+        return refuse(500, "a defect of the server; its log says more")

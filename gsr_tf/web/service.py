@@ -1,0 +1,140 @@
+"""From a request with a picture to an answer: admission, upload, decoding, the network, each bounded."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from typing import Callable, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from anyio import CapacityLimiter, to_thread
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
+
+from gsr_tf.data.pictures import PictureError, PictureTooLarge, decode_picture
+from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.segmentation import Segmentation
+from gsr_tf.web.limits import Limits, check_shape
+from gsr_tf.web.metrics import Metrics
+from gsr_tf.web.refusal import Refusal
+from gsr_tf.web.upload import check_header, discard, read_upload
+
+LOG = logging.getLogger("gsr_tf.web")
+RETRY_SECONDS = "2"
+CLIENT_GONE = 499  # nobody reads it; the metrics count it
+WARM_UP = np.zeros([64, 64, 3], np.uint8)
+
+
+class Found(NamedTuple):
+    """One picture, answered.
+
+    Attributes:
+        picture: [h, w, 3] uint8 RGB, upright.
+        segmentation: of it.
+        sha256: of the file, hexadecimal.
+        seconds: {"decode": ..., "network": ...}.
+    """
+
+    picture: np.ndarray
+    segmentation: Segmentation
+    sha256: str
+    seconds: dict[str, float]
+
+
+class Service:
+    """One detector behind bounded doors.
+
+    Attributes:
+        status: "starting" until the first picture went through, then "ok", or "failed".
+    """
+
+    def __init__(self, detector: Detector, limits: Limits, metrics: Metrics):
+        self.detector, self.limits, self.metrics = detector, limits, metrics
+        self.status = "starting"
+        self._workers = CapacityLimiter(limits.workers)
+        self._free = limits.workers + limits.queue
+
+    async def warm_up(self) -> None:
+        """One small picture, so that no client waits for the first trace."""
+        try:
+            await to_thread.run_sync(self.detector.segment, WARM_UP)
+            self.status = "ok"
+        except Exception:
+            self.status = "failed"
+            LOG.exception("the model does not answer")
+
+    async def answer(self, request: Request, asked: Mapping, respond: Callable[[Found], Response]) -> Response:
+        """Reads the request's picture, segments it, and lets `respond` make the answer, in a worker's thread.
+
+        Args:
+            request: whose body is a picture file.
+            asked: keyword arguments of `Detector.segment`.
+            respond: makes the answer of what was found.
+
+        Raises:
+            Refusal: 408, 413, 415, 422 or 503; its message says why.
+        """
+        try:
+            check_header(request, self.limits)
+            self._check_free()
+        except Refusal:
+            await discard(request)
+            raise
+        with self._place():
+            try:
+                data = await read_upload(request, self.limits)
+                self.metrics.upload_bytes.inc(len(data))
+                async with self._workers:
+                    if await request.is_disconnected():
+                        raise ClientDisconnect
+                    return await to_thread.run_sync(self._work, data, asked, respond)
+            except ClientDisconnect:
+                return Response(status_code=CLIENT_GONE)
+
+    def _check_free(self) -> None:
+        if not self._free:
+            raise Refusal(
+                503,
+                f"busy: {self.limits.workers} at work and {self.limits.queue} waiting are the limit (--workers, "
+                "--queue); try again in a moment",
+                {"Retry-After": RETRY_SECONDS},
+            )
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the bounded places; held from before the upload, since uploads are what fills the memory."""
+        self._free -= 1
+        self.metrics.admitted.inc()
+        try:
+            yield
+        finally:
+            self._free += 1
+            self.metrics.admitted.dec()
+
+    def _work(self, data: bytes, asked: Mapping, respond: Callable[[Found], Response]) -> Response:
+        with self.metrics.at_work.track_inprogress():
+            try:
+                found = self._find(data, asked)
+                with self.metrics.stage_seconds.labels("encode").time():
+                    return respond(found)
+            except PictureTooLarge as error:
+                raise Refusal(413, f"{error} (--max_megapixels)") from error
+            except PictureError as error:
+                raise Refusal(422, str(error)) from error
+            except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+                raise Refusal(503, "this picture needs more memory than there is now; try a smaller one") from error
+
+    def _find(self, data: bytes, asked: Mapping) -> Found:
+        start = time.perf_counter()
+        picture = decode_picture(data, max_pixels=self.limits.pixels).pixels
+        check_shape(*picture.shape[:2], self.limits)
+        decoded = time.perf_counter()
+        segmentation = self.detector.segment(picture, **asked)
+        seconds = {"decode": decoded - start, "network": time.perf_counter() - decoded}
+        for stage, value in seconds.items():
+            self.metrics.stage_seconds.labels(stage).observe(value)
+        return Found(picture, segmentation, hashlib.sha256(data).hexdigest(), seconds)

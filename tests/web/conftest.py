@@ -1,0 +1,61 @@
+import contextlib
+import threading
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+
+from gsr_tf.inference.detector import Detector
+from gsr_tf.serve import listen
+from gsr_tf.web.app import create_app
+from gsr_tf.web.limits import Limits
+
+
+def red_and_green(image):
+    """What is asked of a network, with an answer that a test can compute: red is probability, green is boundary."""
+    pixels = np.asarray(image, np.float32) / 255
+    maps = {"probability": pixels[..., :1], "boundary": pixels[..., 1:2]}
+    return {name: Eager(values) for name, values in maps.items()}
+
+
+class Eager(np.ndarray):
+    """An array that is asked for `.numpy()`, as TensorFlow's are."""
+
+    def __new__(cls, values):
+        return np.asarray(values).view(cls)
+
+    def numpy(self):
+        return np.asarray(self)
+
+
+def red_detector(module=red_and_green):
+    return Detector(module, name="red", metadata={"threshold": 0.4, "fingerprint": "f1"})
+
+
+@contextlib.contextmanager
+def running(detector, names=(), **limits):
+    """(host, port) of a real server in a thread."""
+    app = create_app(detector, Limits(**limits), names)
+    server = uvicorn.Server(uvicorn.Config(app, http="h11", log_level="critical"))
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextlib.contextmanager
+def client_of(detector, **settings):
+    """A client of a running server."""
+    with running(detector, **settings) as (host, port), httpx.Client(base_url=f"http://{host}:{port}") as client:
+        yield client
+
+
+@pytest.fixture
+def client():
+    with client_of(red_detector()) as client:
+        yield client

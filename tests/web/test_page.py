@@ -1,0 +1,252 @@
+"""The page, in a real browser: what a person does and sees."""
+
+import base64
+import io
+import shutil
+from urllib.parse import urlsplit
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.web.conftest import red_detector, running
+from tests.web.pictures import blotches, encoded
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+PIXELS = blotches(150, 200)
+PICTURE = {"name": "holiday photo.png", "mimeType": "image/png", "buffer": encoded(PIXELS)}
+BROKEN = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": PICTURE["buffer"][:500]}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url():
+    with running(red_detector(), upload_bytes=200_000) as (host, port):
+        yield f"http://{host}:{port}"
+
+
+@pytest.fixture
+def page(browser, url, request):
+    """The page, opened; afterwards: whether it asked others, complained, or broke its own policy."""
+    context = browser.new_context(viewport=getattr(request, "param", DESKTOP))
+    page = context.new_page()
+    asked, complaints = [], []
+    page.on("request", lambda sent: asked.append(sent.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(url)
+    playwright.expect(page.locator("#limits")).to_contain_text("up to 0.2 MB and 64 megapixels")
+    yield page
+    context.close()
+    own = ("http", urlsplit(url).netloc)
+    assert {urlsplit(address)[:2] for address in asked if not address.startswith(("data:", "blob:"))} == {own}
+    # A refused picture is an answer of 4xx, and browsers note each in the console.
+    assert [words for words in complaints if "the server responded with a status of 4" not in words] == []
+
+
+def give(page, picture=PICTURE):
+    page.set_input_files("#file", picture)
+    playwright.expect(page.locator("#result")).to_be_visible()
+
+
+def canvas(page):
+    """[h, w, 4] uint8: what is shown."""
+    text = page.evaluate("document.getElementById('canvas').toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text.partition(",")[2]))))
+
+
+def saved(page, button):
+    """(name, bytes) of a download."""
+    with page.expect_download() as download:
+        page.click(button)
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def server_mask(url, threshold):
+    parameters = {"threshold": threshold, "maps": 8}
+    answer = httpx.post(f"{url}/v1/segment", params=parameters, content=PICTURE["buffer"]).json()
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["maps"]["mask"])))), answer
+
+
+def test_a_dropped_picture_is_answered(page):
+    transfer = page.evaluate_handle(
+        """text => {
+            const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], "dropped.png", {type: "image/png"}));
+            return transfer;
+        }""",
+        base64.b64encode(PICTURE["buffer"]).decode(),
+    )
+    for event in ("dragover", "drop"):
+        page.dispatch_event("#drop", event, {"dataTransfer": transfer})
+    playwright.expect(page.locator("#result")).to_be_visible()
+    playwright.expect(page.locator("#status")).to_contain_text("dropped.png: ")
+    assert page.locator("#size").inner_text() == "200 × 150"
+    assert page.locator("#threshold-text").inner_text() == f"{round(0.4 * 256) / 256:.3f}"
+    assert canvas(page).shape == (150, 200, 4)
+
+
+def test_the_mask_is_the_servers_at_every_threshold(page, url):
+    give(page)
+    masks = []
+    for level in (0, 60, 128, 190, 230, 254):
+        page.locator("#threshold").fill(str(level))
+        playwright.expect(page.locator("#threshold-text")).to_have_text(f"{level / 256:.3f}")
+        name, data = saved(page, "#download-mask")
+        assert name == "holiday photo_mask.png"
+        shown, (expected, answer) = np.asarray(Image.open(io.BytesIO(data)))[..., 0], server_mask(url, level / 256)
+        np.testing.assert_array_equal(shown, expected)
+        assert page.locator("#regions").inner_text() == str(len(answer["boxes"]))
+        flagged = page.locator("#flagged").inner_text()
+        assert float(flagged.split()[0]) == pytest.approx(100 * answer["flagged"], abs=0.06)
+        words = f"{flagged} of the pixels are flagged, in " if answer["boxes"] else "no pixel is flagged"
+        playwright.expect(page.locator("#status")).to_contain_text(words)
+        masks.append(shown)
+    shares = [mask.mean() for mask in masks]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 255 and 0 < shares[3] < 255
+
+
+def test_views_and_opacity(page, url):
+    give(page)
+    page.locator("#threshold").fill("180")
+    shown = {}
+    for view in ("overlay", "heat", "boundary", "mask", "original"):
+        page.locator(f"input[value={view}]").check()
+        shown[view] = canvas(page)[..., :3].astype(int)
+    # JPEG's colours are not exact: the preview is compared by its mean difference.
+    assert np.abs(shown["original"] - PIXELS).mean() < 15
+    assert np.abs(shown["heat"] - shown["boundary"]).mean() > 10
+    opaque = page.locator("#opacity")
+    page.locator("input[value=heat]").check()
+    opaque.fill("100")
+    page.wait_for_function("document.getElementById('opacity-text').textContent === '100 %'")
+    heat = cv2.applyColorMap(np.ceil(PIXELS[..., 0] / 255 * 256).clip(0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    assert np.abs(canvas(page)[..., :3].astype(int) - heat[..., ::-1]).max() <= 8  # interpolated between 17 colours
+
+    opaque.fill("0")
+    page.wait_for_function("document.getElementById('opacity-text').textContent === '0 %'")
+    bare = canvas(page)[..., :3].astype(int)
+    assert np.ptp(bare, axis=-1).max() <= 1  # the picture in grey
+    page.locator("input[value=mask]").check()
+    opaque.fill("100")
+    page.wait_for_function("document.getElementById('opacity-text').textContent === '100 %'")
+    np.testing.assert_array_equal(canvas(page)[..., 0], server_mask(url, 180 / 256)[0])
+
+
+def test_the_overlay_outlines_the_mask(page, url):
+    give(page)
+    page.locator("#opacity").fill("0")
+    page.locator("#threshold").fill("180")
+    playwright.expect(page.locator("#threshold-text")).to_have_text("0.703")
+    mask = server_mask(url, 180 / 256)[0]
+    inside = cv2.erode(mask, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), borderValue=0)
+    page.wait_for_function("document.getElementById('opacity-text').textContent === '0 %'")
+    np.testing.assert_array_equal(canvas(page)[..., :3][(mask > 0) & (inside == 0)], 255)
+
+
+@pytest.mark.parametrize(("button", "start"), [("#download-pdf", b"%PDF"), ("#download-png", b"\x89PNG")])
+def test_a_report_is_saved(page, button, start):
+    give(page)
+    name, data = saved(page, button)
+    assert name == f"holiday photo_report.{button[-3:]}"
+    assert data.startswith(start)
+    playwright.expect(page.locator("#status")).to_have_text("The report is saved.")
+
+
+def test_a_bad_file_is_named_and_the_next_one_is_answered(page):
+    page.set_input_files("#file", BROKEN)
+    error = page.get_by_role("alert")
+    playwright.expect(error).to_contain_text("broken.jpg: truncated or damaged")
+    assert not page.locator("#result").is_visible()
+    assert not page.locator("#busy").is_visible()
+    page.set_input_files("#file", {**PICTURE, "name": "large.png", "buffer": bytes(200_001)})
+    playwright.expect(error).to_contain_text("large.png: the file is larger than 0.2 MB")
+    give(page)
+    playwright.expect(error).to_be_empty()
+
+
+def test_a_server_that_is_gone(browser):
+    context = browser.new_context()
+    page = context.new_page()
+    with running(red_detector()) as (host, port):
+        page.goto(f"http://{host}:{port}")
+        playwright.expect(page.locator("#limits")).to_contain_text("up to")
+    page.set_input_files("#file", PICTURE)
+    playwright.expect(page.get_by_role("alert")).to_contain_text("no answer. Is the server still running?")
+    context.close()
+
+
+def test_from_the_keyboard(page):
+    page.keyboard.press("Tab")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(PICTURE)
+    playwright.expect(page.locator("#result")).to_be_visible()
+
+    def focused():
+        return page.evaluate(
+            "document.activeElement.id || document.activeElement.value || document.activeElement.tagName"
+        )
+
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(focused())
+        visible = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert visible == "solid", focused()
+    controls = ["overlay", "threshold", "opacity", "download-mask", "download-pdf", "download-png", "SUMMARY", "A"]
+    assert reached == controls
+
+    page.locator("input[value=overlay]").focus()
+    page.keyboard.press("ArrowDown")
+    assert focused() == "heat"
+    assert page.locator("#canvas").get_attribute("aria-label").startswith("Heat map: ")
+    page.locator("#threshold").focus()
+    before = int(page.locator("#threshold").input_value())
+    page.keyboard.press("ArrowRight")
+    assert int(page.locator("#threshold").input_value()) == before + 1
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_on_a_telephone(page):
+    def sideways():
+        return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+    assert sideways() == 0
+    give(page)
+    assert sideways() == 0
+    for control in page.locator("#result input, #result button, #canvas").all():
+        box = control.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+    picture = page.locator("#canvas").bounding_box()
+    assert picture["height"] / picture["width"] == pytest.approx(0.75, abs=0.02)
+
+
+def test_everything_has_a_name(page):
+    give(page)
+    for role, names in {
+        "slider": ["Threshold", "Opacity"],
+        "radio": ["Overlay", "Heat map", "Boundary", "Mask", "Original"],
+        "button": ["Save mask (PNG)", "Report PDF", "Report PNG"],
+    }.items():
+        for name in names:
+            assert page.get_by_role(role, name=name, exact=True).count() == 1
+    assert page.get_by_role("heading", level=1).count() == 1
+    assert page.get_by_role("img").get_attribute("aria-label").startswith("Overlay: ")

@@ -1,0 +1,120 @@
+"""POST /v1/segment: what is answered."""
+
+import base64
+import hashlib
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsr_tf.inference.segmentation import segmentation
+from tests.web.conftest import client_of, red_and_green, red_detector
+from tests.web.pictures import blotches, encoded
+
+PIXELS = blotches()
+PICTURE = encoded(PIXELS)
+RED = PIXELS[..., 0] / np.float32(255)
+
+
+def asked(client, picture=PICTURE, **parameters):
+    response = client.post("/v1/segment", content=picture, params=parameters)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def opened(text):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+
+
+def test_the_numbers_are_the_detectors(client):
+    expected = segmentation(RED, threshold=0.8)
+    found = asked(client, threshold=0.8)
+    assert found["score"] == pytest.approx(expected.score, abs=1e-9)
+    assert found["flagged"] == expected.flagged
+    assert [tuple(box.values()) for box in found["boxes"]] == expected.boxes
+    assert len(expected.boxes) > 1
+    assert (found["width"], found["height"], found["model"], found["fingerprint"]) == (120, 90, "red", "f1")
+    assert found["sha256"] == hashlib.sha256(PICTURE).hexdigest()
+    assert set(found["seconds"]) == {"decode", "network"}
+
+
+def test_the_threshold_is_the_models_by_default(client):
+    assert asked(client)["threshold"] == 0.4
+
+
+def test_maps_of_16_bits_are_precise(client):
+    maps = asked(client)["maps"]
+    np.testing.assert_allclose(opened(maps["probability"]) / 65535, RED, atol=0.5 / 65535 + 1e-7)
+    np.testing.assert_array_equal(opened(maps["boundary"]), PIXELS[..., 1] * np.uint16(257))
+    np.testing.assert_array_equal(opened(maps["mask"]), 255 * segmentation(RED, threshold=0.4).mask)
+    assert (maps["bits"], maps["width"], maps["height"]) == (16, 120, 90)
+
+
+def test_a_threshold_on_a_map_of_8_bits_is_one_on_the_probability(client):
+    levels = opened(asked(client, maps=8)["maps"]["probability"])
+    assert levels.dtype == np.uint8
+    for k in range(255):
+        np.testing.assert_array_equal(levels > k, k / 256 < RED)
+
+
+def test_numbers_alone(client):
+    found = asked(client, maps="none")
+    assert found["maps"] is None
+    assert found["preview"] is None
+
+
+def test_what_is_shown_may_be_smaller_but_numbers_are_of_the_whole_picture(client):
+    found, whole = asked(client, max_side=60, preview=True), asked(client)
+    assert (found["maps"]["width"], found["maps"]["height"]) == (60, 45)
+    for name in ("probability", "boundary", "mask"):
+        assert opened(found["maps"][name]).shape == (45, 60)
+    assert opened(found["preview"]).shape == (45, 60, 3)
+    np.testing.assert_allclose(
+        opened(found["maps"]["probability"]) / 65535, RED.reshape(45, 2, 60, 2).mean((1, 3)), atol=1e-5
+    )
+    for name in ("score", "flagged", "boxes", "width", "height"):
+        assert found[name] == whole[name]
+
+
+def test_picture_and_map_are_both_upright(client):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise
+    found = asked(client, encoded(PIXELS, exif=exif), preview=True)
+    assert (found["width"], found["height"]) == (90, 120)
+    np.testing.assert_allclose(opened(found["maps"]["probability"]) / 65535, np.rot90(RED, -1), atol=1e-5)
+    smooth = np.abs(opened(found["preview"])[..., 0].astype(float) - np.rot90(PIXELS[..., 0], -1)).mean()
+    assert smooth < 25  # JPEG of coloured noise; 70 or more when turned otherwise
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF", "BMP", "WEBP", "GIF"])
+def test_formats(client, format):
+    found = asked(client, encoded(PIXELS, format), maps="none")
+    assert (found["width"], found["height"]) == (120, 90)
+
+
+def test_a_network_without_boundary_branch():
+    def red(image):
+        return {"probability": red_and_green(image)["probability"]}
+
+    with client_of(red_detector(red)) as client:
+        assert asked(client)["maps"]["boundary"] is None
+
+
+OPENED = []
+
+
+def _watch(event, arguments):
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        OPENED.append(arguments[0])
+
+
+def test_nothing_is_written_to_disk(client):
+    sys.addaudithook(_watch)  # stays until the process ends: hooks cannot be taken back
+    large = encoded(blotches(700, 900))
+    assert len(large) > 1_000_000  # above what frameworks keep in memory
+    OPENED.clear()
+    asked(client, large)
+    client.post("/v1/report", content=large, params={"format": "png", "name": "a.png"})
+    assert OPENED == []
