@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 BAND_PIXELS = 8_000_000
 # Columns of the statistics, OpenCV's: left, top, width, height, area.
@@ -65,8 +63,11 @@ def statistics(mask: np.ndarray, *, band_pixels: int = BAND_PIXELS) -> np.ndarra
 
 def _merged(pieces: np.ndarray, touching: np.ndarray) -> np.ndarray:
     """Regions of pieces, (left, top, right, bottom, area), that touch one another, as pairs of indices."""
-    if not len(pieces):
-        return pieces
+    if not len(touching):
+        return _sized(pieces)
+    from scipy.sparse import coo_matrix  # slow to import, and needed by pictures of several bands alone
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(len(touching)), touching.T), shape=(len(pieces), len(pieces)))
     count, region = connected_components(graph, directed=False)
     merged = np.zeros([count, 5], np.int64)
@@ -76,5 +77,10 @@ def _merged(pieces: np.ndarray, touching: np.ndarray) -> np.ndarray:
     np.maximum.at(merged, (region, WIDTH), pieces[:, WIDTH])
     np.maximum.at(merged, (region, HEIGHT), pieces[:, HEIGHT])
     np.add.at(merged, (region, AREA), pieces[:, AREA])
-    merged[:, [WIDTH, HEIGHT]] -= merged[:, [LEFT, TOP]]
-    return merged
+    return _sized(merged)
+
+
+def _sized(regions: np.ndarray) -> np.ndarray:
+    """(left, top, right, bottom, area) -> (left, top, width, height, area), in place."""
+    regions[:, [WIDTH, HEIGHT]] -= regions[:, [LEFT, TOP]]
+    return regions

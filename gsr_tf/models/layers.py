@@ -71,8 +71,11 @@ def given_moments(moments: tf.Tensor) -> Iterator[None]:
 
     def take(x: tf.Tensor) -> Moments:
         nonlocal position
-        mean, variance = (moments[position + i * x.shape[-1] :][: x.shape[-1]] for i in (0, 1))
-        position += 2 * x.shape[-1]
+        channels = x.shape[-1]
+        mean, variance = (
+            tf.ensure_shape(moments[start : start + channels], [channels]) for start in (position, position + channels)
+        )
+        position += 2 * channels
         return mean, variance
 
     with _moments_by(take):

@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 import tensorflow as tf
 from PIL import Image
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from gsr_tf.data.image_ops import resize
 from gsr_tf.data.pictures import decode_picture
@@ -178,7 +179,7 @@ def test_saved_model_cli_runs_the_export(exported, detector, tmp_path):
 
 
 def test_no_custom_operations(exported):
-    graph = tf.compat.v1.saved_model.loader_impl.parse_saved_model(str(exported)).meta_graphs[0].graph_def
+    graph = SavedModel.FromString((exported / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     functions = {function.signature.name for function in graph.library.function}
     known = set(tf.raw_ops.__dict__) | functions
