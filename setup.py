@@ -28,7 +28,7 @@ EXTRAS = {
     "beam": ["apache-beam>=2.60,<3"],
     "heic": ["pillow-heif>=0.16,<2"],
     "onnx": ["onnx>=1.14,<1.18", "tf2onnx>=1.16,<2", "onnxruntime>=1.16,<2"],
-    "web": ["fastapi>=0.110,<1", "uvicorn>=0.29,<1", "prometheus-client>=0.20,<1"],
+    "web": ["fastapi>=0.110,<1", "uvicorn>=0.29,<1", "prometheus-client>=0.20,<1", "pydantic>=2,<3"],
     "dev": [
         "pytest>=8",
         "pytest-xdist>=3",
@@ -47,6 +47,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.9,<3.12",
     packages=find_packages(include=["gsr_tf", "gsr_tf.*", "data_prep", "data_prep.*"]),
+    package_data={"gsr_tf": ["weights/*"], "gsr_tf.web": ["static/*"]},
     install_requires=REQUIRES,
     extras_require=EXTRAS,
 )

@@ -47,7 +47,7 @@ class Answer(BaseModel):
     """One picture's answer. A score is evidence to look at, not proof."""
 
     model: str
-    fingerprint: Optional[str] = Field(description="Of the model's weights, where the export wrote one down.")
+    fingerprint: str = Field(description="Of the model's graph and weights.")
     sha256: str = Field(description="Of the file.")
     width: int = Field(description="Of the picture, upright.")
     height: int
@@ -75,7 +75,7 @@ def respond(found: Found, detector: Detector, *, depth: Depth, max_side: int, pr
     height, width = found.picture.shape[:2]
     answer = Answer(
         model=detector.name,
-        fingerprint=detector.metadata.get("fingerprint"),
+        fingerprint=detector.fingerprint,
         sha256=found.sha256,
         width=width,
         height=height,

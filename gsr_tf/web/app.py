@@ -15,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.resolution import RESOLUTIONS
 from gsr_tf.web import answer, refusal
 from gsr_tf.web.guard import guarded
 from gsr_tf.web.limits import Limits
@@ -33,6 +34,10 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 Threshold = Annotated[
     Optional[float], Query(ge=0, le=1, description="Strictly above it a pixel is flagged; the model's by default.")
+]
+Resolution = Annotated[
+    Literal[RESOLUTIONS],
+    Query(description="whole: resized to the size trained on. tile: the picture's own resolution; takes longer."),
 ]
 Depth = Annotated[answer.Depth, Query(description="Bits of the maps; none: numbers only.")]
 MaxSide = Annotated[int, Query(ge=0, description="Longest side of maps and preview; 0: the picture's own.")]
@@ -78,24 +83,30 @@ def create_app(detector: Detector, limits: Limits, names: Collection[str] = ()) 
     async def segment(
         request: Request,
         threshold: Threshold = None,
+        resolution: Resolution = "whole",
         maps: Depth = "16",
         max_side: MaxSide = 0,
         preview: Preview = False,
     ) -> Response:
         respond = partial(answer.respond, detector=detector, depth=maps, max_side=max_side, preview=preview)
-        return await service.answer(request, {"threshold": threshold}, respond)
+        return await service.answer(request, {"threshold": threshold, "resolution": resolution}, respond)
 
     @app.post("/v1/report", openapi_extra=PICTURE_BODY, summary="The answer as a page to print or file.")
     async def make_report(
-        request: Request, format: Format = "pdf", threshold: Threshold = None, name: Name = ""
+        request: Request,
+        format: Format = "pdf",
+        threshold: Threshold = None,
+        resolution: Resolution = "whole",
+        name: Name = "",
     ) -> Response:
         respond = partial(_report, detector=detector, format=format, name=name)
-        return await service.answer(request, {"threshold": threshold}, respond)
+        return await service.answer(request, {"threshold": threshold, "resolution": resolution}, respond)
 
     @app.get("/v1/model", summary="The model and the limits of a request.")
     async def model() -> dict:
         return {
             "name": detector.name,
+            "fingerprint": detector.fingerprint,
             "threshold": detector.threshold,
             "metadata": detector.metadata,
             "limits": {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels, "aspect": limits.aspect},

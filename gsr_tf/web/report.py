@@ -129,7 +129,7 @@ def facts(found: Found, detector: Detector, now: datetime.datetime) -> dict[str,
         "Picture": f"{width} × {height} pixels",
         "SHA-256": found.sha256,
         "Model": detector.name,
-        "Fingerprint": detector.metadata.get("fingerprint"),
+        "Fingerprint": detector.fingerprint,
         "Date": f"{now:%Y-%m-%d %H:%M} UTC",
         "Note": " ".join(segmentation.warnings),
     }

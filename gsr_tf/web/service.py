@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from gsr_tf.data.pictures import PictureError, PictureTooLarge, decode_picture
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.resolution import ResolutionError
 from gsr_tf.inference.segmentation import Segmentation
 from gsr_tf.web.limits import Limits, check_shape
 from gsr_tf.web.metrics import Metrics
@@ -122,8 +123,8 @@ class Service:
                 with self.metrics.stage_seconds.labels("encode").time():
                     return respond(found)
             except PictureTooLarge as error:
-                raise Refusal(413, f"{error} (--max_megapixels)") from error
-            except PictureError as error:
+                raise Refusal(413, str(error)) from error
+            except (PictureError, ResolutionError) as error:
                 raise Refusal(422, str(error)) from error
             except (MemoryError, tf.errors.ResourceExhaustedError) as error:
                 raise Refusal(503, "this picture needs more memory than there is now; try a smaller one") from error
@@ -131,7 +132,7 @@ class Service:
     def _find(self, data: bytes, asked: Mapping) -> Found:
         start = time.perf_counter()
         picture = decode_picture(data, max_pixels=self.limits.pixels).pixels
-        check_shape(*picture.shape[:2], self.limits)
+        check_shape(*picture.shape[:2], asked["resolution"], self.limits)
         decoded = time.perf_counter()
         segmentation = self.detector.segment(picture, **asked)
         seconds = {"decode": decoded - start, "network": time.perf_counter() - decoded}

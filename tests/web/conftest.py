@@ -30,7 +30,7 @@ class Eager(np.ndarray):
 
 
 def red_detector(module=red_and_green):
-    return Detector(module, name="red", metadata={"threshold": 0.4, "fingerprint": "f1"})
+    return Detector(module, name="red", metadata={"threshold": 0.4}, fingerprint="f1")
 
 
 @contextlib.contextmanager

@@ -128,5 +128,5 @@ def test_metrics(client):
 
 def test_the_model_and_its_limits(client):
     found = client.get("/v1/model").json()
-    assert (found["name"], found["threshold"], found["metadata"]["fingerprint"]) == ("red", 0.4, "f1")
+    assert (found["name"], found["threshold"], found["fingerprint"]) == ("red", 0.4, "f1")
     assert found["limits"]["upload_bytes"] == Limits().upload_bytes

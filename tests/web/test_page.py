@@ -206,13 +206,13 @@ def test_from_the_keyboard(page):
         )
 
     reached = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("Tab")
         reached.append(focused())
         visible = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert visible == "solid", focused()
-    controls = ["overlay", "threshold", "opacity", "download-mask", "download-pdf", "download-png", "SUMMARY", "A"]
-    assert reached == controls
+    controls = ["overlay", "threshold", "resolution", "opacity", "download-mask", "download-pdf", "download-png"]
+    assert reached == [*controls, "SUMMARY", "A"]
 
     page.locator("input[value=overlay]").focus()
     page.keyboard.press("ArrowDown")
@@ -222,6 +222,16 @@ def test_from_the_keyboard(page):
     before = int(page.locator("#threshold").input_value())
     page.keyboard.press("ArrowRight")
     assert int(page.locator("#threshold").input_value()) == before + 1
+
+
+def test_another_resolution_looks_again(page):
+    give(page)
+    with page.expect_request("**/v1/segment?*resolution=tile*"):
+        page.select_option("#resolution", "tile")
+    playwright.expect(page.locator("#error")).to_contain_text("this model can only see a whole picture")
+    with page.expect_request("**/v1/segment?*resolution=whole*"):
+        page.select_option("#resolution", "whole")
+    playwright.expect(page.locator("#status")).to_contain_text("holiday photo.png: ")
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)

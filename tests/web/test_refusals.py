@@ -35,7 +35,7 @@ def said(response, status):
         (b"", 422, "the file is empty"),
         (b"no picture", 422, "not a picture"),
         (PICTURE[: len(PICTURE) // 2], 422, "truncated or damaged"),
-        (encoded(blotches(101, 100)), 413, "100x101 pixels, more than the limit of 10,000 (--max_megapixels)"),
+        (encoded(blotches(101, 100)), 413, "100x101 pixels, more than the limit of 10,000"),
         (encoded(blotches(2, 41)), 422, "at most 20 times the short"),
         (bytes(100_001), 413, "larger than 0.1 MB, the limit (--max_megabytes)"),
         (iter([bytes(60_000), bytes(60_000)]), 413, "larger than 0.1 MB"),
@@ -49,9 +49,24 @@ def test_pictures_that_are_refused(path, content, status, words):
         assert words in said(client.post(path, content=content), status)
 
 
+def test_what_takes_long_is_bounded_more_tightly():
+    with client_of(red_detector(), tile_pixels=1_000) as client:
+        fine = {"resolution": "tile"}
+        assert "50x40 pixels, more than the 1,000 that" in said(
+            client.post("/v1/segment", content=PICTURE, params=fine), 413
+        )
+        assert client.post("/v1/segment", content=PICTURE).status_code == 200
+
+
+def test_a_model_that_can_only_see_whole_pictures_says_so(client):
+    refused = client.post("/v1/segment", content=PICTURE, params={"resolution": "tile"})
+    assert "this model can only see a whole picture" in said(refused, 422)
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
+        ({"resolution": "fine"}, "query.resolution: Input should be 'whole' or 'tile'"),
         ({"threshold": "1.5"}, "query.threshold: Input should be less than or equal to 1"),
         ({"threshold": "half"}, "query.threshold"),
         ({"maps": "12"}, "query.maps: Input should be '8', '16' or 'none'"),

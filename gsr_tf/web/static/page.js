@@ -33,7 +33,8 @@ async function examine(file) {
     await learnModel();
     checkSize(file);
     const threshold = Math.min(Math.round(model.threshold * LEVELS), LEVELS - 2);
-    const wanted = { threshold: threshold / LEVELS, maps: 8, max_side: LONGEST_SIDE, preview: true };
+    const resolution = element("resolution").value;
+    const wanted = { threshold: threshold / LEVELS, resolution, maps: 8, max_side: LONGEST_SIDE, preview: true };
     const answer = await (await post("v1/segment", wanted, file, signal)).json();
     const found = await decode(answer);
     if (signal.aborted) return;
@@ -181,13 +182,13 @@ async function saveMask() {
 }
 
 async function saveReport(format) {
-  const { file } = shown, level = element("threshold").valueAsNumber;
+  const { file } = shown, level = element("threshold").valueAsNumber, resolution = element("resolution").value;
   const buttons = [...element("downloads").children];
   buttons.forEach((button) => { button.disabled = true; });
   fail("");
   say("Writing the report …");
   try {
-    const response = await post("v1/report", { format, threshold: level / LEVELS, name: file.name }, file);
+    const response = await post("v1/report", { format, threshold: level / LEVELS, resolution, name: file.name }, file);
     save(await response.blob(), `report.${format}`);
     say("The report is saved.");
   } catch (error) {
@@ -222,6 +223,7 @@ addEventListener("drop", (event) => {
 });
 element("threshold").addEventListener("input", everyFrame(threshold));
 element("threshold").addEventListener("change", everyFrame(announce)); // after the mask of the same frame
+element("resolution").addEventListener("change", () => { if (shown) examine(shown.file); });
 element("opacity").addEventListener("input", everyFrame(draw));
 element("views").addEventListener("change", draw);
 element("download-mask").addEventListener("click", saveMask);
