@@ -94,7 +94,8 @@ class Config:
     )
     vgg16_fc: bool = setting(False, "Also take fc6 and fc7 from a DeepLab checkpoint (the release does not).")
     initial_weights: str = setting(
-        "", "An .npz of weights by canonical name (python -m gsr_tf.weights) to start the segmenter from."
+        "",
+        "An .npz of weights by canonical name (python -m gsr_tf.export --format=weights) to start the segmenter from.",
     )
     release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")
 

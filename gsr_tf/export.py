@@ -11,6 +11,8 @@ gets its name; for a quantised model the score that it costs is measured.
 saved_model   a folder. Signatures serving_default (a picture), encoded (picture files, for TensorFlow Serving's REST
               interface) and batch (as the network sees them); assets/gsr_tf.json says what the model is.
 onnx, tflite  a file, as serving_default; FILE.json says what it is. ONNX needs the extra `onnx`.
+weights       an .npz of the segmenter's weights in half precision, and their entry in index.json beside it: what
+              gsr_tf/weights/ ships, and what --initial_weights of gsr_tf.train takes.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -30,13 +33,13 @@ from gsr_tf import config as config_lib
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.evaluation.items import Item
 from gsr_tf.export_pictures import folder_pictures, paper_scores, run_pictures, scored_items
-from gsr_tf.inference import onnx_model, saved_model, tflite_model
+from gsr_tf.inference import onnx_model, saved_model, shipped, tflite_model
 from gsr_tf.inference.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.training.checkpoints import restore_segmenter
 
-FORMATS = ("saved_model", "onnx", "tflite")
+FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": ".npz"}  # ending of --output
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -47,10 +50,14 @@ def _define(values: flags.FlagValues) -> None:
         flags.DEFINE_enum(name, default, choices, help_, flag_values=values)
 
     text("run_dir", None, "Folder of a training run.", required=True)
-    text("output", None, "What to make: a SavedModel folder, or an .onnx or .tflite file.", required=True)
+    text("output", None, "What to make: a SavedModel folder, or an .onnx, .tflite or .npz file.", required=True)
     choice("checkpoint", "best", ["best", "newest"], "Best by validation (the newest without one), or the newest.")
-    choice("format", "saved_model", FORMATS, "What to write.")
+    choice("format", "saved_model", list(FORMATS), "What to write.")
     choice("quantize", "none", tflite_model.QUANTIZATIONS, "Smaller numbers, for --format=tflite.")
+    flags.DEFINE_integer(
+        "size", None, "Side (crop: short side) at which whole pictures are seen. Default: --input_size of the run.",
+        lower_bound=16, flag_values=values,
+    )  # fmt: skip
     text("pictures", None, "Folder of real pictures to compare on, the representative set of int8. Default: the run's.")
     text("records", None, "Records with masks, to measure what --quantize costs. Default: the run's for validation.")
     flags.DEFINE_list("scores", [], "Folders of evaluations, for the metadata.", flag_values=values)
@@ -64,7 +71,7 @@ def _define(values: flags.FlagValues) -> None:
 def _action(args: flags.FlagValues) -> None:
     run_dir, output = Path(args.run_dir), Path(args.output)
     check_output(output, args.format, args.quantize)
-    detector, config, checkpoint = load_run(run_dir, args.checkpoint)
+    detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size)
     facts = export_facts.facts(
         run_dir, config, checkpoint, output.stem,
         scores=args.scores, threshold=args.threshold, licence=args.licence,
@@ -74,6 +81,8 @@ def _action(args: flags.FlagValues) -> None:
         print(f"{run_dir}: none of its records can be read: compared on generated pictures alone; see --pictures")
     if args.format == "saved_model":
         worst = saved_model.save(detector, output, facts, pictures)
+    elif args.format == "weights":
+        worst = save_weights(detector, output, {**facts, "segmenter": build.segmenter_settings(config)}, pictures)
     elif args.quantize == "none":
         worst = save_file(detector, output, args.format, facts, pictures)
     else:
@@ -88,16 +97,22 @@ def _action(args: flags.FlagValues) -> None:
 
 def check_output(output: Path, format_: str, quantize: str) -> None:
     """Raises ExportError for a name, format and quantisation that do not go together, or a name that is taken."""
-    if format_ != "saved_model" and output.suffix != f".{format_}":
-        raise ExportError(f"--output={output}: expected a file name that ends in .{format_} for --format={format_}")
+    ending = FORMATS[format_]
+    if ending and output.suffix != ending:
+        raise ExportError(f"--output={output}: expected a file name that ends in {ending} for --format={format_}")
     if quantize != "none" and format_ != "tflite":
         raise ExportError(f"--quantize={quantize} is for --format=tflite, not --format={format_}")
     if output.exists():
         raise ExportError(f"--output={output} exists already; remove it or choose another name")
 
 
-def load_run(run_dir: Path, which: str) -> tuple[DetectorModule, config_lib.Config, str]:
+def load_run(run_dir: Path, which: str, size: Optional[int] = None) -> tuple[DetectorModule, config_lib.Config, str]:
     """A run's detector, its configuration and the path of the checkpoint.
+
+    Args:
+        run_dir: the run's folder.
+        which: "best" or "newest".
+        size: at which whole pictures are seen, pixels; None: as in training.
 
     Raises:
         ConfigError, CheckpointError: as their messages say.
@@ -106,7 +121,8 @@ def load_run(run_dir: Path, which: str) -> tuple[DetectorModule, config_lib.Conf
     build.set_up(config)
     segmenter = build_segmenter(**build.segmenter_settings(config))
     checkpoint = restore_segmenter(segmenter, run_dir, which)
-    return DetectorModule(segmenter, size=config.input_size, resize_mode=config.resize_mode), config, checkpoint
+    detector = DetectorModule(segmenter, size=size or config.input_size, resize_mode=config.resize_mode)
+    return detector, config, checkpoint
 
 
 def save_file(
@@ -122,6 +138,23 @@ def save_file(
     worst = largest_difference(detector, form.runner(model), [*trial_pictures(), *pictures])
     require_agreement(worst, form.TOLERANCE)
     _write(output, model, facts)
+    return worst
+
+
+def save_weights(
+    detector: DetectorModule, output: Path, facts: dict[str, Any], pictures: Sequence[np.ndarray]
+) -> float:
+    """Writes `output` and its entry in the index beside it; returns the largest difference of half precision.
+
+    Raises:
+        ExportError: it is larger than `shipped.TOLERANCE`; nothing is listed then.
+    """
+    with tempfile.TemporaryDirectory() as trial:
+        shipped.save(detector, output.stem, facts, Path(trial))
+        rounded, _ = shipped.load(output.stem, Path(trial))
+    worst = largest_difference(detector, rounded, [*trial_pictures(), *pictures])
+    require_agreement(worst, shipped.TOLERANCE)
+    shipped.save(detector, output.stem, facts, output.parent)
     return worst
 
 

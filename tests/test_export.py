@@ -11,9 +11,10 @@ from PIL import Image
 from gsr_tf import config, export, export_facts, export_pictures
 from gsr_tf.build import segmenter_settings
 from gsr_tf.config import ConfigError
-from gsr_tf.inference import onnx_model, tflite_model
+from gsr_tf.inference import onnx_model, shipped, tflite_model
 from gsr_tf.inference.agreement import largest_difference
 from gsr_tf.models.segmenter import build_segmenter
+from gsr_tf.models.weights import load_npz
 from gsr_tf.run_dir import write_run
 from tests import tiny
 
@@ -148,3 +149,25 @@ def test_pictures_are_spread_evenly():
     assert export_pictures.evenly(range(10), 4) == [0, 3, 6, 9]
     assert export_pictures.evenly("abc", 8) == ["a", "b", "c"]
     assert export_pictures.evenly([], 3) == []
+
+
+def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
+    output = tmp_path / "ours.npz"
+    arguments = [f"--run_dir={run_dir}", f"--output={output}", "--format=weights", "--size=56", "--threshold=0.25"]
+    assert export.main(["export", *arguments]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"ours.npz", "index.json"}
+    loaded, entry = shipped.load("ours", tmp_path)
+    assert (loaded.size, entry["threshold"], entry["checkpoint"]) == (56, 0.25, "best/ckpt-7")
+    network, _, _ = export.load_run(run_dir, "best", 56)
+    assert 0 < largest_difference(network, loaded, [tiny.tile(1)]) < shipped.TOLERANCE
+    started = build_segmenter(width=0.03)
+    load_npz([started], str(output), "--initial_weights")
+    for mine, theirs in zip(started.trainable_variables, loaded.segmenter.trainable_variables):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_pictures_are_seen_at_the_size_asked_for(run_dir):
+    picture = tiny.tile(1)
+    small, large = (export.load_run(run_dir, "best", size)[0] for size in (None, 56))
+    assert (small.size, large.size) == (40, 56)
+    assert not np.allclose(small(picture)["probability"], large(picture)["probability"], atol=1e-6)

@@ -22,6 +22,7 @@ from gsr_tf.models.weights import WeightsError, assign, named_variables
 
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 INDEX = "index.json"
+TOLERANCE = 0.02  # in probability: weights of 11 bits; the scores that ship are measured with them
 
 
 def read_index(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
