@@ -51,6 +51,9 @@ bench: $(INSTALLED)
 	$(RUN) benchmarks.train_step --flagfile=flags/release.cfg --batch_size=1
 	$(RUN) benchmarks.input_pipeline --source_records=$(DATA) --target_records=$(DATA) --wait_steps=0
 	$(RUN) benchmarks.evaluation
+	$(RUN) benchmarks.inference
+	$(RUN) benchmarks.folder
+	$(RUN) benchmarks.fuzz --count=2000
 
 lock:
 	uv pip compile setup.py --extra coco --extra beam --extra heic --extra onnx --extra web --extra dev --universal --python-version 3.9 --generate-hashes \
