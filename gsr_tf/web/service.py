@@ -22,7 +22,7 @@ from gsr_tf.inference.segmentation import Segmentation
 from gsr_tf.web.limits import Limits, check_shape
 from gsr_tf.web.metrics import Metrics
 from gsr_tf.web.refusal import Refusal
-from gsr_tf.web.upload import check_header, discard, read_upload
+from gsr_tf.web.upload import check_header, read_upload
 
 LOG = logging.getLogger("gsr_tf.web")
 RETRY_SECONDS = "2"
@@ -79,12 +79,8 @@ class Service:
         Raises:
             Refusal: 408, 413, 415, 422 or 503; its message says why.
         """
-        try:
-            check_header(request, self.limits)
-            self._check_free()
-        except Refusal:
-            await discard(request)
-            raise
+        check_header(request, self.limits)
+        self._check_free()
         with self._place():
             try:
                 data = await read_upload(request, self.limits)

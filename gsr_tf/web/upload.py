@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from gsr_tf.web.limits import MEGA, Limits
 from gsr_tf.web.refusal import Refusal
 
 MEDIA_TYPES = ("image/", "application/octet-stream", "application/x-www-form-urlencoded")  # the last: curl's default
-DISCARD_SECONDS = 5
 
 
 def check_header(request: Request, limits: Limits) -> None:
@@ -45,7 +43,9 @@ async def read_upload(request: Request, limits: Limits) -> bytes:
 
 async def _read(request: Request, limits: Limits) -> bytes:
     chunks, size = [], 0
-    async for chunk in request.stream():  # to its end, also of one that is too long: see `discard`
+    async for (
+        chunk
+    ) in request.stream():  # to its end, also of one that is too long: who is still sending reads no answer
         size += len(chunk)
         if size <= limits.upload_bytes:
             chunks.append(chunk)
@@ -58,22 +58,3 @@ async def _read(request: Request, limits: Limits) -> bytes:
 
 def _too_large(limits: Limits) -> Refusal:
     return Refusal(413, f"the file is larger than {limits.upload_bytes / MEGA:g} MB, the limit (--max_megabytes)")
-
-
-async def discard(request: Request) -> None:
-    """Reads what a refused client still sends, for a while, and drops it.
-
-    A client that is sending when the connection closes sees a broken connection, not the answer. One that asked
-    first (Expect: 100-continue) is not sending.
-    """
-    if request.headers.get("expect", "").lower() == "100-continue":
-        return
-    with contextlib.suppress(asyncio.TimeoutError, ClientDisconnect):
-        await asyncio.wait_for(_drain(request), DISCARD_SECONDS)
-
-
-async def _drain(request: Request) -> None:
-    more = True
-    while more:
-        message = await request.receive()
-        more = message["type"] == "http.request" and message.get("more_body", False)
