@@ -1,7 +1,7 @@
-r"""Exports a run's segmenter: a picture of any size in, a probability map of its size out.
+r"""Exports a run's segmenter, or a shipped one: a picture of any size in, a probability map of its size out.
 
     python -m gsr_tf.export --run_dir=runs/gsr_net --output=models/gsr_net
-    python -m gsr_tf.export --run_dir=runs/gsr_net --output=gsr_net.onnx --format=onnx
+    python -m gsr_tf.export --weights=gsr-net-coco --output=gsr_net.onnx --format=onnx
     python -m gsr_tf.export --run_dir=runs/gsr_net --output=gsr_net.tflite --format=tflite --quantize=int8
 
 Everything is inside: resizing, colour range, normalisation by the picture's own moments. The settings come from the
@@ -49,7 +49,8 @@ def _define(values: flags.FlagValues) -> None:
     def choice(name: str, default: str, choices: Sequence[str], help_: str) -> None:
         flags.DEFINE_enum(name, default, choices, help_, flag_values=values)
 
-    text("run_dir", None, "Folder of a training run.", required=True)
+    text("run_dir", None, "Folder of a training run.")
+    text("weights", None, "Instead of --run_dir, the name of weights that come with the package.")
     text("output", None, "What to make: a SavedModel folder, or an .onnx, .tflite or .npz file.", required=True)
     choice("checkpoint", "best", ["best", "newest"], "Best by validation (the newest without one), or the newest.")
     choice("format", "saved_model", list(FORMATS), "What to write.")
@@ -65,34 +66,52 @@ def _define(values: flags.FlagValues) -> None:
         "threshold", None, "Default threshold of the model. Default: the paper protocol's of the first of --scores.",
         lower_bound=0.0, upper_bound=1.0, flag_values=values,
     )  # fmt: skip
-    text("licence", export_facts.LICENCE, "Licence of the weights, for the metadata.")
+    text("licence", export_facts.LICENCE, "Licence of a run's weights, for the metadata.")
 
 
 def _action(args: flags.FlagValues) -> None:
-    run_dir, output = Path(args.run_dir), Path(args.output)
+    output = Path(args.output)
     check_output(output, args.format, args.quantize)
-    detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size)
-    facts = export_facts.facts(
-        run_dir, config, checkpoint, output.stem,
-        scores=args.scores, threshold=args.threshold, licence=args.licence,
-    )  # fmt: skip
-    pictures = folder_pictures(args.pictures) if args.pictures else run_pictures(run_dir)
+    run_dir = Path(args.run_dir) if args.run_dir else None
+    detector, facts, source = _of_run(run_dir, args) if run_dir else _of_weights(args)
+    pictures = folder_pictures(args.pictures) if args.pictures else run_pictures(run_dir) if run_dir else []
     if not pictures:
-        print(f"{run_dir}: none of its records can be read: compared on generated pictures alone; see --pictures")
+        print("no real pictures to be had: compared on generated pictures alone; --pictures=FOLDER names some")
     if args.format == "saved_model":
         worst = saved_model.save(detector, output, facts, pictures)
     elif args.format == "weights":
-        worst = save_weights(detector, output, {**facts, "segmenter": build.segmenter_settings(config)}, pictures)
+        worst = save_weights(detector, output, facts, pictures)
     elif args.quantize == "none":
         worst = save_file(detector, output, args.format, facts, pictures)
     else:
         worst = save_quantized(detector, output, args.quantize, facts, pictures, scored_items(args.records, run_dir))
     print(
-        f"{output}: exported from {checkpoint}; read again, it agrees with the network to {worst:.1g} on "
+        f"{output}: exported from {source}; read again, it agrees with the network to {worst:.1g} on "
         f"{len(trial_pictures())} generated and {len(pictures)} real pictures"
     )
     if args.format == "saved_model":
         print(f"Next: python -m gsr_tf.predict --saved_model={output} --input=PICTURE_OR_FOLDER --output=FOLDER")
+
+
+def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any], str]:
+    """The detector, what is known of it, and where it comes from."""
+    detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size)
+    said = {"scores": args.scores, "threshold": args.threshold, "licence": args.licence}
+    facts = export_facts.facts(run_dir, config, checkpoint, Path(args.output).stem, **said)
+    return detector, {**facts, "segmenter": build.segmenter_settings(config)}, checkpoint
+
+
+def _of_weights(args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any], str]:
+    """The same, of shipped weights, which bring their own facts."""
+    if not args.weights:
+        raise ExportError("give one of --run_dir=FOLDER and --weights=NAME")
+    if args.format == "weights" or args.size or args.scores:
+        raise ExportError(
+            f"--weights={args.weights} are as they ship: --format=weights, --size and --scores are a run's"
+        )
+    detector, facts = shipped.load(args.weights)
+    threshold = facts["threshold"] if args.threshold is None else args.threshold
+    return detector, {**facts, "threshold": threshold}, f"the weights {args.weights}"
 
 
 def check_output(output: Path, format_: str, quantize: str) -> None:

@@ -54,16 +54,16 @@ def run_pictures(run_dir: Path) -> list[np.ndarray]:
     return []
 
 
-def scored_items(path: Optional[str], run_dir: Path) -> list[items.Item]:
+def scored_items(path: Optional[str], run_dir: Optional[Path]) -> list[items.Item]:
     """Some of the manipulated pictures of records, or of the run's own for validation.
 
     Raises:
         RecordsError: they cannot be read, or hold none.
     """
     flag = "--validation_records"
-    records = open_records(path) if path else _run_records(run_dir, flag)
+    records = open_records(path) if path else _run_records(run_dir, flag) if run_dir else None
     if records is None:
-        raise RecordsError(f"{run_dir}: its {flag} cannot be read; --records=FOLDER says what to measure the cost on")
+        raise RecordsError(f"no {flag} of the run to be read; --records=FOLDER says what to measure the cost on")
     if not len(records.pairs):
         raise RecordsError(f"--records={records.path}: no pictures with a mask, so there is nothing to score")
     return evenly(items.from_records(records)[: len(records.pairs)], SCORED)

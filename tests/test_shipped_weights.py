@@ -1,0 +1,86 @@
+"""What is shipped: whole, small enough, described, used by default, and able to find a pasted region."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import skimage.data
+from sklearn.metrics import roc_auc_score
+
+import gsr_tf
+from gsr_tf import export, predict
+from gsr_tf.inference import shipped
+from gsr_tf.inference.agreement import ExportError
+
+CARD = shipped.FOLDER / "MODEL_CARD.md"
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return gsr_tf.Detector.load()
+
+
+def test_the_files_are_those_that_were_measured():
+    index = shipped.read_index()
+    total = 0
+    for entry in index.values():
+        data = (shipped.FOLDER / entry["file"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == entry["sha256"]
+        total += len(data)
+    assert 0 < total <= 45e6
+    assert {path.name for path in shipped.FOLDER.glob("*.npz")} == {entry["file"] for entry in index.values()}
+
+
+def test_the_card_speaks_of_every_name_and_its_threshold():
+    card = CARD.read_text(encoding="utf-8")
+    for name, entry in shipped.read_index().items():
+        assert f"`{name}`" in card
+        assert f"{entry['threshold']:.3f}" in card
+        assert entry["licence"] and entry["config"] and entry["scores"]["evaluations"]
+
+
+def test_the_default_is_loaded_by_none_and_by_its_name(detector):
+    assert detector.name == shipped.default_name()
+    assert detector.threshold == shipped.read_index()[detector.name]["threshold"]
+    assert gsr_tf.Detector.load(detector.name).fingerprint == detector.fingerprint
+
+
+def test_it_finds_what_was_pasted(detector):
+    """The astronaut's head on a cup of coffee, on a cat, and a rocket's picture: pictures that it never saw."""
+    head = skimage.data.astronaut()[30:200, 160:290]
+    rows, columns = np.mgrid[:170, :130]
+    oval = ((rows - 85) / 85) ** 2 + ((columns - 65) / 65) ** 2 < 1
+    areas = []
+    for target, top, left in ((skimage.data.coffee(), 120, 60), (skimage.data.cat(), 100, 250)):
+        picture, mask = target.copy(), np.zeros(target.shape[:2], bool)
+        picture[top : top + 170, left : left + 130][oval] = head[oval]
+        mask[top : top + 170, left : left + 130] = oval
+        areas.append(roc_auc_score(mask.ravel(), detector.segment(picture).map.ravel()))
+    assert min(areas) > 0.6 and np.mean(areas) > 0.75
+
+
+def test_predict_needs_no_model(tmp_path, capsys):
+    arguments = ["predict", f"--input={skimage.data.__path__[0]}/camera.png", f"--output={tmp_path}"]
+    assert predict.main(arguments) == 0
+    assert shipped.default_name() in (tmp_path / "results.jsonl").read_text()
+
+
+def test_without_any_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(shipped, "default_name", lambda: None)
+    with pytest.raises(
+        ExportError, match="none is shipped: give --saved_model=FOLDER, made by python -m gsr_tf.export"
+    ):
+        gsr_tf.Detector.load()
+
+
+def test_the_shipped_model_can_be_exported(detector, tmp_path, capsys):
+    output = tmp_path / "model"
+    assert export.main(["export", f"--weights={detector.name}", f"--output={output}"]) == 0
+    exported = gsr_tf.Detector.load(output)
+    assert (exported.threshold, exported.metadata["sha256"]) == (detector.threshold, detector.metadata["sha256"])
+    picture = skimage.data.cat()[:120, :150]
+    np.testing.assert_allclose(exported.segment(picture).map, detector.segment(picture).map, atol=1e-5)
+    assert export.main(["export", f"--output={tmp_path / 'other'}"]) == 1
+    assert "give one of --run_dir=FOLDER and --weights=NAME" in capsys.readouterr().err
+    assert export.main(["export", f"--weights={detector.name}", "--size=300", f"--output={tmp_path / 'other'}"]) == 1
+    assert "--size and --scores are a run's" in capsys.readouterr().err
