@@ -136,17 +136,17 @@ def test_views_and_opacity(page, url):
     opaque = page.locator("#opacity")
     page.locator("input[value=heat]").check()
     opaque.fill("100")
-    page.wait_for_function("document.getElementById('opacity-text').textContent === '100 %'")
+    playwright.expect(page.locator("#opacity-text")).to_have_text("100 %")
     heat = cv2.applyColorMap(np.ceil(PIXELS[..., 0] / 255 * 256).clip(0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     assert np.abs(canvas(page)[..., :3].astype(int) - heat[..., ::-1]).max() <= 8  # interpolated between 17 colours
 
     opaque.fill("0")
-    page.wait_for_function("document.getElementById('opacity-text').textContent === '0 %'")
+    playwright.expect(page.locator("#opacity-text")).to_have_text("0 %")
     bare = canvas(page)[..., :3].astype(int)
     assert np.ptp(bare, axis=-1).max() <= 1  # the picture in grey
     page.locator("input[value=mask]").check()
     opaque.fill("100")
-    page.wait_for_function("document.getElementById('opacity-text').textContent === '100 %'")
+    playwright.expect(page.locator("#opacity-text")).to_have_text("100 %")
     np.testing.assert_array_equal(canvas(page)[..., 0], server_mask(url, 180 / 256)[0])
 
 
@@ -157,7 +157,7 @@ def test_the_overlay_outlines_the_mask(page, url):
     playwright.expect(page.locator("#threshold-text")).to_have_text("0.703")
     mask = server_mask(url, 180 / 256)[0]
     inside = cv2.erode(mask, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), borderValue=0)
-    page.wait_for_function("document.getElementById('opacity-text').textContent === '0 %'")
+    playwright.expect(page.locator("#opacity-text")).to_have_text("0 %")
     np.testing.assert_array_equal(canvas(page)[..., :3][(mask > 0) & (inside == 0)], 255)
 
 
