@@ -47,6 +47,7 @@ def preparation(config: Config, **changes: Any) -> Preparation:
         "with_original": bool(config.refine_steps) and "source" in config.refine_on,
         "seed": config.seed,
         "cache_gib": config.cache_gib,
+        "copy_move_share": config.copy_move_share,
         "retouching": Retouching(config.feather, config.jpeg_quality, config.authentic_share),
     }
     return Preparation(**{**settings, **changes})

@@ -66,6 +66,13 @@ class Config:
     authentic_share: float = setting(
         0.0, "Share of examples with nothing pasted: M is T and K empty (ours; paper: none).", least=0.0, most=1.0
     )
+    copy_move_share: float = setting(
+        0.0,
+        "Share of examples pasted on S's own picture, elsewhere or mirrored (ours; paper: T is another picture). Needs "
+        "one folder as --source_records and --target_records.",
+        least=0.0,
+        most=1.0,
+    )
     target_size: int = setting(
         0, "First squash T to this side, then to --input_size (the release stores T at 256). 0: no detour.", least=0
     )
@@ -195,6 +202,11 @@ def _check_combination(config: Config) -> None:
     _check_windows(config)
     if config.segmentation_gradient and "generated" not in config.segment_on:
         raise ConfigError("--segmentation_gradient needs 'generated' in --segment_on")
+    if config.copy_move_share and not config.flip and config.resize_mode != "crop":
+        raise ConfigError(
+            f"--copy_move_share={config.copy_move_share} would paste each region where it was: set --flip or "
+            "--resize_mode=crop"
+        )
     if config.validation_targets and not config.validation_records:
         raise ConfigError("--validation_targets needs --validation_records: the pictures that are pasted on them")
     if config.vgg16_weights != "random" and config.width != 1.0 and not config.release_checkpoint:

@@ -18,7 +18,7 @@ from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
 from gsr_tf.data.loading import Loader
 from gsr_tf.data.records import Records, RecordsError
-from gsr_tf.data.retouching import RANDOM_NUMBERS, Retouching, reduce, retouch
+from gsr_tf.data.retouching import COPY_MOVE, RANDOM_NUMBERS, Retouching, reduce, retouch
 
 Layers = tuple[tf.Tensor, ...]  # pictures of one raster: S, K and maybe S's original
 
@@ -44,6 +44,7 @@ class Preparation:
         with_original: also S's own authentic picture.
         seed: of all random numbers.
         cache_gib: memory for decoded pictures, of S and of T each.
+        copy_move_share: of the examples T is S's own picture, under a window and a flip of its own.
         retouching: what is done to M after Eq. 1.
     """
 
@@ -58,6 +59,7 @@ class Preparation:
     with_original: bool = False
     seed: int = 0
     cache_gib: float = 0.0
+    copy_move_share: float = 0.0
     retouching: Retouching = Retouching()
 
     @property
@@ -83,7 +85,7 @@ def training_stream(
 
     Args:
         sources: records of S with masks K.
-        targets: records of T. Where they are the same records, S never meets itself.
+        targets: records of T. Where they are the same records, S meets itself in copy-moves alone.
         preparation: how pictures are prepared.
         batch_size: (S, K, T) a batch.
         start: the first batch's number: the training steps already done.
@@ -92,9 +94,15 @@ def training_stream(
         Dataset of `Batch`, static shapes.
 
     Raises:
-        RecordsError: no usable (S, K), or no T.
+        RecordsError: no usable (S, K), or no T; copy-moves from other records than T's.
     """
     pairs = source_pairs(sources, preparation.with_original)
+    same = sources.fingerprint == targets.fingerprint
+    if preparation.copy_move_share and not same:
+        raise RecordsError(
+            f"{targets.flag}={targets.path}: --copy_move_share={preparation.copy_move_share} pastes within one "
+            f"picture; expected the records of {sources.flag}={sources.path}"
+        )
     if len(targets) < 2:
         raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
     load = _loading(sources, pairs, targets, preparation)
@@ -102,8 +110,10 @@ def training_stream(
     def example(i: tf.Tensor) -> tuple[Layers, tf.Tensor, Layers]:
         pair = _visit(i, len(pairs), preparation.seed, SOURCE_ORDER)
         target = _visit(i, len(targets), preparation.seed, TARGET_ORDER)
-        if sources.fingerprint == targets.fingerprint:
-            target = tf.where(target == tf.gather(pairs[:, 0], pair), (target + 1) % len(targets), target)
+        if same:
+            own = tf.gather(pairs[:, 0], pair)
+            target = tf.where(target == own, (target + 1) % len(targets), target)
+            target = tf.where(_is_copy_move(i, preparation), own, target)
         source, t = load(pair, target)
         source, t = augment(source, t, i, preparation)
         return finish(source, t, i, preparation) if preparation.retouched else (source, t, ())
@@ -114,6 +124,10 @@ def training_stream(
     stream = tf.data.Dataset.range(start * batch_size, np.iinfo(np.int64).max, dtype=tf.int64)
     stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return stream.batch(batch_size, drop_remainder=True).map(batch).prefetch(tf.data.AUTOTUNE)
+
+
+def _is_copy_move(i: tf.Tensor, preparation: Preparation) -> tf.Tensor:
+    return _random(i, RETOUCHING, preparation.seed, RANDOM_NUMBERS)[COPY_MOVE] < preparation.copy_move_share
 
 
 def _loading(sources: Records, pairs: np.ndarray, targets: Records, preparation: Preparation) -> Callable:

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from gsr_tf.data.composition import copy_paste
 
-RANDOM_NUMBERS = 4  # that `retouch` takes
+RANDOM_NUMBERS = 4  # of an example: `retouch` takes three
+COPY_MOVE = 3  # the place of the one that says whether it pastes within one picture
 
 
 @dataclasses.dataclass(frozen=True)

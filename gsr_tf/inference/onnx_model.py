@@ -10,6 +10,7 @@ from gsr_tf.inference.agreement import ExportError, Maps
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.signatures import ONE_PICTURE, portable
 
+SMALLEST_SHORT_SIDE = 97  # pixels: 13 features, one more than fc6's dilation
 OPSET = 17  # ONNX Runtime 1.12 and later
 # Other kernels sum in another order; a map seen as 256 levels hides forty times as much.
 TOLERANCE = 1e-4
@@ -19,8 +20,14 @@ def convert(detector: DetectorModule) -> bytes:
     """The ONNX model: "image" [h, w, 3] uint8, any size -> "probability" and "boundary", [h, w, 1] float32.
 
     Raises:
-        ExportError: the extra `onnx` is not installed.
+        ExportError: the extra `onnx` is not installed; pictures seen in proportion and so small that fc6's outer taps
+            see nothing, of which ONNX has no products.
     """
+    if detector.resize_mode == "crop" and detector.size < SMALLEST_SHORT_SIDE:
+        raise ExportError(
+            f"--format=onnx: a short side of {detector.size} pixels is too small; expected at least "
+            f"{SMALLEST_SHORT_SIDE}: --size={SMALLEST_SHORT_SIDE}"
+        )
     try:
         import tf2onnx
     except ImportError as error:
@@ -57,10 +64,16 @@ def runner(model: bytes) -> Maps:
         import onnxruntime
     except ImportError as error:
         raise ExportError(f"--format=onnx needs more packages ({error.name}): pip install 'gsr_tf[onnx]'") from error
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common type
+        raise ExportError(f"ONNX Runtime cannot load the model: {error}") from error
     names = [output.name for output in session.get_outputs()]
 
     def maps(picture: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(names, session.run(names, {ONE_PICTURE.name: picture})))
+        try:
+            return dict(zip(names, session.run(names, {ONE_PICTURE.name: picture})))
+        except Exception as error:
+            raise ExportError(f"ONNX Runtime cannot run the model on {picture.shape}: {error}") from error
 
     return maps

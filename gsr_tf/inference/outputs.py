@@ -6,7 +6,8 @@ NAME_overlay.jpg   the picture in grey under the map's heat, the mask outlined
 NAME.npz           `map` float32, `mask` bool, `score`; when asked for
 
 Map, mask and npz have the raster of the picture's file, pixel by pixel, and the PNGs carry the file's EXIF
-orientation: they lie over the picture in what honours that tag and in what ignores it. The overlay is upright.
+orientation: they lie over the picture in what honours that tag and in what ignores it. The overlay is upright, and
+reduced where the picture has more than 32 megapixels.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from __future__ import annotations
 import dataclasses
 import io
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import Raster, encode_png
 from gsr_tf.inference.overlay import draw_overlay
+from gsr_tf.inference.regions import bands
 from gsr_tf.inference.segmentation import Segmentation
 
 MAP, MASK, OVERLAY, ARRAYS = "_map.png", "_mask.png", "_overlay.jpg", ".npz"
-LONGEST_JPEG = 65_500  # pixels; an overlay of a longer picture is smaller than it
+# An overlay of a larger picture is smaller than it: a JPEG has no longer sides, and nobody looks at more pixels.
+LONGEST_OVERLAY, OVERLAY_PIXELS = 65_500, 32_000_000
 PREVIEW = 208  # pixels, the longer side of each half
 
 
@@ -46,19 +50,38 @@ def encode(raster: Raster, upright: Segmentation, found: Segmentation, *, npz: b
     Returns:
         The bytes of each file by what follows NAME, and a small JPEG for the contact sheet, picture beside overlay.
     """
-    levels = np.multiply(found.map, 65535, dtype=np.float32)
-    overlay = draw_overlay(raster.pixels, upright.map, upright.mask)
+    picture, *answer = _drawable(raster.pixels, upright.map, upright.mask)
+    overlay = draw_overlay(picture, *answer)
     files = {
-        MAP: encode_png(np.rint(levels, out=levels).astype(np.uint16), raster.orientation),
-        MASK: encode_png(found.mask.astype(np.uint8) * 255, raster.orientation),
-        OVERLAY: _jpeg(_within(overlay, LONGEST_JPEG), quality=92),
+        MAP: encode_png(_levels(found.map), raster.orientation),
+        MASK: encode_png(found.mask.view(np.uint8) * np.uint8(255), raster.orientation),
+        OVERLAY: _jpeg(Image.fromarray(overlay), quality=92),
     }
     if npz:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, map=found.map, mask=found.mask, score=np.float32(found.score))
         files[ARRAYS] = buffer.getvalue()
-    halves = [np.asarray(_within(pixels, PREVIEW)) for pixels in (raster.pixels, overlay)]
+    halves = [np.asarray(_within(pixels, PREVIEW)) for pixels in (picture, overlay)]
     return files, _jpeg(Image.fromarray(np.hstack(halves)), quality=70)
+
+
+def _levels(probability: np.ndarray) -> np.ndarray:
+    """[h, w] float32 in [0, 1] as uint16, 65535 for 1; in bands, so that there is no second copy in float32."""
+    levels = np.empty(probability.shape, np.uint16)
+    for rows in bands(probability.shape):
+        levels[rows] = np.rint(probability[rows] * np.float32(65535))
+    return levels
+
+
+def _drawable(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Picture, map and mask as they are, or reduced to what an overlay may have; what is flagged stays visible."""
+    height, width = mask.shape
+    scale = min(LONGEST_OVERLAY / max(height, width), (OVERLAY_PIXELS / mask.size) ** 0.5)
+    if scale >= 1:
+        return picture, probability, mask
+    size = [max(1, int(scale * length)) for length in (width, height)]
+    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (picture, probability)]
+    return *small, cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA) > 0
 
 
 def _within(pixels: np.ndarray, longest: int) -> Image.Image:

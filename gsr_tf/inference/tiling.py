@@ -8,6 +8,7 @@ one window, and held for all of them. Windows then agree wherever they see the s
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
@@ -20,6 +21,8 @@ from tqdm import tqdm
 from gsr_tf.inference.module import DetectorModule
 
 Maps = dict[str, np.ndarray]
+
+ONE_WINDOW = threading.Lock()  # pictures that are seen at the same time take turns: a window's pass takes 1.1 GiB
 
 STRIDE = 8  # of the network's features: windows that start at multiples of it sample them at the same places
 # Above it the boundary map is left out and windows are smaller: else 200 megapixels would not fit in 3 GiB.
@@ -106,7 +109,9 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] =
     windows = ((top, left) for top in stretches(height, layout) for left in stretches(width, layout))
     count = len(_starts(height, layout)) * len(_starts(width, layout))
     for top, left in tqdm(windows, total=count, unit="window", delay=5, leave=False):
-        found = arrays(module.window(tf.constant(_cut(picture, top.start, left.start, layout.side)), moments))
+        window = tf.constant(_cut(picture, top.start, left.start, layout.side))
+        with ONE_WINDOW:
+            found = arrays(module.window(window, moments))
         if large:
             found.pop("boundary", None)
         weights = top.weights[:, np.newaxis] * left.weights

@@ -86,6 +86,24 @@ def test_a_picture_never_meets_itself(sources):
     assert set(pictures(batches, "t")) == set(pictures(batches, "s"))
 
 
+def is_own_picture(batch):
+    """Whether T is S or its mirror image."""
+    return any(np.array_equal(batch.t, s) for s in (batch.s, batch.s[:, :, ::-1]))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_copy_move_pastes_within_one_picture(sources, share):
+    batches = take(sources, sources, dataclasses.replace(SQUASH, copy_move_share=share), 60)
+    own = [is_own_picture(batch) for batch in batches]
+    assert np.mean(own) == pytest.approx(share, abs=0.2 if 0 < share < 1 else 0)
+    assert len({batch.m.tobytes() for batch, moved in zip(batches, own) if moved}) > 1 or not share
+
+
+def test_copy_moves_need_one_set_of_pictures(sources, targets):
+    with pytest.raises(RecordsError, match=f"{targets.path}: --copy_move_share=0.1 .*expected the records of"):
+        training_stream(sources, targets, dataclasses.replace(SQUASH, copy_move_share=0.1), batch_size=1)
+
+
 def test_m_is_copy_pasted_from_what_is_shown(stream):
     for batch in stream:
         assert 0 < batch.k.mean() < 0.5

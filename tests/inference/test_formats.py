@@ -17,14 +17,14 @@ from gsr_tf.models.segmenter import build_segmenter
 PICTURES = [skimage.data.coffee()[:200, :310], skimage.data.cat()[:250, 100:290], skimage.data.astronaut()[:90, :90]]
 
 
-def detector(size, **settings):
+def detector(size, resize_mode="squash", **settings):
     """One whose maps are not near .5 everywhere, as the heads' small initial weights would make them."""
-    tf.random.set_seed(3)
+    tf.keras.utils.set_random_seed(3)
     segmenter = build_segmenter(width=0.06, **settings)
     for variable in segmenter.trainable_variables:
         if "head" in variable.name:
             variable.assign(30 * variable)
-    return DetectorModule(segmenter, size=size)
+    return DetectorModule(segmenter, size=size, resize_mode=resize_mode)
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,30 @@ def test_the_portable_form_is_the_network(squashing):
             np.testing.assert_allclose(form(picture)[name], expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("settings", [{}, {"head_kernel": 4, "half_pixel": False, "boundary_branch": False}])
-def test_onnx_is_the_network(settings):
+OTHER_NETWORK = {"head_kernel": 4, "half_pixel": False, "boundary_branch": False}
+
+
+@pytest.mark.parametrize(
+    "size, resize_mode, settings",
+    [(75, "squash", {}), (onnx_model.SMALLEST_SHORT_SIDE, "crop", OTHER_NETWORK)],
+    ids=["squash", "crop"],
+)
+def test_onnx_is_the_network(size, resize_mode, settings):
     pytest.importorskip("onnxruntime")
-    network = detector(75, **settings)
+    network = detector(size, resize_mode, **settings)
     maps = onnx_model.runner(onnx_model.convert(network))
     assert largest_difference(network, maps, [*PICTURES, *trial_pictures()]) <= onnx_model.TOLERANCE
     found, expected = maps(PICTURES[0]), network(PICTURES[0])
     assert set(found) == set(expected)
     assert all(found[name].shape == expected[name].shape for name in expected)
+
+
+def test_what_onnx_cannot_do_is_an_error_that_says_so(squashing):
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ExportError, match="a short side of 96 pixels is too small; expected at least 97: --size=97"):
+        onnx_model.convert(DetectorModule(squashing.segmenter, size=96, resize_mode="crop"))
+    with pytest.raises(ExportError, match="ONNX Runtime cannot load the model"):
+        onnx_model.runner(b"no model")
 
 
 def test_onnx_without_its_packages_says_what_to_install(squashing, monkeypatch):
