@@ -83,23 +83,34 @@ def server_mask(url, threshold):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["maps"]["mask"])))), answer
 
 
-def test_a_dropped_picture_is_answered(page):
-    transfer = page.evaluate_handle(
+@pytest.fixture
+def transfer(page):
+    """What a browser hands over when a picture is dropped or pasted."""
+    return page.evaluate_handle(
         """text => {
             const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
             const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], "dropped.png", {type: "image/png"}));
+            transfer.items.add(new File([bytes], "given.png", {type: "image/png"}));
             return transfer;
         }""",
         base64.b64encode(PICTURE["buffer"]).decode(),
     )
+
+
+def test_a_dropped_picture_is_answered(page, transfer):
     for event in ("dragover", "drop"):
         page.dispatch_event("#drop", event, {"dataTransfer": transfer})
     playwright.expect(page.locator("#result")).to_be_visible()
-    playwright.expect(page.locator("#status")).to_contain_text("dropped.png: ")
+    playwright.expect(page.locator("#status")).to_contain_text("given.png: ")
     assert page.locator("#size").inner_text() == "200 × 150"
     assert page.locator("#threshold-text").inner_text() == f"{round(0.4 * 256) / 256:.3f}"
     assert canvas(page).shape == (150, 200, 4)
+
+
+def test_a_pasted_picture_is_answered(page, transfer):
+    page.evaluate("data => dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))", transfer)
+    playwright.expect(page.locator("#result")).to_be_visible()
+    playwright.expect(page.locator("#status")).to_contain_text("given.png: ")
 
 
 def test_the_mask_is_the_servers_at_every_threshold(page, url):

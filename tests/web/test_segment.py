@@ -94,6 +94,14 @@ def test_formats(client, format):
     assert (found["width"], found["height"]) == (120, 90)
 
 
+def test_a_telephones_heic(client):
+    heif = pytest.importorskip("pillow_heif", reason="HEIC needs pillow-heif")
+    buffer = io.BytesIO()
+    heif.from_pillow(Image.fromarray(PIXELS)).save(buffer, quality=90)
+    found = asked(client, buffer.getvalue(), maps="none")
+    assert (found["height"], found["width"]) == PIXELS.shape[:2]
+
+
 def test_a_network_without_boundary_branch():
     def red(image):
         return {"probability": red_and_green(image)["probability"]}
