@@ -394,26 +394,32 @@ def test_starting_needs_no_slow_imports():
     assert not tops & {"matplotlib", "skimage", "scipy", "pywt", "sklearn", "pillow_heif"}
 
 
-def test_overlay_and_maps_of_one_answer():
-    from gsr_tf.data.pictures import Raster
+def answer_for(mask):
+    return Segmentation(mask.astype(np.float32), None, 0.5, mask)
+
+
+def opened(data):
+    return Image.open(io.BytesIO(data))
+
+
+def test_the_files_of_one_answer():
     from gsr_tf.inference import outputs
 
-    upright = Segmentation(np.zeros((8, 5), np.float32), None, 0.5, np.zeros((8, 5), bool))
-    files, small = outputs.encode(Raster(np.zeros((8, 5, 3), np.uint8), "PNG", True), upright, upright, npz=False)
-    assert set(files) == {outputs.MAP, outputs.MASK, outputs.OVERLAY}
-    assert Image.open(io.BytesIO(small)).size == (10, 8)
+    found = answer_for(np.zeros((8, 5), bool))
+    overlay, small = outputs.draw(np.zeros((8, 5, 3), np.uint8), found)
+    files = outputs.encode(found, 1, npz=False)
+    assert set(files) == {outputs.MAP, outputs.MASK}
+    assert opened(overlay).size == (5, 8)
+    assert opened(small).size == (10, 8)
 
 
 def test_the_overlay_of_a_large_picture_is_smaller_than_it(monkeypatch):
-    from gsr_tf.data.pictures import Raster
     from gsr_tf.inference import outputs
 
     monkeypatch.setattr(outputs, "OVERLAY_PIXELS", 2_000)
     mask = np.zeros((80, 100), bool)
-    mask[40, 50] = True
-    upright = Segmentation(mask.astype(np.float32), None, 0.5, mask)
-    files, _ = outputs.encode(Raster(np.full((80, 100, 3), 90, np.uint8), "PNG", True), upright, upright, npz=False)
-    overlay = np.asarray(Image.open(io.BytesIO(files[outputs.OVERLAY]))).astype(int)
-    assert overlay.shape == (40, 50, 3)
-    assert np.abs(overlay[20, 25] - overlay[5, 5]).max() > 50  # one flagged pixel, a quarter of one there, is outlined
-    assert Image.open(io.BytesIO(files[outputs.MAP])).size == (100, 80)
+    mask[40:45, 51:56] = True  # the least that a mask has
+    overlay, small = map(opened, outputs.draw(np.full((80, 100, 3), 90, np.uint8), answer_for(mask)))
+    assert (overlay.size, small.size) == ((50, 40), (100, 40))
+    levels = np.asarray(overlay).astype(int)
+    assert np.abs(levels[20:22, 26:27] - levels[5, 5]).max() > 50

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from gsr_tf.data.pictures import MAX_PIXELS, PictureError, decode_picture, pixel_count, write_atomically
-from gsr_tf.inference import outputs
+from gsr_tf.inference import memory, outputs
 from gsr_tf.inference.inputs import Source
 from gsr_tf.inference.segmentation import Segmentation
 
@@ -110,12 +110,17 @@ class Answering:
         data = source.read()
         count = pixel_count(data, source.file, max_pixels=self._max_pixels)
         with self._one_large if count > LARGE else contextlib.nullcontext():
-            raster = decode_picture(data, source.file, max_pixels=self._max_pixels)
+            pixels, stored_as, _, orientation, notes = decode_picture(data, source.file, max_pixels=self._max_pixels)
+            del data
             seconds["read"] = next(clock)
-            upright = self._segment(raster.pixels)
+            upright = self._segment(pixels)
+            if count > LARGE:
+                memory.give_back()
             seconds["segment"] = next(clock)
-            found = outputs.stored(upright, raster.orientation)
-            files, small = outputs.encode(raster, upright, found, npz=self._npz)
+            overlay, small = outputs.draw(pixels, upright)
+            del pixels  # of a large picture as much as its map
+            found = outputs.stored(upright, orientation)
+            files = {outputs.OVERLAY: overlay, **outputs.encode(found, orientation, npz=self._npz)}
             height, width = found.map.shape
             facts = {
                 "score": round(found.score, 6),
@@ -123,9 +128,9 @@ class Answering:
                 "boxes": [list(box) for box in found.boxes],
                 "width": width,
                 "height": height,
-                "orientation": raster.orientation,
-                "format": raster.format,
-                "warnings": [*raster.notes, *found.warnings],
+                "orientation": orientation,
+                "format": stored_as,
+                "warnings": [*notes, *found.warnings],
                 "seconds": seconds,
             }
             seconds["write"] = next(clock)

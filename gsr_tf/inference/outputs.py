@@ -7,7 +7,7 @@ NAME.npz           `map` float32, `mask` bool, `score`; when asked for
 
 Map, mask and npz have the raster of the picture's file, pixel by pixel, and the PNGs carry the file's EXIF
 orientation: they lie over the picture in what honours that tag and in what ignores it. The overlay is upright, and
-reduced where the picture has more than 32 megapixels.
+reduced where the picture has more than 16 megapixels.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import numpy as np
 from PIL import Image
 
 from gsr_tf.data.orientation import to_stored
-from gsr_tf.data.pictures import Raster, encode_png
+from gsr_tf.data.pictures import encode_png
 from gsr_tf.inference.overlay import draw_overlay
 from gsr_tf.inference.regions import bands
 from gsr_tf.inference.segmentation import Segmentation
 
 MAP, MASK, OVERLAY, ARRAYS = "_map.png", "_mask.png", "_overlay.jpg", ".npz"
 # An overlay of a larger picture is smaller than it: a JPEG has no longer sides, and nobody looks at more pixels.
-LONGEST_OVERLAY, OVERLAY_PIXELS = 65_500, 32_000_000
+LONGEST_OVERLAY, OVERLAY_PIXELS = 65_500, 16_000_000
 PREVIEW = 208  # pixels, the longer side of each half
 
 
@@ -38,31 +38,42 @@ def stored(found: Segmentation, orientation: int) -> Segmentation:
     return dataclasses.replace(found, boundary=boundary, **maps)
 
 
-def encode(raster: Raster, upright: Segmentation, found: Segmentation, *, npz: bool) -> tuple[dict[str, bytes], bytes]:
-    """The contents of an answer's files.
+def draw(picture: np.ndarray, found: Segmentation) -> tuple[bytes, bytes]:
+    """What there is to look at.
 
     Args:
-        raster: the picture, as `decode_picture` gives it.
-        upright: the answer for its pixels.
-        found: the same in the raster of the file, as `stored` gives it.
+        picture: [h, w, 3] uint8 RGB, upright.
+        found: the answer for it.
+
+    Returns:
+        The overlay's file, and a small JPEG for the contact sheet, picture beside overlay.
+    """
+    picture, *answer = _drawable(picture, found.map, found.mask)
+    overlay = draw_overlay(picture, *answer)
+    halves = [np.asarray(_within(pixels, PREVIEW)) for pixels in (picture, overlay)]
+    return _jpeg(Image.fromarray(overlay), quality=92), _jpeg(Image.fromarray(np.hstack(halves)), quality=70)
+
+
+def encode(found: Segmentation, orientation: int, *, npz: bool) -> dict[str, bytes]:
+    """The contents of the other files.
+
+    Args:
+        found: the answer in the raster of the picture's file, as `stored` gives it.
+        orientation: EXIF's, of that file.
         npz: also the arrays.
 
     Returns:
-        The bytes of each file by what follows NAME, and a small JPEG for the contact sheet, picture beside overlay.
+        The bytes of each file by what follows NAME.
     """
-    picture, *answer = _drawable(raster.pixels, upright.map, upright.mask)
-    overlay = draw_overlay(picture, *answer)
     files = {
-        MAP: encode_png(_levels(found.map), raster.orientation),
-        MASK: encode_png(found.mask.view(np.uint8) * np.uint8(255), raster.orientation),
-        OVERLAY: _jpeg(Image.fromarray(overlay), quality=92),
+        MAP: encode_png(_levels(found.map), orientation),
+        MASK: encode_png(found.mask.view(np.uint8) * np.uint8(255), orientation),
     }
     if npz:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, map=found.map, mask=found.mask, score=np.float32(found.score))
         files[ARRAYS] = buffer.getvalue()
-    halves = [np.asarray(_within(pixels, PREVIEW)) for pixels in (picture, overlay)]
-    return files, _jpeg(Image.fromarray(np.hstack(halves)), quality=70)
+    return files
 
 
 def _levels(probability: np.ndarray) -> np.ndarray:
@@ -74,14 +85,15 @@ def _levels(probability: np.ndarray) -> np.ndarray:
 
 
 def _drawable(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Picture, map and mask as they are, or reduced to what an overlay may have; what is flagged stays visible."""
+    """Picture, map and mask as they are, or reduced to what an overlay may have."""
     height, width = mask.shape
     scale = min(LONGEST_OVERLAY / max(height, width), (OVERLAY_PIXELS / mask.size) ** 0.5)
     if scale >= 1:
         return picture, probability, mask
     size = [max(1, int(scale * length)) for length in (width, height)]
     small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (picture, probability)]
-    return *small, cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA) > 0
+    # Regions of a mask are at least as large as its dilation: none falls between the pixels that stay.
+    return *small, cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(bool)
 
 
 def _within(pixels: np.ndarray, longest: int) -> Image.Image:
