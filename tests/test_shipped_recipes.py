@@ -10,9 +10,9 @@ from gsr_tf.inference import shipped
 RECIPES = Path(__file__).resolve().parents[1] / "flags" / "shipped"
 
 
-def test_the_second_recipe_goes_on_from_the_first(sources, targets, tmp_path, monkeypatch):
+def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch):
     monkeypatch.chdir(RECIPES.parents[1])
-    data = [f"--source_records={sources.path}", f"--target_records={targets.path}"]
+    data = [f"--source_records={sources.path}", f"--target_records={sources.path}"]
     small = ["--width=0.02", "--input_size=32", "--batch_size=2", "--validation_pictures=2", "--panels_every=0"]
 
     def trained(name, *more):
@@ -22,16 +22,20 @@ def test_the_second_recipe_goes_on_from_the_first(sources, targets, tmp_path, mo
         assert train.main(["train", *arguments]) == 0
         return run
 
-    first = trained("coco_plain")
-    weights = tmp_path / "coco_plain.npz"
-    export.main(
-        ["export", f"--run_dir={first}", "--checkpoint=newest", "--format=weights", f"--output={weights}", "--size=32"]
-    )
-    second = trained("coco_retouched", f"--initial_weights={weights}", "--short_side=64", "--learning_rate=0")
-    assert build.preparation(config.load(second)).retouched
-    began, went_on = (
-        shipped.load("coco_plain", tmp_path)[0].segmenter,
-        export.load_run(second, "newest")[0].segmenter,
-    )
-    for start, end in zip(began.trainable_variables, went_on.trainable_variables):
-        np.testing.assert_array_equal(start, end)
+    def weights_of(run):
+        path = tmp_path / f"{run.name}.npz"
+        export.main(
+            ["export", f"--run_dir={run}", "--checkpoint=newest", "--format=weights", f"--output={path}", "--size=32"]
+        )
+        return path
+
+    before = trained("coco_plain")
+    for name in ("coco_retouched", "coco_copy_moves"):
+        start = weights_of(before)
+        run = trained(name, f"--initial_weights={start}", "--short_side=64", "--learning_rate=0")
+        assert build.preparation(config.load(run)).retouched
+        assert (build.preparation(config.load(run)).copy_move_share > 0) == (name == "coco_copy_moves")
+        began, went_on = shipped.load(start.stem, tmp_path)[0].segmenter, export.load_run(run, "newest")[0].segmenter
+        for one, other in zip(began.trainable_variables, went_on.trainable_variables):
+            np.testing.assert_array_equal(one, other)
+        before = run
