@@ -18,6 +18,7 @@ weights       an .npz of the segmenter's weights in half precision, and their en
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import sys
 import tempfile
@@ -37,6 +38,7 @@ from gsr_tf.inference import onnx_model, saved_model, shipped, tflite_model
 from gsr_tf.inference.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.segmenter import build_segmenter
+from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.checkpoints import restore_segmenter
 
 FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": ".npz"}  # ending of --output
@@ -59,6 +61,11 @@ def _define(values: flags.FlagValues) -> None:
         "size", None, "Side (crop: short side) at which whole pictures are seen. Default: --input_size of the run.",
         lower_bound=16, flag_values=values,
     )  # fmt: skip
+    text(
+        "average_with",
+        None,
+        "An .npz, e.g. what the run began from: the mean of its weights and the run's is exported.",
+    )
     text("pictures", None, "Folder of real pictures to compare on, the representative set of int8. Default: the run's.")
     text("records", None, "Records with masks, to measure what --quantize costs. Default: the run's for validation.")
     flags.DEFINE_list("scores", [], "Folders of evaluations, for the metadata.", flag_values=values)
@@ -98,16 +105,21 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size)
     said = {"scores": args.scores, "threshold": args.threshold, "licence": args.licence}
     facts = export_facts.facts(run_dir, config, checkpoint, Path(args.output).stem, **said)
-    return detector, {**facts, "segmenter": build.segmenter_settings(config)}, checkpoint
+    facts["segmenter"] = build.segmenter_settings(config)
+    if args.average_with:
+        average_with_npz(detector.segmenter, args.average_with, f"--average_with={args.average_with}")
+        facts["averaged_with"] = hashlib.sha256(Path(args.average_with).read_bytes()).hexdigest()
+    return detector, facts, checkpoint
 
 
 def _of_weights(args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any], str]:
     """The same, of shipped weights, which bring their own facts."""
     if not args.weights:
         raise ExportError("give one of --run_dir=FOLDER and --weights=NAME")
-    if args.format == "weights" or args.size or args.scores:
+    if args.format == "weights" or args.size or args.scores or args.average_with:
         raise ExportError(
-            f"--weights={args.weights} are as they ship: --format=weights, --size and --scores are a run's"
+            f"--weights={args.weights} are as they ship: --format=weights, --size, --scores and --average_with are a "
+            "run's"
         )
     detector, facts = shipped.load(args.weights)
     threshold = facts["threshold"] if args.threshold is None else args.threshold

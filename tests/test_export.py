@@ -1,5 +1,6 @@
 """The export command: what it writes beside the model, what it measures, what it refuses."""
 
+import hashlib
 import json
 import shutil
 
@@ -14,7 +15,7 @@ from gsr_tf.config import ConfigError
 from gsr_tf.inference import onnx_model, shipped, tflite_model
 from gsr_tf.inference.agreement import largest_difference
 from gsr_tf.models.segmenter import build_segmenter
-from gsr_tf.models.weights import load_npz
+from gsr_tf.models.weights import load_npz, named_variables
 from gsr_tf.run_dir import write_run
 from tests import tiny
 
@@ -164,6 +165,27 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
     load_npz([started], str(output), "--initial_weights")
     for mine, theirs in zip(started.trainable_variables, loaded.segmenter.trainable_variables):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_weights_are_averaged_with_a_file(run_dir, tmp_path, capsys):
+    other = named_variables(build_segmenter(width=0.03))
+    np.savez(tmp_path / "before.npz", **{name: variable.numpy() for name, variable in other.items()})
+    arguments = [f"--run_dir={run_dir}", f"--output={tmp_path / 'mean.npz'}", "--format=weights"]
+    assert export.main(["export", *arguments, f"--average_with={tmp_path / 'before.npz'}"]) == 0
+    mean, entry = shipped.load("mean", tmp_path)
+    assert entry["averaged_with"] == hashlib.sha256((tmp_path / "before.npz").read_bytes()).hexdigest()
+    own, found = (named_variables(one.segmenter) for one in (export.load_run(run_dir, "best")[0], mean))
+    for name in own:
+        np.testing.assert_allclose(found[name], (own[name] + other[name]) / 2, rtol=1e-3, atol=1e-6)
+
+
+def test_an_average_needs_its_file_and_a_run(run_dir, tmp_path, capsys):
+    more = [f"--output={tmp_path / 'model'}", f"--average_with={tmp_path / 'none.npz'}"]
+    assert export.main(["export", f"--run_dir={run_dir}", *more]) == 1
+    assert "none.npz: could not be read" in capsys.readouterr().err
+    assert export.main(["export", "--weights=gsr-net-coco", *more]) == 1
+    assert "--average_with are a run's" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_pictures_are_seen_at_the_size_asked_for(run_dir):
