@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5fb0", "#c77d11", "#4a4a4a")
 
+LONGEST_TITLE = 34  # letters above a panel; of a longer file name its end tells more
+
 
 class Panel(NamedTuple):
     """One picture of a grid.
@@ -64,7 +66,8 @@ def _draw(axis: Axes, panel: Panel) -> None:
         axis.imshow(panel.values, cmap="gray", vmin=0, vmax=1)
     else:
         axis.imshow(panel.values, cmap="magma", vmin=min(0.0, panel.values.min()), vmax=panel.highest)
-    axis.set_title(panel.title, fontsize=8)
+    fits = len(panel.title) <= LONGEST_TITLE
+    axis.set_title(panel.title if fits else f"…{panel.title[1 - LONGEST_TITLE :]}", fontsize=8)
 
 
 def samples(pictures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> bytes:

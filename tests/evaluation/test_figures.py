@@ -29,6 +29,14 @@ def test_a_grid_draws_every_panel_as_what_it_is():
     assert black == pytest.approx(is_red / 2, rel=0.1) and white > black
 
 
+def test_a_long_name_does_not_leave_its_panel():
+    white = np.full((20, 30, 3), 255, np.uint8)
+    drawn = pixels(figures.grid([[Panel(white, 10 * "a long name "), Panel(white)]]))
+    title = drawn[: len(drawn) // 8].min(axis=(0, 2)) < 128  # columns that hold letters
+    assert title.any()
+    assert not title[:4].any() and not title[drawn.shape[1] // 2 :].any()
+
+
 def test_scores_are_drawn_on_the_scale_that_they_are_given():
     dim = np.full((20, 30), 0.5)
     as_probability, as_its_own = (
