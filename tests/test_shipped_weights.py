@@ -83,4 +83,4 @@ def test_the_shipped_model_can_be_exported(detector, tmp_path, capsys):
     assert export.main(["export", f"--output={tmp_path / 'other'}"]) == 1
     assert "give one of --run_dir=FOLDER and --weights=NAME" in capsys.readouterr().err
     assert export.main(["export", f"--weights={detector.name}", "--size=300", f"--output={tmp_path / 'other'}"]) == 1
-    assert "--size and --scores are a run's" in capsys.readouterr().err
+    assert "--size, --scores and --average_with are a run's" in capsys.readouterr().err
