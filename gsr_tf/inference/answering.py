@@ -120,7 +120,7 @@ class Answering:
             overlay, small = outputs.draw(pixels, upright)
             del pixels  # of a large picture as much as its map
             found = outputs.stored(upright, orientation)
-            files = {outputs.OVERLAY: overlay, **outputs.encode(found, orientation, npz=self._npz)}
+            files = {**outputs.encode(found, orientation, npz=self._npz), outputs.OVERLAY: overlay}
             height, width = found.map.shape
             facts = {
                 "score": round(found.score, 6),
