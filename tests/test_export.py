@@ -167,7 +167,7 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_weights_are_averaged_with_a_file(run_dir, tmp_path, capsys):
+def test_weights_are_averaged_with_a_file(run_dir, tmp_path):
     other = named_variables(build_segmenter(width=0.03))
     np.savez(tmp_path / "before.npz", **{name: variable.numpy() for name, variable in other.items()})
     arguments = [f"--run_dir={run_dir}", f"--output={tmp_path / 'mean.npz'}", "--format=weights"]

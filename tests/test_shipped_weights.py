@@ -46,7 +46,7 @@ def test_the_default_is_loaded_by_none_and_by_its_name(detector):
 
 
 def test_it_finds_what_was_pasted(detector):
-    """The astronaut's head on a cup of coffee, on a cat, and a rocket's picture: pictures that it never saw."""
+    """The astronaut's head on a cup of coffee and on a cat: pictures that it never saw."""
     head = skimage.data.astronaut()[30:200, 160:290]
     rows, columns = np.mgrid[:170, :130]
     oval = ((rows - 85) / 85) ** 2 + ((columns - 65) / 65) ** 2 < 1

@@ -18,7 +18,7 @@ from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
 from gsr_tf.data.loading import Loader
 from gsr_tf.data.records import Records, RecordsError
-from gsr_tf.data.retouching import COPY_MOVE, RANDOM_NUMBERS, Retouching, reduce, retouch
+from gsr_tf.data.retouching import RANDOM_NUMBERS, Retouching, reduce, retouch
 
 Layers = tuple[tf.Tensor, ...]  # pictures of one raster: S, K and maybe S's original
 
@@ -113,7 +113,8 @@ def training_stream(
         if same:
             own = tf.gather(pairs[:, 0], pair)
             target = tf.where(target == own, (target + 1) % len(targets), target)
-            target = tf.where(_is_copy_move(i, preparation), own, target)
+            if preparation.copy_move_share:
+                target = tf.where(_is_copy_move(i, preparation), own, target)
         source, t = load(pair, target)
         source, t = augment(source, t, i, preparation)
         return finish(source, t, i, preparation) if preparation.retouched else (source, t, ())
@@ -127,7 +128,8 @@ def training_stream(
 
 
 def _is_copy_move(i: tf.Tensor, preparation: Preparation) -> tf.Tensor:
-    return _random(i, RETOUCHING, preparation.seed, RANDOM_NUMBERS)[COPY_MOVE] < preparation.copy_move_share
+    number = _random(i, RETOUCHING, preparation.seed, RANDOM_NUMBERS + 1)[-1]  # the one that `retouch` does not take
+    return number < preparation.copy_move_share
 
 
 def _loading(sources: Records, pairs: np.ndarray, targets: Records, preparation: Preparation) -> Callable:

@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from gsr_tf.data.composition import copy_paste
 
-RANDOM_NUMBERS = 4  # of an example: `retouch` takes three
-COPY_MOVE = 3  # the place of the one that says whether it pastes within one picture
+RANDOM_NUMBERS = 3  # that `retouch` takes
 
 
 @dataclasses.dataclass(frozen=True)

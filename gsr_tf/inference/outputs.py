@@ -50,7 +50,7 @@ def draw(picture: np.ndarray, found: Segmentation) -> tuple[bytes, bytes]:
     """
     picture, *answer = _drawable(picture, found.map, found.mask)
     overlay = draw_overlay(picture, *answer)
-    halves = [np.asarray(_within(pixels, PREVIEW)) for pixels in (picture, overlay)]
+    halves = [_small(pixels) for pixels in (picture, overlay)]
     return _jpeg(Image.fromarray(overlay), quality=92), _jpeg(Image.fromarray(np.hstack(halves)), quality=70)
 
 
@@ -96,10 +96,10 @@ def _drawable(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray) ->
     return *small, cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(bool)
 
 
-def _within(pixels: np.ndarray, longest: int) -> Image.Image:
+def _small(pixels: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(pixels)
-    picture.thumbnail((longest, longest), reducing_gap=2)
-    return picture
+    picture.thumbnail((PREVIEW, PREVIEW), reducing_gap=2)
+    return np.asarray(picture)
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ from gsr_tf.inference.module import DetectorModule
 
 Maps = dict[str, np.ndarray]
 
-ONE_WINDOW = threading.Lock()  # pictures that are seen at the same time take turns: a window's pass takes 1.1 GiB
+ONE_PASS = threading.Lock()  # pictures that are seen at the same time take turns: a window's pass takes 1.1 GiB
 
 STRIDE = 8  # of the network's features: windows that start at multiples of it sample them at the same places
 # Above it the boundary map is left out and windows are smaller: else 200 megapixels would not fit in 3 GiB.
@@ -103,15 +103,14 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] =
     large = height * width > LARGE_PIXELS
     layout = layout or (LAYOUT_OF_LARGE if large else LAYOUT)
     if max(height, width) <= layout.side:
-        return arrays(module.native(tf.constant(picture)))
-    moments = module.moments(tf.constant(moments_picture(picture, layout.side)))
+        return arrays(_alone(module.native, tf.constant(picture)))
+    moments = _alone(module.moments, tf.constant(moments_picture(picture, layout.side)))
     maps: Maps = {}
     windows = ((top, left) for top in stretches(height, layout) for left in stretches(width, layout))
     count = len(_starts(height, layout)) * len(_starts(width, layout))
     for top, left in tqdm(windows, total=count, unit="window", delay=5, leave=False):
         window = tf.constant(_cut(picture, top.start, left.start, layout.side))
-        with ONE_WINDOW:
-            found = arrays(module.window(window, moments))
+        found = arrays(_alone(module.window, window, moments))
         if large:
             found.pop("boundary", None)
         weights = top.weights[:, np.newaxis] * left.weights
@@ -124,6 +123,11 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] =
     for values in maps.values():
         np.minimum(values, 1.0, out=values)  # weights sum to one but for the last bit
     return maps
+
+
+def _alone(network_pass: Callable[..., Any], *arguments: tf.Tensor) -> Any:
+    with ONE_PASS:
+        return network_pass(*arguments)
 
 
 def moments_picture(picture: np.ndarray, side: int) -> np.ndarray:

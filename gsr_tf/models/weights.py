@@ -36,6 +36,12 @@ def assign(variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarray
     Raises:
         WeightsError: a value is missing or of another shape; nothing has been assigned then.
     """
+    _require(variables, values, source)
+    for name, variable in variables.items():
+        variable.assign(values[name].astype(np.float32))
+
+
+def _require(variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarray], source: str) -> None:
     for name, variable in variables.items():
         if name not in values:
             raise WeightsError(f"{source}: no weights for {name} {tuple(variable.shape)}")
@@ -44,8 +50,6 @@ def assign(variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarray
                 f"{source}: {name} is {tuple(values[name].shape)}, the network has {tuple(variable.shape)}; "
                 "--width and --head_kernel must be those of the weights"
             )
-    for name, variable in variables.items():
-        variable.assign(values[name].astype(np.float32))
 
 
 def load_npz(networks: Iterable[keras.Model], path: str, source: str) -> None:
@@ -71,9 +75,9 @@ def average_with_npz(network: keras.Model, path: str, source: str) -> None:
     (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
     """
     variables, values = named_variables(network), _read_npz(path, source)
-    own = {name: variable.numpy() for name, variable in variables.items()}
-    assign(variables, values, source)
-    assign(variables, {name: 0.5 * (own[name] + values[name].astype(np.float32)) for name in own}, source)
+    _require(variables, values, source)
+    for name, variable in variables.items():
+        variable.assign(0.5 * (variable + values[name].astype(np.float32)))
 
 
 def _read_npz(path: str, source: str) -> dict[str, np.ndarray]:

@@ -18,7 +18,11 @@ PICTURES = [skimage.data.coffee()[:200, :310], skimage.data.cat()[:250, 100:290]
 
 
 def detector(size, resize_mode="squash", **settings):
-    """One whose maps are not near .5 everywhere, as the heads' small initial weights would make them."""
+    """One whose maps are not near .5 everywhere, as the heads' small initial weights would make them.
+
+    The weights are the same in every run: one pixel has no variance to normalise by, and of some weights its rounding
+    errors grow beyond every tolerance.
+    """
     tf.keras.utils.set_random_seed(3)
     segmenter = build_segmenter(width=0.06, **settings)
     for variable in segmenter.trainable_variables:
@@ -54,17 +58,14 @@ OTHER_NETWORK = {"head_kernel": 4, "half_pixel": False, "boundary_branch": False
 
 @pytest.mark.parametrize(
     "size, resize_mode, settings",
-    [(75, "squash", {}), (onnx_model.SMALLEST_SHORT_SIDE, "crop", OTHER_NETWORK)],
-    ids=["squash", "crop"],
+    [(75, "squash", {}), (75, "squash", OTHER_NETWORK), (onnx_model.SMALLEST_SHORT_SIDE, "crop", {})],
+    ids=["squash", "other network", "crop"],
 )
 def test_onnx_is_the_network(size, resize_mode, settings):
     pytest.importorskip("onnxruntime")
     network = detector(size, resize_mode, **settings)
     maps = onnx_model.runner(onnx_model.convert(network))
-    *larger, one_pixel = trial_pictures()
-    assert largest_difference(network, maps, [*PICTURES, *larger]) <= onnx_model.TOLERANCE
-    # One colour has no variance to normalise by: rounding errors grow, and heads thirty times as steep show them.
-    assert largest_difference(network, maps, [one_pixel]) <= 10 * onnx_model.TOLERANCE
+    assert largest_difference(network, maps, [*PICTURES, *trial_pictures()]) <= onnx_model.TOLERANCE
     found, expected = maps(PICTURES[0]), network(PICTURES[0])
     assert set(found) == set(expected)
     assert all(found[name].shape == expected[name].shape for name in expected)
