@@ -33,6 +33,9 @@ def set_up(config: Config) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
+UNMOVED = {"flip": False, "paste_scale": (1.0, 1.0), "paste_rotation": 0.0}  # pictures that are shown or validated on
+
+
 def preparation(config: Config, **changes: Any) -> Preparation:
     """How the pipeline prepares pictures, with changes."""
     settings = {
@@ -43,6 +46,8 @@ def preparation(config: Config, **changes: Any) -> Preparation:
         "target_size": config.target_size,
         "mask_threshold": config.mask_threshold,
         "flip": config.flip,
+        "paste_scale": config.paste_scale,
+        "paste_rotation": config.paste_rotation,
         "half_pixel": config.half_pixel,
         "with_original": bool(config.refine_steps) and "source" in config.refine_on,
         "seed": config.seed,

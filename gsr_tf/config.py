@@ -73,6 +73,15 @@ class Config:
         least=0.0,
         most=1.0,
     )
+    paste_scale: tuple[float, ...] = setting(
+        (1.0, 1.0),
+        "S's region is scaled by a factor drawn between these before it is pasted (ours; paper: as it is).",
+        least=0.1,
+        most=10.0,
+    )
+    paste_rotation: float = setting(
+        0.0, "And turned by at most so many degrees, either way (ours; paper: not).", least=0.0, most=180.0
+    )
     target_size: int = setting(
         0, "First squash T to this side, then to --input_size (the release stores T at 256). 0: no detour.", least=0
     )
@@ -195,7 +204,13 @@ def _check_combination(config: Config) -> None:
     missing = set(refined) - set(config.segment_on)
     if missing:
         raise ConfigError(f"--refine_on={','.join(sorted(missing))} is not in --segment_on: P is predicted there")
-    for name, example in (("boundary_class_weights", "0.3,0.7"), ("window_scale", "1,2"), ("jpeg_quality", "60,100")):
+    pairs = {
+        "boundary_class_weights": "0.3,0.7",
+        "window_scale": "1,2",
+        "jpeg_quality": "60,100",
+        "paste_scale": ".7,1.4",
+    }
+    for name, example in pairs.items():
         value = getattr(config, name)
         if len(value) != 2:
             raise ConfigError(f"--{name}={','.join(map(str, value))}: expected two numbers, e.g. {example}")
@@ -214,7 +229,7 @@ def _check_combination(config: Config) -> None:
 
 
 def _check_windows(config: Config) -> None:
-    for name in ("window_scale", "jpeg_quality"):
+    for name in ("window_scale", "jpeg_quality", "paste_scale"):
         low, high = getattr(config, name)
         if low > high:
             raise ConfigError(f"--{name}={low},{high}: expected the smaller number first")

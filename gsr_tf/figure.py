@@ -88,7 +88,7 @@ def figure_4(args: flags.FlagValues) -> bytes:
     run = Path(_given(args, "run_dir"))
     config = config_lib.load(run)
     sources, targets = open_records(config.source_records), open_records(config.target_records)
-    preparation = build.preparation(config, flip=False, with_original=False)
+    preparation = build.preparation(config, **build.UNMOVED, with_original=False)
     batch = next(iter(training_stream(sources, targets, preparation, batch_size=args.pictures)))
     paths = tf.train.get_checkpoint_state(str(run / "checkpoints"))
     if paths is None:

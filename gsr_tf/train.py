@@ -119,7 +119,7 @@ def _validation(net: GSRNet, config: Config, records: dict[str, Records]) -> Opt
     if sources is None:
         return None
     targets = records.get("--validation_targets")
-    preparation = build.preparation(config, flip=False, with_original=False, seed=VALIDATION_SEED)
+    preparation = build.preparation(config, **build.UNMOVED, with_original=False, seed=VALIDATION_SEED)
     stream = training_stream(sources, targets or sources, preparation, batch_size=1)
     count = min(config.validation_pictures, len(sources.pairs))
     stream = stream.take(count)

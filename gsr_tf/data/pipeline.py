@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from gsr_tf.data import placing
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
@@ -40,6 +41,8 @@ class Preparation:
         target_size: T is stored squashed to this side, and resized in the graph, as in the release; 0: not.
         mask_threshold: a resized mask is 1 above this, in [0, 1].
         flip: mirror S with K, and T, at random and independently.
+        paste_scale: S and K are scaled by a factor drawn between these two before Eq. 1.
+        paste_rotation: and turned by at most so many degrees.
         half_pixel: resize convention of T's detour; everything else is resized by OpenCV.
         with_original: also S's own authentic picture.
         seed: of all random numbers.
@@ -55,6 +58,8 @@ class Preparation:
     target_size: int = 0
     mask_threshold: float = 50 / 255
     flip: bool = True
+    paste_scale: tuple[float, float] = (1.0, 1.0)
+    paste_rotation: float = 0.0
     half_pixel: bool = True
     with_original: bool = False
     seed: int = 0
@@ -191,7 +196,7 @@ def _visit(i: tf.Tensor, count: int, seed: int, purpose: int) -> tf.Tensor:
 
 
 def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor]:
-    """An element's random windows and flips.
+    """An element's random windows, flips and placing.
 
     Args:
         source: S [h, w, 3], K [h, w, 1] with 255 for manipulated, and maybe S's original [h, w, 3], uint8.
@@ -210,7 +215,7 @@ def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
         if not preparation.target_size:
             (t,) = _cut((t,), _window(t, None, i, TARGET_WINDOW, side, preparation.seed), side)
     (t,) = _flip((t,), i, TARGET_FLIP, preparation)
-    return _flip(source, i, SOURCE_FLIP, preparation), t
+    return _placed(_flip(source, i, SOURCE_FLIP, preparation), i, preparation), t
 
 
 def finish(
@@ -279,6 +284,14 @@ def _flip(layers: Layers, i: tf.Tensor, purpose: int, preparation: Preparation) 
         return layers
     mirror = _random(i, purpose, preparation.seed, 1)[0] < 0.5
     return tf.cond(mirror, lambda: tuple(tf.reverse(layer, [1]) for layer in layers), lambda: layers)
+
+
+def _placed(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:
+    scale, rotation = preparation.paste_scale, preparation.paste_rotation
+    if scale == (1.0, 1.0) and not rotation:
+        return source
+    random = _random(i, SOURCE_FLIP, preparation.seed, 1 + placing.RANDOM_NUMBERS)[1:]  # the first one flips
+    return placing.placed(source, scale, rotation, random)
 
 
 def _random(i: tf.Tensor, purpose: int, seed: int, count: int) -> tf.Tensor:

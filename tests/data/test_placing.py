@@ -1,0 +1,66 @@
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gsr_tf.data import placing
+from gsr_tf.data.pipeline import Preparation, training_stream
+
+ROWS, COLUMNS = np.mgrid[:60, :60]
+S = np.stack([ROWS * 4, COLUMNS * 4, 128 + 90 * np.sin(ROWS / 5 + COLUMNS / 7)], -1).astype(np.uint8)
+K = 255 * ((ROWS > 20) & (ROWS < 34) & (COLUMNS > 16) & (COLUMNS < 45))[..., np.newaxis].astype(np.uint8)
+
+
+def place(scale=(1.0, 1.0), rotation=0.0, random=(0.5, 0.5), layers=(S, K)):
+    placed = placing.placed(tuple(map(tf.constant, layers)), scale, rotation, tf.constant(random, tf.float32))
+    return [layer.numpy() for layer in placed]
+
+
+def test_in_the_middle_of_both_ranges_nothing_moves():
+    s, k = place(scale=(0.5, 2.0), rotation=30)
+    np.testing.assert_array_equal(s, S)
+    np.testing.assert_array_equal(k, K)
+
+
+@pytest.mark.parametrize("factor, degrees", [(0.7, 0), (1.4, 0), (1.0, 25), (1.2, -40)])
+def test_it_is_opencvs_similarity_about_the_centre(factor, degrees):
+    s, k = place((factor, factor), 60, (0.0, (degrees / 60 + 1) / 2))
+    matrix = cv2.getRotationMatrix2D((29.5, 29.5), degrees, factor)
+    expected = cv2.warpAffine(S, matrix, (60, 60), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    assert np.abs(s[4:-4, 4:-4].astype(int) - expected[4:-4, 4:-4]).mean() < 1
+    region = cv2.warpAffine(K, matrix, (60, 60), flags=cv2.INTER_NEAREST)
+    assert np.mean((k[..., 0] > 0) != (region > 0)) < 0.02
+    assert set(np.unique(k)) == {0, 255}
+    assert (k > 0).sum() == pytest.approx((K > 0).sum() * factor**2, rel=0.05)
+
+
+def test_k_moves_with_s():
+    marked = np.where(K > 0, np.uint8(200), np.uint8(20)) * np.ones(3, np.uint8)
+    s, k = place((0.6, 1.5), 45, (0.9, 0.2), (marked, K))
+    assert np.mean((s[..., :1] > 110) != (k > 0)) < 0.02
+    assert not np.array_equal(k, K)
+
+
+def test_what_comes_from_outside_is_not_pasted():
+    everywhere = np.full_like(K, 255)
+    s, k = place((0.5, 0.5), 0, layers=(S, everywhere))
+    assert k[15:45, 15:45].all() and k.sum() == k[14:46, 14:46].sum()
+    assert s.min() >= S.min()  # mirrored: black is nowhere
+
+
+def test_factors_are_drawn_between_the_two():
+    areas = [(place((0.5, 2.0), 0, (u, 0.5))[1] > 0).sum() / (K > 0).sum() for u in (0.0, 0.25, 0.75, 0.999)]
+    np.testing.assert_allclose(areas, [0.25, 0.5, 2, 4], rtol=0.12)
+
+
+@pytest.mark.parametrize("settings", [{"paste_scale": (0.6, 0.6)}, {"paste_rotation": 30.0}])
+@pytest.mark.parametrize("mode", ["squash", "crop"])
+def test_a_stream_places_s_and_k_alone(sources, targets, settings, mode):
+    kept = {"size": 32, "seed": 3, "resize_mode": mode}
+    (plain,) = training_stream(sources, targets, Preparation(**kept), batch_size=20).take(1)
+    (moved,) = training_stream(sources, targets, Preparation(**kept, **settings), batch_size=20).take(1)
+    np.testing.assert_array_equal(plain.t, moved.t)
+    changed = [not np.array_equal(one, other) for one, other in zip(plain.s, moved.s)]
+    assert np.mean(changed) > 0.9
+    ratio = float(tf.reduce_sum(moved.k) / tf.reduce_sum(plain.k))
+    assert ratio == pytest.approx(settings.get("paste_scale", (1.0,))[0] ** 2, rel=0.25)
