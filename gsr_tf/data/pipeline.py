@@ -196,7 +196,7 @@ def _visit(i: tf.Tensor, count: int, seed: int, purpose: int) -> tf.Tensor:
 
 
 def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor]:
-    """An element's random windows, flips and placing.
+    """An element's random placing, windows and flips.
 
     Args:
         source: S [h, w, 3], K [h, w, 1] with 255 for manipulated, and maybe S's original [h, w, 3], uint8.
@@ -208,6 +208,7 @@ def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
         The same, squares of one side (T's is `target_size` where it takes that detour): `size`, or what the window's
         scale makes of it.
     """
+    source = _placed(source, i, preparation)
     if preparation.resize_mode == "crop":
         side = _side(i, preparation)
         mask = source[1] > preparation.white
@@ -215,7 +216,7 @@ def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
         if not preparation.target_size:
             (t,) = _cut((t,), _window(t, None, i, TARGET_WINDOW, side, preparation.seed), side)
     (t,) = _flip((t,), i, TARGET_FLIP, preparation)
-    return _placed(_flip(source, i, SOURCE_FLIP, preparation), i, preparation), t
+    return _flip(source, i, SOURCE_FLIP, preparation), t
 
 
 def finish(

@@ -19,7 +19,7 @@ def placed(
     """S's layers turned and scaled about their centre; what comes from outside the raster is mirrored, K's is 0.
 
     Args:
-        source: S [n, n, 3], K [n, n, 1] and maybe S's original [n, n, 3], uint8.
+        source: S [h, w, 3], K [h, w, 1] and maybe S's original [h, w, 3], uint8.
         scale: the factor is drawn between these two, all ratios equally likely.
         rotation: the angle is drawn between minus and plus so many degrees, counter-clockwise.
         random: [RANDOM_NUMBERS] float32 in [0, 1), which decides both.
