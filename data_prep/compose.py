@@ -4,6 +4,7 @@
 
 S with its masks K come from records with objects, such as those of data_prep.coco; T, another picture, from the
 same records or from --targets. S and K are stretched to T's size, as training does; T's pixels stay as they are.
+With --copy_moves T is S, and the region is pasted somewhere else in it (ours; the paper has no such training data).
 The same flags and records give the same bytes, whatever --processes: a validation set, or data for other tools.
 
     composites/Tp/Tp_<S>_<T>_<x1>_<y1>_<x2>_<y2>_<number of K in S>.png     M; the box encloses K
@@ -77,6 +78,23 @@ def draw_recipes(pairs: np.ndarray, source_names: list[str], target_names: list[
     return list(recipes)
 
 
+def draw_copy_moves(pairs: np.ndarray, count: int, seed: int) -> list[Recipe]:
+    """As `draw_recipes`, each region pasted into its own picture; every pair is used once at most."""
+    if count > len(pairs):
+        raise PreparationError(f"--count={count}: with --copy_moves these records allow {len(pairs)} at most")
+    chosen = np.random.default_rng(seed).permutation(len(pairs))[:count]
+    return [Recipe(int(source), int(mask), int(source)) for source, mask in pairs[chosen]]
+
+
+def move(s: np.ndarray, k: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """S and K, shifted so that all of K's region stays inside: of four places drawn, the one farthest away."""
+    left, top, width, height = cv2.boundingRect(k)
+    free = np.array(k.shape) - (height, width)
+    shifts = rng.integers(0, free + 1, (4, 2)) - (top, left)
+    shift = shifts[np.argmax(np.sum(shifts**2, axis=1))]
+    return np.roll(s, shift, (0, 1)), np.roll(k, shift, (0, 1))  # what is rolled over the border has K = 0
+
+
 def compose(s: np.ndarray, k: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """M = K.S + (1 - K).T (Eq. 1).
 
@@ -100,12 +118,14 @@ def _identity(name: str) -> str:
     return "-".join(PurePosixPath(name).with_suffix("").parts).replace(" ", "-").replace("_", "-")
 
 
-def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path) -> str:
+def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path, seed: int, copy_moves: bool) -> str:
     """Writes a composite and its mask; returns their stem."""
     source = parse_example(open_once(sources).read(recipe.source))
     target = parse_example(open_once(targets).read(recipe.target))
     s, t = decode_picture(source.image).pixels, decode_picture(target.image).pixels
     k = decode_picture(source.masks[recipe.mask]).pixels[..., 0] // 255
+    if copy_moves:
+        s, k = move(s, k, np.random.default_rng([seed, recipe.source, recipe.mask]))
     m, k = compose(s, k, t)
     left, top, width, height = cv2.boundingRect(k)
     box = f"{left}_{top}_{left + width}_{top + height}"
@@ -128,6 +148,7 @@ def _claim(folder: Path, recipe: dict) -> None:
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("sources", None, "Records with masks: S and K.", required=True, flag_values=values)
     flags.DEFINE_string("targets", None, "Records of T; the sources' by default.", flag_values=values)
+    flags.DEFINE_bool("copy_moves", False, "Paste each region into its own picture.", flag_values=values)
     flags.DEFINE_integer("count", 1000, "Composites to make.", 1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Another seed makes another set.", 0, flag_values=values)
     command.define_output(values)
@@ -138,9 +159,16 @@ def _run(args: flags.FlagValues) -> int:
     targets = open_input(args.targets, "--targets") if args.targets else sources
     if not len(sources.pairs):
         raise PreparationError(f"--sources={args.sources}: no record has a mask")
-    recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
+    if args.copy_moves:
+        if args.targets:
+            raise PreparationError(f"--targets={args.targets}: with --copy_moves T is S; leave it out")
+        recipes = draw_copy_moves(sources.pairs, args.count, args.seed)
+    else:
+        recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
     folder = Path(args.output)
     state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
+    if args.copy_moves:
+        state["copy_moves"] = True
     try:
         _claim(folder, state)
         write = functools.partial(
@@ -148,6 +176,8 @@ def _run(args: flags.FlagValues) -> int:
             sources=os.path.abspath(sources.path),
             targets=os.path.abspath(targets.path),
             folder=folder,
+            seed=args.seed,
+            copy_moves=args.copy_moves,
         )
         written = in_processes(write, recipes, args.processes, at_once=8)
         stems = list(tqdm(written, total=args.count, unit="composite"))

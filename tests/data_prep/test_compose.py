@@ -95,10 +95,37 @@ def test_no_picture_is_pasted_into_itself_and_pairs_take_turns():
     assert sorted(every) == [Recipe(0, 0, 0), Recipe(0, 1, 0), Recipe(1, 0, 0)]
 
 
+def test_a_copy_move_pastes_a_region_elsewhere_in_its_own_picture(root):
+    assert run("out", "--count=4", "--copy_moves") == 0
+    for path in (root / "out/Tp").iterdir():
+        m, k = np.asarray(Image.open(path)), np.asarray(Image.open(root / "out/Gt" / path.name).convert("L"))
+        _, source, target, *box, _ = path.stem.split("_")
+        s = np.asarray(Image.open(root / f"images/{source}.png"))
+        was = np.asarray(Image.open(root / f"masks/{source}.png").convert("L"))
+        assert source == target and (k > 0).sum() == (was > 0).sum() and not np.array_equal(k, was)
+        np.testing.assert_array_equal(m[k == 0], s[k == 0])
+        np.testing.assert_array_equal(m[k == 255], s[was == 255])  # row by row, as both regions have one shape
+        assert list(map(int, box[:2])) == [np.nonzero(k.any(axis))[0][0] for axis in (0, 1)]
+    before = files(root / "out")
+    assert run("out", "--count=4", "--copy_moves") == 0 and files(root / "out") == before
+    assert run("out", "--count=4") == 1  # others
+
+
+def test_a_region_moves_as_far_as_it_can_and_stays_inside():
+    s, k = np.arange(600, dtype=np.uint8).reshape(10, 20, 3), np.zeros((10, 20), np.uint8)
+    k[0:4, 0:5] = 1
+    corners = {cv2.boundingRect(compose.move(s, k, np.random.default_rng(seed))[1]) for seed in range(40)}
+    assert {corner[2:] for corner in corners} == {(5, 4)} and len(corners) > 20
+    everywhere = np.ones_like(k)
+    np.testing.assert_array_equal(compose.move(s, everywhere, np.random.default_rng(0))[0], s)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--count=1000"], "allow 12 different composites at most"),
+        (["--count=5", "--copy_moves"], "with --copy_moves these records allow 4 at most"),
+        (["--targets=targets", "--copy_moves"], "--targets=targets: with --copy_moves T is S"),
         (["--targets=nowhere"], "--targets=nowhere: no such folder"),
         (["--sources=targets"], "no record has a mask"),
     ],
