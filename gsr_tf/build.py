@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -15,8 +16,9 @@ from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, load_release_checkpoint
 
 
+@functools.cache  # two in one process number their collective operations alike, and take each other's for their own
 def build_strategy() -> tf.distribute.Strategy:
-    """All GPUs of the machine mirrored when there are several, else the one device there is."""
+    """All GPUs of the machine mirrored when there are several, else the one device there is; one for the process."""
     return (
         tf.distribute.MirroredStrategy()
         if len(tf.config.list_physical_devices("GPU")) > 1

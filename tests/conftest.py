@@ -10,6 +10,12 @@ tf.config.set_logical_device_configuration(
 
 
 @pytest.fixture(scope="session")
+def two_replicas():
+    """One strategy for the process, as `build.build_strategy` has: the operations of two would mix."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
 def sources(tmp_path_factory):
     """Records of six S with masks and originals."""
     return tiny.write_records(tmp_path_factory.mktemp("records") / "sources", tiny.manipulated())

@@ -145,19 +145,18 @@ def test_eager_equals_graph(batch):
         assert float(value) == pytest.approx(float(in_graph[name]), rel=1e-4)
 
 
-def test_replicas_average_losses_and_gradients(batch):
+def test_replicas_average_losses_and_gradients(batch, two_replicas):
     """Two replicas, each with the same pictures, do what one does with them."""
     settings = {**TINY, "segment_on": ["pasted"], "refine_steps": 0}
     tf.keras.utils.set_random_seed(0)
     one = GSRNet(**settings)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with two_replicas.scope():
         tf.keras.utils.set_random_seed(0)
         mirrored = GSRNet(**settings)
     twice = (
         tf.data.Dataset.from_tensors(tf.nest.map_structure(lambda x: tf.concat([x, x], 0), batch)).unbatch().batch(4)
     )
-    (distributed,) = strategy.experimental_distribute_dataset(twice)
+    (distributed,) = two_replicas.experimental_distribute_dataset(twice)
     alone, together = one.train_step(batch), mirrored.train_step(distributed)
     assert float(together["loss/segmenter"]) == pytest.approx(float(alone["loss/segmenter"]), rel=1e-4)
     for ours, theirs in zip(weights(mirrored)["segmenter"], weights(one)["segmenter"]):
