@@ -68,7 +68,11 @@ def serving(saved_model: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "gsr_tf.serve", f"--saved_model={saved_model}", "--port=0", *limits]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        port = int(process.stdout.readline().split()[0].rpartition(":")[2])
+        words = process.stdout.readline().split()
+        if not words:
+            log.seek(0)
+            sys.exit(f"the server did not start: {log.read()[-3000:]}")
+        port = int(words[0].rpartition(":")[2])
         post(port, picture(64, 64))
         server = Server(process, port, {"wall": time.monotonic() - start, "processor": processor_seconds(process)}, [])
         watcher = threading.Thread(target=watch, args=(server,))
