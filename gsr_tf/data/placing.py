@@ -30,11 +30,7 @@ def placed(
     low, high = scale
     factor = low * (high / low) ** random[0]
     inverse = _about_centre(tf.shape(source[0]), factor, (2.0 * random[1] - 1.0) * rotation * math.pi / 180)
-    return tuple(
-        _transform(layer, inverse, "NEAREST", "CONSTANT") if layer.shape[-1] == 1
-        else _transform(layer, inverse, "BILINEAR", "REFLECT")
-        for layer in source
-    )  # fmt: skip
+    return tuple(_transform(layer, inverse) for layer in source)
 
 
 def _about_centre(shape: tf.Tensor, factor: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
@@ -44,13 +40,14 @@ def _about_centre(shape: tf.Tensor, factor: tf.Tensor, angle: tf.Tensor) -> tf.T
     return tf.stack([cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y, 0.0, 0.0])[tf.newaxis]
 
 
-def _transform(layer: tf.Tensor, inverse: tf.Tensor, interpolation: str, fill: str) -> tf.Tensor:
+def _transform(layer: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
+    is_mask = layer.shape[-1] == 1
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(layer, tf.float32)[tf.newaxis],
         transforms=inverse,
         output_shape=tf.shape(layer)[:2],
         fill_value=0.0,
-        interpolation=interpolation,
-        fill_mode=fill,
+        interpolation="NEAREST" if is_mask else "BILINEAR",
+        fill_mode="CONSTANT" if is_mask else "REFLECT",
     )
     return tf.ensure_shape(tf.cast(tf.round(moved[0]), tf.uint8), layer.shape)
