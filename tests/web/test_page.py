@@ -79,7 +79,7 @@ def saved(page, button):
 
 def server_mask(url, threshold):
     parameters = {"threshold": threshold, "maps": 8}
-    answer = httpx.post(f"{url}/v1/segment", params=parameters, content=PICTURE["buffer"]).json()
+    answer = httpx.post(f"{url}/v1/segment", params=parameters, content=PICTURE["buffer"], timeout=60).json()
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["maps"]["mask"])))), answer
 
 

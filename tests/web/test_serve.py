@@ -34,7 +34,7 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener):
         url = f"http://127.0.0.1:{listener[0].getsockname()[1]}"
         try:
             answers.append(httpx.post(f"{url}/v1/segment?maps=none", content=encoded(blotches(20, 30)), timeout=20))
-            answers.append(httpx.get(f"{url}/metrics"))
+            answers.append(httpx.get(f"{url}/metrics", timeout=20))
         finally:
             os.kill(os.getpid(), signal.SIGINT)
 
