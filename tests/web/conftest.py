@@ -51,7 +51,10 @@ def running(detector, names=(), **limits):
 @contextlib.contextmanager
 def client_of(detector, **settings):
     """A client of a running server."""
-    with running(detector, **settings) as (host, port), httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
+    with (
+        running(detector, **settings) as (host, port),
+        httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client,
+    ):
         yield client
 
 
