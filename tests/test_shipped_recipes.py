@@ -1,4 +1,4 @@
-"""The recipes of the shipped weights, one after the other as their flagfiles say, in small."""
+"""The recipes of the shipped weights and the trial after them, one after the other as their flagfiles say, in small."""
 
 from pathlib import Path
 
@@ -7,17 +7,18 @@ import numpy as np
 from gsr_tf import build, config, export, train
 from gsr_tf.inference import shipped
 
-RECIPES = Path(__file__).resolve().parents[1] / "flags" / "shipped"
+FLAGS = Path(__file__).resolve().parents[1] / "flags"
 
 
 def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch):
-    monkeypatch.chdir(RECIPES.parents[1])
+    monkeypatch.chdir(FLAGS.parent)
     data = [f"--source_records={sources.path}", f"--target_records={sources.path}"]
     small = ["--width=0.02", "--input_size=32", "--batch_size=2", "--validation_pictures=2", "--panels_every=0"]
 
     def trained(name, *more):
         run = tmp_path / name
-        recipe = f"--flagfile=flags/shipped/{name}.cfg"
+        folder = "trials" if name == "coco_placed" else "shipped"
+        recipe = f"--flagfile=flags/{folder}/{name}.cfg"
         arguments = [recipe, f"--run_dir={run}", *data, *small, "--vgg16_weights=random", "--steps=2", *more]
         assert train.main(["train", *arguments]) == 0
         return run
