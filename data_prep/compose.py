@@ -159,16 +159,15 @@ def _run(args: flags.FlagValues) -> int:
     targets = open_input(args.targets, "--targets") if args.targets else sources
     if not len(sources.pairs):
         raise PreparationError(f"--sources={args.sources}: no record has a mask")
+    folder = Path(args.output)
+    state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
     if args.copy_moves:
         if args.targets:
             raise PreparationError(f"--targets={args.targets}: with --copy_moves T is S; leave it out")
         recipes = draw_copy_moves(sources.pairs, args.count, args.seed)
+        state["copy_moves"] = True
     else:
         recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
-    folder = Path(args.output)
-    state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
-    if args.copy_moves:
-        state["copy_moves"] = True
     try:
         _claim(folder, state)
         write = functools.partial(

@@ -55,7 +55,7 @@ def test_what_takes_long_is_bounded_more_tightly():
         assert "50x40 pixels, more than the 1,000 that" in said(
             client.post("/v1/segment", content=PICTURE, params=fine), 413
         )
-        assert client.post("/v1/segment", content=PICTURE, timeout=60).status_code == 200
+        assert client.post("/v1/segment", content=PICTURE).status_code == 200
 
 
 def test_a_model_that_can_only_see_whole_pictures_says_so(client):
@@ -125,7 +125,7 @@ def test_damaged_pictures_are_answered_or_refused_clearly():
                 message = said(response, response.status_code)
                 assert message.startswith(("picture: ", "the file is larger")), name
                 assert " at 0x" not in message and "/" not in message, (name, message)
-        assert client.post("/v1/segment", content=PICTURE, timeout=60).status_code == 200
+        assert client.post("/v1/segment", content=PICTURE).status_code == 200
 
 
 class Gate:
@@ -193,7 +193,7 @@ def test_a_client_that_goes_away_gives_its_place_back():
         with half_sent((client.base_url.host, client.base_url.port)):
             until_metrics_say(client, "gsr_tf_admitted 1.0")
         until_metrics_say(client, "gsr_tf_admitted 0.0")
-        assert client.post("/v1/segment", content=PICTURE, timeout=60).status_code == 200
+        assert client.post("/v1/segment", content=PICTURE).status_code == 200
 
 
 @pytest.mark.parametrize("announced", [True, False])
