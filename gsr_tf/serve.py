@@ -21,6 +21,7 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf.config import ConfigError
+from gsr_tf.inference import memory
 from gsr_tf.inference.detector import Detector
 
 GRACE_SECONDS = 20  # for requests at work when the server is told to stop
@@ -54,12 +55,14 @@ def _action(args: flags.FlagValues) -> None:
         queue=args.queue,
         upload_seconds=args.upload_seconds,
     )
+    memory.keep_large_blocks_apart()
     # Taken before the model is loaded: a port that is not free is told at once, and early clients wait.
     with listen(args.host, args.port) as listener:
         app = create_app(Detector.load(args.saved_model), limits, names=[args.host, socket.gethostname()])
         settings = uvicorn.Config(
             app,
             http="h11",
+            log_config=None,  # its own would close what other packages log to
             log_level="warning",
             access_log=False,  # it would write down the names of the pictures
             server_header=False,

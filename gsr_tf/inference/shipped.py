@@ -49,7 +49,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[DetectorModule, dict[str, An
         raise WeightsError(f"{name}: no such weights in {folder}; there are: {', '.join(index) or 'none'}")
     entry = index[name]
     values = _read(folder / entry["file"], entry["sha256"])
-    segmenter = build_segmenter(**entry["segmenter"])
+    segmenter = build_segmenter(**entry["segmenter"], kernel_initializer="zeros")
     assign(named_variables(segmenter), values, str(folder / entry["file"]))
     return DetectorModule(segmenter, size=entry["size"], resize_mode=entry["resize_mode"]), entry
 

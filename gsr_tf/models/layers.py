@@ -184,13 +184,14 @@ class DilatedConvolution(keras.layers.Layer):
     is 62 % of the multiplications of a padded convolution, where TensorFlow's space-to-batch form needs 160 %.
     """
 
-    def __init__(self, filters: int, dilation: int, **kwargs):
+    def __init__(self, filters: int, dilation: int, kernel_initializer: str = "glorot_uniform", **kwargs):
         super().__init__(**kwargs)
-        self.filters, self.dilation = filters, dilation
+        self.filters, self.dilation, self.kernel_initializer = filters, dilation, kernel_initializer
 
     def build(self, input_shape) -> None:
-        """kernel [3, 3, in, out] and bias [out]; Xavier (the release)."""
-        self.kernel = self.add_weight("kernel", [3, 3, input_shape[-1], self.filters], initializer="glorot_uniform")
+        """kernel [3, 3, in, out], by default Xavier (the release), and bias [out]."""
+        shape = [3, 3, input_shape[-1], self.filters]
+        self.kernel = self.add_weight("kernel", shape, initializer=self.kernel_initializer)
         self.bias = self.add_weight("bias", [self.filters], initializer="zeros")
         super().build(input_shape)
 

@@ -16,7 +16,6 @@ from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
 from gsr_tf.data.pictures import PictureError, PictureTooLarge, decode_picture
-from gsr_tf.inference import memory
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.resolution import ResolutionError
 from gsr_tf.inference.segmentation import Segmentation
@@ -114,12 +113,6 @@ class Service:
             self.metrics.admitted.dec()
 
     def _work(self, data: bytes, asked: Mapping, respond: Callable[[Found], Response]) -> Response:
-        try:
-            return self._respond(data, asked, respond)
-        finally:
-            memory.give_back()  # else the workers' heaps keep .4 GB more after two minutes of large pictures
-
-    def _respond(self, data: bytes, asked: Mapping, respond: Callable[[Found], Response]) -> Response:
         with self.metrics.at_work.track_inprogress():
             try:
                 found = self._find(data, asked)

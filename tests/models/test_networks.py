@@ -52,6 +52,14 @@ def test_segmenter_gives_logits_of_the_pictures_size(size):
     }
 
 
+@pytest.mark.parametrize("kernel_initializer", ["glorot_uniform", "zeros"])
+def test_kernels_begin_as_asked(kernel_initializer):
+    segmenter = build_segmenter(width=0.05, kernel_initializer=kernel_initializer)
+    kernels = [v for name, v in named_variables(segmenter).items() if "kernel" in name and "head" not in name]
+    assert len(kernels) == 13 + 2
+    assert all(np.any(kernel) == (kernel_initializer != "zeros") for kernel in kernels)
+
+
 def test_without_the_boundary_branch_there_is_one_output():
     segmenter = build_segmenter(width=0.02, boundary_branch=False)
     assert set(segmenter(tf.zeros([1, 40, 40, 3]))) == {"segmentation"}

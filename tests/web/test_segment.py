@@ -59,14 +59,6 @@ def test_a_threshold_on_a_map_of_8_bits_is_one_on_the_probability(client):
         np.testing.assert_array_equal(levels > k, k / 256 < RED)
 
 
-@pytest.mark.parametrize("picture, status", [(PICTURE, 200), (b"no picture", 422)])
-def test_memory_is_given_back_after_every_picture(client, monkeypatch, picture, status):
-    given = []
-    monkeypatch.setattr("gsr_tf.inference.memory.give_back", lambda: given.append(True))
-    assert client.post("/v1/segment", content=picture).status_code == status
-    assert given == [True]
-
-
 def test_numbers_alone(client):
     found = asked(client, maps="none")
     assert found["maps"] is None

@@ -1,5 +1,6 @@
 """The command: python -m gsr_tf.serve."""
 
+import logging
 import os
 import signal
 import socket
@@ -26,7 +27,10 @@ def listener(monkeypatch):
 
 def test_a_server_from_start_to_stop(monkeypatch, capsys, listener):
     monkeypatch.setattr(Detector, "load", lambda path: red_detector())
-    answers = []
+    answers, apart, closed = [], [], []
+    handler = logging.NullHandler()  # another package's: uvicorn's own configuration would close it
+    monkeypatch.setattr(handler, "close", lambda: closed.append(True))
+    monkeypatch.setattr(serve.memory, "keep_large_blocks_apart", lambda: apart.append(True))
 
     def visit():
         while not listener:
@@ -43,6 +47,7 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener):
     assert serve.main(["serve", "--port=0", "--max_megapixels=0.001"]) == 130
     visitor.join()
     assert [answer.status_code for answer in answers] == [200, 200]
+    assert (apart, closed) == ([True], [])
     printed = capsys.readouterr()
     assert printed.out.startswith("http://127.0.0.1:")
     assert "warning" not in printed.err

@@ -1,0 +1,41 @@
+"""Memory goes back to the system."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+BLOCKS = """
+import ctypes
+from gsr_tf.inference import memory
+
+class Info(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+c = ctypes.CDLL(None)
+c.malloc.restype, c.malloc.argtypes, c.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+c.mallinfo2.restype = Info
+{call}
+c.free(c.malloc(24 << 20))  # from here on glibc itself would keep blocks of up to 24 MiB in its heaps
+before = c.mallinfo2().hblkhd
+c.malloc({size})
+print(c.mallinfo2().hblkhd - before)
+"""
+
+
+@pytest.mark.parametrize(
+    "call, size, apart",
+    [
+        ("", 8 << 20, False),
+        ("memory.keep_large_blocks_apart()", 8 << 20, True),
+        ("memory.keep_large_blocks_apart()", (1 << 20) - 64, False),
+    ],
+)
+def test_large_blocks_are_apart(call, size, apart):
+    if not hasattr(ctypes.CDLL(None), "mallinfo2"):
+        pytest.skip("no glibc of 2.33 or later")
+    script = BLOCKS.format(call=call, size=size)
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (int(found.stdout) >= size) == apart
