@@ -37,7 +37,7 @@ def red_detector(module=red_and_green):
 def running(detector, names=(), **limits):
     """(host, port) of a real server in a thread."""
     app = create_app(detector, Limits(**limits), names)
-    server = uvicorn.Server(uvicorn.Config(app, http="h11", log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, log_level="critical"))
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
