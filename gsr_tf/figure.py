@@ -4,16 +4,18 @@ r"""Draws the paper's figures as PNG files.
     python -m gsr_tf.figure --figure=3 --records=records/casia1 --saved_model=models/gsr_net --output=figure3.png
     python -m gsr_tf.figure --figure=4 --run_dir=runs/gsr_net --output=figure4.png
     python -m gsr_tf.figure --figure=5 --evaluations=GSR-Net=results/gsr_net,NOI=results/noi --output=figure5.png
+    python -m gsr_tf.figure --figure=curves --runs='CP + S=runs/cp_s,CP + G + S=runs/cp_gs' --output=curves.png
 
 1: manipulated pictures and their truth. 3: picture, prediction, boundary, truth. 4: G(M) as training goes on, from a
-run's checkpoints. 5: F1 under attacks, from evaluations that were made with --attacks.
+run's checkpoints. 5: F1 under attacks, from evaluations that were made with --attacks. curves: losses and validation of
+runs, one over the other.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -33,6 +35,7 @@ from gsr_tf.evaluation.errors import EvaluationError
 from gsr_tf.evaluation.figures import Panel
 from gsr_tf.evaluation.study import ROBUSTNESS
 from gsr_tf.training.checkpoints import CheckpointError
+from gsr_tf.training.summaries import read_scalars
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -45,6 +48,10 @@ def _define(values: flags.FlagValues) -> None:
     text("saved_model", "Figure 3: an exported detector.")
     text("run_dir", "Figure 4: a training run, on the machine where its records are.")
     flags.DEFINE_list("evaluations", [], "Figure 5: LABEL=FOLDER of evaluations with --attacks.", flag_values=values)
+    flags.DEFINE_list("runs", [], "Figure curves: LABEL=FOLDER of training runs.", flag_values=values)
+    flags.DEFINE_list(
+        "tags", ["loss/", "validation/"], "Figure curves: how the names of what is drawn begin.", flag_values=values
+    )
     flags.DEFINE_integer("pictures", 4, "How many pictures to show.", lower_bound=1, flag_values=values)
 
 
@@ -104,18 +111,37 @@ def figure_4(args: flags.FlagValues) -> bytes:
 def figure_5(args: flags.FlagValues) -> bytes:
     """F1 under attacks, re-optimised for each, a line an evaluation."""
     curves = {}
-    for one in _given(args, "evaluations"):
-        label, _, folder = one.rpartition("=")
-        path = Path(folder) / ROBUSTNESS
+    for label, folder in _labelled(args, "evaluations"):
+        path = folder / ROBUSTNESS
         if not path.is_file():
-            raise EvaluationError(f"--evaluations={one}: no {path}; evaluate with --attacks=figure-5 first")
+            raise EvaluationError(f"--evaluations={folder}: no {path}; evaluate with --attacks=figure-5 first")
         with path.open(encoding="utf-8") as stream:
             scores = {row["attack"]: float(row["f1 re-optimised"] or "nan") for row in csv.DictReader(stream)}
-        curves[label or folder] = scores
+        curves[label] = scores
     return figures.robustness(curves)
 
 
-DRAW = {"1": figure_1, "3": figure_3, "4": figure_4, "5": figure_5}
+def training_curves(args: flags.FlagValues) -> bytes:
+    """Losses and validation scores of runs, a line a run."""
+    runs = {}
+    for label, folder in _labelled(args, "runs"):
+        curves = {tag: curve for tag, curve in read_scalars(folder).items() if tag.startswith(tuple(args.tags))}
+        if not curves:
+            asked = ",".join(args.tags)
+            raise EvaluationError(
+                f"--runs={folder}: no curves of --tags={asked} there; expected a training run's folder"
+            )
+        runs[label] = curves
+    return figures.training_curves(runs)
+
+
+def _labelled(args: flags.FlagValues, name: str) -> Iterator[tuple[str, Path]]:
+    for one in _given(args, name):
+        label, _, folder = one.rpartition("=")
+        yield label or folder, Path(folder)
+
+
+DRAW = {"1": figure_1, "3": figure_3, "4": figure_4, "5": figure_5, "curves": training_curves}
 
 
 def _action(args: flags.FlagValues) -> None:

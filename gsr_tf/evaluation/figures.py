@@ -130,6 +130,30 @@ def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: 
     return png(figure)
 
 
+def training_curves(runs: Mapping[str, Mapping[str, Mapping[int, float]]], columns: int = 4) -> bytes:
+    """How runs went: one panel a tag, a line a run.
+
+    Args:
+        runs: label -> tag ("loss/edge", ...) -> step -> value.
+        columns: of panels.
+    """
+    tags = sorted({tag for curves in runs.values() for tag in curves})
+    rows = -(-len(tags) // columns)
+    figure = Figure(figsize=(2.9 * columns, 2.1 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, tag in zip(axes, tags):
+        for (label, curves), colour in zip(runs.items(), COLOURS):
+            points = curves.get(tag, {})
+            axis.plot(points.keys(), points.values(), marker=".", markersize=3, color=colour, label=label)
+        axis.set_title(tag, fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.3)
+    for axis in axes[len(tags) :]:
+        axis.set_axis_off()
+    axes[0].legend(fontsize=7)
+    return png(figure)
+
+
 def threshold_curves(thresholds: np.ndarray, curves: Mapping[str, np.ndarray]) -> bytes:
     """F1 and MCC, averaged over pictures, against the threshold; each one's optimum marked.
 

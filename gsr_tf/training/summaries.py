@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import refine
@@ -40,6 +41,20 @@ class Summaries:
             tf.summary.image("panel", picture[np.newaxis])
         self.writer.flush()
         write_atomically(self.panels_dir / f"{step:07d}.png", encode_png(picture))
+
+
+def read_scalars(run_dir: Path) -> dict[str, dict[int, float]]:
+    """{tag: {step: value}}, steps ascending, of every curve that a run's event files hold.
+
+    Where a stopped run was continued from an earlier step, the later stretch counts.
+    """
+    found: dict[str, dict[int, float]] = {}
+    for path in sorted(run_dir.glob("events.out.tfevents.*")):  # their names begin with when they were opened
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                if value.metadata.plugin_data.plugin_name == "scalars":
+                    found.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
+    return {tag: dict(sorted(points.items())) for tag, points in found.items()}
 
 
 def panel_pictures(net: GSRNet, batch: Batch) -> dict[str, np.ndarray]:

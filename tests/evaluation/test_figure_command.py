@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 
 from gsr_tf import figure
 from gsr_tf.evaluation import study
 from gsr_tf.evaluation.attacks import parse_all
 from gsr_tf.evaluation.protocols import choose
+from gsr_tf.training.summaries import Summaries
 from tests.evaluation import toy_records
 from tests.evaluation.test_comparison import DATA, noisy
 from tests.evaluation.test_figures import pixels
@@ -34,12 +36,35 @@ def test_figure_5_reads_what_evaluate_wrote(tmp_path):
     assert blue[:, : blue.shape[1] // 2].any() and blue[:, blue.shape[1] // 2 :].any()  # a panel a kind of attack
 
 
+def test_curves_of_runs_are_drawn_together(tmp_path):
+    for name, height in (("one", 1.0), ("two", 2.0)):
+        for step in range(3):
+            Summaries(tmp_path / name).scalars(step, {"loss/edge": height, "loss/generator": 1.0, "time/step": 9.0})
+    output, shapes = tmp_path / "curves.png", []
+    for tags in ("loss/edge", "loss/,time/"):
+        runs = f"--runs=One={tmp_path / 'one'},Two={tmp_path / 'two'}"
+        assert figure.main(["figure", "--figure=curves", runs, f"--tags={tags}", f"--output={output}"]) == 0
+        shapes.append(pixels(output.read_bytes()))
+    first = shapes[0][:, : shapes[0].shape[1] // 4]
+    rows = [
+        np.median(np.nonzero((abs(first[:, 150:] - np.array(colour)) < 40).all(axis=2))[0])
+        for colour in ([0x1B, 0x6C, 0xA8], [0xD1, 0x49, 0x5B])
+    ]
+    assert rows[0] > rows[1] + 50  # the curve at 1 is drawn below the one at 2
+    red = (abs(shapes[1].astype(int) - [0xD1, 0x49, 0x5B]) < 20).all(axis=2)
+    assert red[:, red.shape[1] // 2 :].any() and not red[:, int(red.shape[1] * 0.8) :].any()  # three panels of four
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--figure=1"], "--figure=1 needs --records"),
         (["--figure=5", "--evaluations=Ours=nowhere"], "no nowhere/robustness.csv; evaluate with --attacks=figure-5"),
         (["--figure=4", "--run_dir=nowhere"], "no config.json there"),
+        (
+            ["--figure=curves", "--runs=Ours=nowhere"],
+            "no curves of --tags=loss/,validation/ there; expected a training run's folder",
+        ),
     ],
 )
 def test_what_a_figure_lacks_is_named(arguments, message, tmp_path, capsys):
