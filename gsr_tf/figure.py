@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -111,7 +111,7 @@ def figure_4(args: flags.FlagValues) -> bytes:
 def figure_5(args: flags.FlagValues) -> bytes:
     """F1 under attacks, re-optimised for each, a line an evaluation."""
     curves = {}
-    for label, folder in _labelled(args, "evaluations"):
+    for label, folder in _labelled(args, "evaluations").items():
         path = folder / ROBUSTNESS
         if not path.is_file():
             raise EvaluationError(f"--evaluations={folder}: no {path}; evaluate with --attacks=figure-5 first")
@@ -124,7 +124,7 @@ def figure_5(args: flags.FlagValues) -> bytes:
 def training_curves(args: flags.FlagValues) -> bytes:
     """Losses and validation scores of runs, a line a run."""
     runs = {}
-    for label, folder in _labelled(args, "runs"):
+    for label, folder in _labelled(args, "runs").items():
         curves = {tag: curve for tag, curve in read_scalars(folder).items() if tag.startswith(tuple(args.tags))}
         if not curves:
             asked = ",".join(args.tags)
@@ -135,10 +135,15 @@ def training_curves(args: flags.FlagValues) -> bytes:
     return figures.training_curves(runs)
 
 
-def _labelled(args: flags.FlagValues, name: str) -> Iterator[tuple[str, Path]]:
+def _labelled(args: flags.FlagValues, name: str) -> dict[str, Path]:
+    """{label: folder} of a list of LABEL=FOLDER; a folder alone is its own label."""
+    folders = {}
     for one in _given(args, name):
         label, _, folder = one.rpartition("=")
-        yield label or folder, Path(folder)
+        if (label or folder) in folders:
+            raise EvaluationError(f"--{name}: {one!r}; write LABEL=FOLDER, each label once")
+        folders[label or folder] = Path(folder)
+    return folders
 
 
 DRAW = {"1": figure_1, "3": figure_3, "4": figure_4, "5": figure_5, "curves": training_curves}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -118,7 +119,7 @@ def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: 
     axes = figure.subplots(1, max(1, len(kinds)), squeeze=False, sharey=True)[0]
     for axis, (kind, names) in zip(axes, kinds.items()):
         ticks = ["none", *names]
-        for (label, scores), colour in zip(curves.items(), COLOURS):
+        for (label, scores), colour in zip(curves.items(), itertools.cycle(COLOURS)):
             line = [scores.get(name, np.nan) for name in ticks]
             axis.plot(range(len(ticks)), line, marker="o", markersize=4, color=colour, label=label)
         axis.set_xticks(range(len(ticks)), ["none", *(name.partition("-")[2] for name in names)])
@@ -142,7 +143,7 @@ def training_curves(runs: Mapping[str, Mapping[str, Mapping[int, float]]], colum
     figure = Figure(figsize=(2.9 * columns, 2.1 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, tag in zip(axes, tags):
-        for (label, curves), colour in zip(runs.items(), COLOURS):
+        for (label, curves), colour in zip(runs.items(), itertools.cycle(COLOURS)):
             points = curves.get(tag, {})
             axis.plot(points.keys(), points.values(), marker=".", markersize=3, color=colour, label=label)
         axis.set_title(tag, fontsize=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-LARGE = 1 << 20  # bytes: most activations, pictures and maps
+_LARGE = 1 << 20  # bytes: most activations, pictures and maps
 _M_MMAP_THRESHOLD = -3  # malloc.h
 
 
@@ -15,8 +15,7 @@ def give_back() -> None:
     glibc's heaps keep some of what other threads than the first have freed: after the network has seen 200 megapixels,
     0.1 GiB.
     """
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _glibc("malloc_trim", 0)
 
 
 def keep_large_blocks_apart() -> None:
@@ -26,5 +25,9 @@ def keep_large_blocks_apart() -> None:
     in heaps, between small ones that live longer. Under benchmarks/serve_load.py a server so grew from 1.0 to 1.4 GB in
     four minutes; with this it stays at 1.0. It costs 4 % of a picture's time.
     """
+    _glibc("mallopt", _M_MMAP_THRESHOLD, _LARGE)
+
+
+def _glibc(function: str, *arguments: int) -> None:
     with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE)
+        getattr(ctypes.CDLL(None), function)(*arguments)

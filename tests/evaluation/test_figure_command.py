@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 
 from gsr_tf import figure
-from gsr_tf.evaluation import study
+from gsr_tf.evaluation import figures, study
 from gsr_tf.evaluation.attacks import parse_all
 from gsr_tf.evaluation.protocols import choose
 from gsr_tf.training.summaries import Summaries
 from tests.evaluation import toy_records
 from tests.evaluation.test_comparison import DATA, noisy
 from tests.evaluation.test_figures import pixels
+
+BLUE, RED = ([int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in figures.COLOURS[:2])
+
+
+def drawn_in(colour, output):
+    return ((pixels(output.read_bytes()).astype(int) - colour) ** 2).sum(axis=2) < 30
 
 
 @pytest.fixture(name="records")
@@ -32,27 +38,28 @@ def test_figure_5_reads_what_evaluate_wrote(tmp_path):
     study.run(tmp_path / "one", DATA, noisy("one", 0.05), choose(["paper"]), parse_all(["jpeg-70", "scale-0.5"]))
     output = tmp_path / "figure5.png"
     assert figure.main(["figure", "--figure=5", f"--evaluations=Ours={tmp_path / 'one'}", f"--output={output}"]) == 0
-    blue = ((pixels(output.read_bytes()).astype(int) - [0x1B, 0x6C, 0xA8]) ** 2).sum(axis=2) < 30
+    blue = drawn_in(BLUE, output)
     assert blue[:, : blue.shape[1] // 2].any() and blue[:, blue.shape[1] // 2 :].any()  # a panel a kind of attack
 
 
 def test_curves_of_runs_are_drawn_together(tmp_path):
     for name, height in (("one", 1.0), ("two", 2.0)):
+        summaries = Summaries(tmp_path / name)
         for step in range(3):
-            Summaries(tmp_path / name).scalars(step, {"loss/edge": height, "loss/generator": 1.0, "time/step": 9.0})
-    output, shapes = tmp_path / "curves.png", []
-    for tags in ("loss/edge", "loss/,time/"):
-        runs = f"--runs=One={tmp_path / 'one'},Two={tmp_path / 'two'}"
-        assert figure.main(["figure", "--figure=curves", runs, f"--tags={tags}", f"--output={output}"]) == 0
-        shapes.append(pixels(output.read_bytes()))
-    first = shapes[0][:, : shapes[0].shape[1] // 4]
-    rows = [
-        np.median(np.nonzero((abs(first[:, 150:] - np.array(colour)) < 40).all(axis=2))[0])
-        for colour in ([0x1B, 0x6C, 0xA8], [0xD1, 0x49, 0x5B])
-    ]
-    assert rows[0] > rows[1] + 50  # the curve at 1 is drawn below the one at 2
-    red = (abs(shapes[1].astype(int) - [0xD1, 0x49, 0x5B]) < 20).all(axis=2)
+            summaries.scalars(step, {"loss/edge": height, "loss/generator": 1.0, "time/step": 9.0})
+    output, runs = tmp_path / "curves.png", f"--runs=One={tmp_path / 'one'},Two={tmp_path / 'two'}"
+    arguments = ["figure", "--figure=curves", runs, f"--output={output}"]
+    assert figure.main([*arguments, "--tags=loss/edge"]) == 0
+    low, high = (np.median(np.nonzero(drawn_in(colour, output)[:, 150:])[0]) for colour in (BLUE, RED))
+    assert low > high + 50  # the curve at 1 is drawn below the one at 2
+    assert figure.main([*arguments, "--tags=loss/,time/"]) == 0
+    red = drawn_in(RED, output)
     assert red[:, red.shape[1] // 2 :].any() and not red[:, int(red.shape[1] * 0.8) :].any()  # three panels of four
+
+
+def test_a_label_stands_for_one_folder(tmp_path, capsys):
+    assert figure.main(["figure", "--figure=curves", "--runs=A=x,A=y", f"--output={tmp_path / 'x.png'}"]) == 1
+    assert "--runs: 'A=y'; write LABEL=FOLDER, each label once" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

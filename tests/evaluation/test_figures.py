@@ -80,3 +80,13 @@ def test_html_escapes_and_fetches_nothing():
     assert "&lt;script&gt;" in page and "<script" not in page and "&lt;a &amp; b&gt;" in page
     assert 'class="number">-1.5' in page
     assert "http" not in page and "data:image/png;base64,iVBORw0KGgo" in page
+
+
+def test_more_runs_than_colours_are_all_drawn():
+    runs = {
+        str(number): {"loss/edge": {0: float(number), 1: float(number)}} for number in range(len(figures.COLOURS) + 1)
+    }
+    drawn = pixels(figures.training_curves(runs, columns=1)).astype(int)
+    first = [int(figures.COLOURS[0][i : i + 2], 16) for i in (1, 3, 5)]
+    rows = np.nonzero(((drawn - first) ** 2).sum(axis=2).min(axis=1) < 30)[0]
+    assert rows.max() - rows.min() > len(drawn) / 2  # the first and the last, in the same colour
