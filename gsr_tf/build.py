@@ -35,7 +35,8 @@ def set_up(config: Config) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-UNMOVED = {"flip": False, "paste_scale": (1.0, 1.0), "paste_rotation": 0.0}  # pictures that are shown or validated on
+# Pictures that are shown or validated on.
+UNMOVED = {"flip": False, "shape_share": 0.0, "paste_scale": (1.0, 1.0), "paste_rotation": 0.0}
 
 
 def preparation(config: Config, **changes: Any) -> Preparation:
@@ -45,10 +46,12 @@ def preparation(config: Config, **changes: Any) -> Preparation:
         "resize_mode": config.resize_mode,
         "short_side": config.short_side,
         "window_scale": config.window_scale,
+        "whole_regions": config.whole_regions,
         "target_size": config.target_size,
         "mask_threshold": config.mask_threshold,
         "flip": config.flip,
         "paste_scale": config.paste_scale,
+        "shape_share": config.shape_share,
         "paste_rotation": config.paste_rotation,
         "half_pixel": config.half_pixel,
         "with_original": bool(config.refine_steps) and "source" in config.refine_on,

@@ -57,6 +57,9 @@ class Config:
         "and reduced to --input_size, as pictures are after pasting (ours; the paper composes at the network's size).",
         least=1.0,
     )
+    whole_regions: bool = setting(
+        False, "In crop mode: windows hold the whole region where it fits in (ours). False: one pixel of it at least."
+    )
     feather: float = setting(
         0.0, "K is blurred by up to so many pixels (standard deviation) before Eq. 1 (ours; paper: hard).", least=0.0
     )
@@ -70,6 +73,13 @@ class Config:
         0.0,
         "Share of examples pasted on S's own picture, elsewhere or mirrored (ours; paper: T is another picture). Needs "
         "one folder as --source_records and --target_records.",
+        least=0.0,
+        most=1.0,
+    )
+    shape_share: float = setting(
+        0.0,
+        "Share of examples whose K is not an object but a rhombus, ellipse or rectangle anywhere in S (ours; paper: "
+        "annotated objects).",
         least=0.0,
         most=1.0,
     )
@@ -234,8 +244,8 @@ def _check_windows(config: Config) -> None:
         if low > high:
             raise ConfigError(f"--{name}={low},{high}: expected the smaller number first")
     cut = bool(config.short_side) or config.window_scale != (1.0, 1.0)
-    if cut and config.resize_mode != "crop":
-        raise ConfigError("--short_side and --window_scale are about windows: set --resize_mode=crop")
+    if (cut or config.whole_regions) and config.resize_mode != "crop":
+        raise ConfigError("--short_side, --window_scale and --whole_regions are about windows: set --resize_mode=crop")
     largest, short_side = round(config.input_size * config.window_scale[1]), config.short_side or config.input_size
     if largest > short_side:
         raise ConfigError(

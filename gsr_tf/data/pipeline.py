@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from gsr_tf.data import placing
+from gsr_tf.data import placing, shapes
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
@@ -38,9 +38,11 @@ class Preparation:
         short_side: in "crop" mode, pixels; 0: `size`.
         window_scale: the window's side in multiples of `size`, drawn between these two; M is composed in the window,
             and all is reduced to `size`.
+        whole_regions: such that the window holds the whole region, where that fits in.
         target_size: T is stored squashed to this side, and resized in the graph, as in the release; 0: not.
         mask_threshold: a resized mask is 1 above this, in [0, 1].
         flip: mirror S with K, and T, at random and independently.
+        shape_share: of the examples K is a superellipse anywhere in S instead of an object.
         paste_scale: S and K are scaled by a factor drawn between these two before Eq. 1.
         paste_rotation: and turned by at most so many degrees.
         half_pixel: resize convention of T's detour; everything else is resized by OpenCV.
@@ -55,9 +57,11 @@ class Preparation:
     resize_mode: str = "squash"
     short_side: int = 0
     window_scale: tuple[float, float] = (1.0, 1.0)
+    whole_regions: bool = False
     target_size: int = 0
     mask_threshold: float = 50 / 255
     flip: bool = True
+    shape_share: float = 0.0
     paste_scale: tuple[float, float] = (1.0, 1.0)
     paste_rotation: float = 0.0
     half_pixel: bool = True
@@ -196,7 +200,7 @@ def _visit(i: tf.Tensor, count: int, seed: int, purpose: int) -> tf.Tensor:
 
 
 def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor]:
-    """An element's random placing, windows and flips.
+    """An element's random shape, placing, windows and flips.
 
     Args:
         source: S [h, w, 3], K [h, w, 1] with 255 for manipulated, and maybe S's original [h, w, 3], uint8.
@@ -208,13 +212,13 @@ def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
         The same, squares of one side (T's is `target_size` where it takes that detour): `size`, or what the window's
         scale makes of it.
     """
-    source = _placed(source, i, preparation)
+    source = _placed(_shaped(source, i, preparation), i, preparation)
     if preparation.resize_mode == "crop":
         side = _side(i, preparation)
         mask = source[1] > preparation.white
-        source = _cut(source, _window(source[0], mask, i, SOURCE_WINDOW, side, preparation.seed), side)
+        source = _cut(source, _window(source[0], mask, i, SOURCE_WINDOW, side, preparation), side)
         if not preparation.target_size:
-            (t,) = _cut((t,), _window(t, None, i, TARGET_WINDOW, side, preparation.seed), side)
+            (t,) = _cut((t,), _window(t, None, i, TARGET_WINDOW, side, preparation), side)
     (t,) = _flip((t,), i, TARGET_FLIP, preparation)
     return _flip(source, i, SOURCE_FLIP, preparation), t
 
@@ -265,17 +269,24 @@ def _cut(layers: Layers, corner: tf.Tensor, side: int | tf.Tensor) -> Layers:
 
 
 def _window(
-    picture: tf.Tensor, mask: tf.Tensor | None, i: tf.Tensor, purpose: int, side: int | tf.Tensor, seed: int
+    picture: tf.Tensor, mask: tf.Tensor | None, i: tf.Tensor, purpose: int, side: int | tf.Tensor, p: Preparation
 ) -> tf.Tensor:
-    """Upper left corner of a square window: anywhere, or such that it holds a randomly chosen pixel of the mask."""
-    random = _random(i, purpose, seed, 3)
+    """Upper left corner of a square window: anywhere, or such that it holds a randomly chosen pixel of the mask.
+
+    With `whole_regions` it holds all rows of the mask, and all columns, where so many fit in.
+    """
+    random = _random(i, purpose, p.seed, 3)
     low, high = tf.zeros([2], tf.int32), tf.shape(picture)[:2] - side
     if mask is not None:
         pixels = tf.cast(tf.where(mask[..., 0]), tf.int32)
         count = tf.shape(pixels)[0]
         if count > 0:
             pixel = pixels[tf.minimum(tf.cast(random[2] * tf.cast(count, tf.float32), tf.int32), count - 1)]
-            low, high = tf.maximum(low, pixel - side + 1), tf.minimum(high, pixel)
+            first = last = pixel
+            if p.whole_regions:
+                ends = tf.reduce_min(pixels, 0), tf.reduce_max(pixels, 0)
+                first, last = (tf.where(ends[1] - ends[0] < side, end, pixel) for end in ends)
+            low, high = tf.maximum(low, last - side + 1), tf.minimum(high, first)
     return low + tf.cast(random[:2] * tf.cast(high - low + 1, tf.float32), tf.int32)
 
 
@@ -285,6 +296,15 @@ def _flip(layers: Layers, i: tf.Tensor, purpose: int, preparation: Preparation) 
         return layers
     mirror = _random(i, purpose, preparation.seed, 1)[0] < 0.5
     return tf.cond(mirror, lambda: tuple(tf.reverse(layer, [1]) for layer in layers), lambda: layers)
+
+
+def _shaped(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:
+    if not preparation.shape_share:
+        return source
+    random = _random(i, WINDOW_SIDE, preparation.seed, 2 + shapes.RANDOM_NUMBERS)[1:]  # the first one is `_side`'s
+    s, k, *original = source
+    shape = shapes.superellipse(tf.shape(s)[:2], random[1:])
+    return s, tf.where(random[0] < preparation.shape_share, shape, k), *original
 
 
 def _placed(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:

@@ -157,7 +157,7 @@ class Memory:
 
 def loaded(example, target, preparation, number=0):
     """What the loader gives of pictures in memory: (S, K and maybe the original), T."""
-    settings = {"size": preparation.size, "resize_mode": preparation.resize_mode}
+    settings = {"size": preparation.loaded_size, "resize_mode": preparation.resize_mode}
     source = Loader(Memory(example), **settings).source(np.array([[0, number]]), 0, preparation.with_original)
     if preparation.target_size:
         settings = {"size": preparation.target_size, "resize_mode": "squash"}
@@ -229,6 +229,25 @@ def test_a_crop_holds_a_pixel_of_the_mask():
     seen = [composed(tiny.Example(picture, (mask,)), tiny.tile(8), CROP, i=i).k.numpy() for i in range(20)]
     assert all(k.any() for k in seen)
     assert {int(k.sum()) for k in seen} == {4, 8}
+
+
+def shown_regions(mask, preparation):
+    example = tiny.Example(np.zeros((*mask.shape, 3), np.uint8), (mask,))
+    return [composed(example, np.zeros((80, 100, 3), np.uint8), preparation, i=i).k.numpy()[..., 0] for i in range(20)]
+
+
+def test_a_crop_holds_the_whole_region_where_it_fits_in():
+    whole = dataclasses.replace(CROP, short_side=80, whole_regions=True)
+    mask = np.zeros((80, 100), bool)
+    mask[30:40, 40:70] = True
+    shown = shown_regions(mask, whole)
+    assert {int(k.sum()) for k in shown} == {300}  # 10 rows, 30 of 32 columns
+    assert len({k.tobytes() for k in shown}) > 10  # and not at one place
+    mask[30:75] = mask[30]
+    cut = shown_regions(mask, whole)  # 45 rows do not fit in
+    assert {int(k.any(0).sum()) for k in cut} == {30}
+    assert 0 < min(k.any(1).sum() for k in cut) < max(k.any(1).sum() for k in cut) <= 32
+    assert len({int(k.sum()) for k in shown_regions(mask, dataclasses.replace(whole, whole_regions=False))}) > 10
 
 
 def test_a_crop_of_an_empty_mask_is_any_window():
