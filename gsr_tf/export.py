@@ -61,11 +61,10 @@ def _define(values: flags.FlagValues) -> None:
         "size", None, "Side (crop: short side) at which whole pictures are seen. Default: --input_size of the run.",
         lower_bound=16, flag_values=values,
     )  # fmt: skip
-    text(
-        "average_with",
-        None,
-        "An .npz, e.g. what the run began from: the mean of its weights and the run's is exported.",
-    )
+    flags.DEFINE_list(
+        "average_with", [], "One or more .npz, e.g. what the run began from: the mean of their weights and the run's "
+        "is exported.", flag_values=values,
+    )  # fmt: skip
     text("pictures", None, "Folder of real pictures to compare on, the representative set of int8. Default: the run's.")
     text("records", None, "Records with masks, to measure what --quantize costs. Default: the run's for validation.")
     flags.DEFINE_list("scores", [], "Folders of evaluations, for the metadata.", flag_values=values)
@@ -107,8 +106,8 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     facts = export_facts.facts(run_dir, config, checkpoint, Path(args.output).stem, **said)
     facts["segmenter"] = build.segmenter_settings(config)
     if args.average_with:
-        average_with_npz(detector.segmenter, args.average_with, f"--average_with={args.average_with}")
-        facts["averaged_with"] = hashlib.sha256(Path(args.average_with).read_bytes()).hexdigest()
+        average_with_npz(detector.segmenter, args.average_with, "--average_with")
+        facts["averaged_with"] = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in args.average_with]
     return detector, facts, checkpoint
 
 

@@ -167,16 +167,21 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_weights_are_averaged_with_a_file(run_dir, tmp_path):
-    other = named_variables(build_segmenter(width=0.03))
-    np.savez(tmp_path / "before.npz", **{name: variable.numpy() for name, variable in other.items()})
+@pytest.mark.parametrize("count", [1, 2])
+def test_weights_are_averaged_with_files(run_dir, tmp_path, count):
+    others, files = [], []
+    for number in range(count):
+        others.append(named_variables(build_segmenter(width=0.03)))
+        files.append(tmp_path / f"before-{number}.npz")
+        np.savez(files[-1], **{name: variable.numpy() for name, variable in others[-1].items()})
     arguments = [f"--run_dir={run_dir}", f"--output={tmp_path / 'mean.npz'}", "--format=weights"]
-    assert export.main(["export", *arguments, f"--average_with={tmp_path / 'before.npz'}"]) == 0
+    assert export.main(["export", *arguments, f"--average_with={','.join(map(str, files))}"]) == 0
     mean, entry = shipped.load("mean", tmp_path)
-    assert entry["averaged_with"] == hashlib.sha256((tmp_path / "before.npz").read_bytes()).hexdigest()
+    assert entry["averaged_with"] == [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     own, found = (named_variables(one.segmenter) for one in (export.load_run(run_dir, "best")[0], mean))
     for name in own:
-        np.testing.assert_allclose(found[name], (own[name] + other[name]) / 2, rtol=1e-3, atol=1e-6)
+        expected = np.mean([own[name], *(other[name] for other in others)], axis=0)
+        np.testing.assert_allclose(found[name], expected, rtol=1e-3, atol=1e-6)
 
 
 def test_an_average_needs_its_file_and_a_run(run_dir, tmp_path, capsys):

@@ -8,7 +8,7 @@ Canonical names are `network/layer/weight`: `segmenter/conv1_1/kernel`, `segment
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -68,16 +68,25 @@ def load_npz(networks: Iterable[keras.Model], path: str, source: str) -> None:
         assign(named_variables(network), values, source)
 
 
-def average_with_npz(network: keras.Model, path: str, source: str) -> None:
-    """Each weight becomes the mean of its own value and the file's; arguments and errors as `load_npz`.
+def average_with_npz(network: keras.Model, paths: Sequence[str], flag: str) -> None:
+    """Each weight becomes the mean of its own value and those of the files; errors as `load_npz`.
 
     Of weights that training went on from and those it came to, the mean does better on other data than either
-    (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
+    (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022); so does that of several runs from one start
+    (Wortsman et al., Model soups, ICML 2022).
+
+    Args:
+        network: any of the networks.
+        paths: .npz files of its weights by name.
+        flag: what named them, for errors.
     """
-    variables, values = named_variables(network), _read_npz(path, source)
-    _require(variables, values, source)
+    variables, total = named_variables(network), {}
+    for path in paths:
+        values = _read_npz(path, f"{flag}={path}")
+        _require(variables, values, f"{flag}={path}")
+        total = {name: total.get(name, 0.0) + values[name].astype(np.float32) for name in variables}
     for name, variable in variables.items():
-        variable.assign(0.5 * (variable + values[name].astype(np.float32)))
+        variable.assign((variable + total[name]) / (1 + len(paths)))
 
 
 def _read_npz(path: str, source: str) -> dict[str, np.ndarray]:
