@@ -76,7 +76,10 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
         ({"jpeg_quality": (90,)}, "--jpeg_quality=90: expected two numbers, e.g. 60,100"),
         ({"jpeg_quality": (90, 60)}, "--jpeg_quality=90,60: expected the smaller number first"),
         ({"window_scale": (0.5, 2.0)}, "--window_scale=0.5: expected at least 1.0"),
-        ({"short_side": 400}, "--short_side, --window_scale and --whole_regions are about windows"),
+        (
+            {"short_side": 400},
+            "--short_side, --window_scale and --whole_regions are about windows: set --resize_mode=crop",
+        ),
         ({"whole_regions": True}, "--whole_regions are about windows: set --resize_mode=crop"),
         (
             {"resize_mode": "crop", "input_size": 200, "short_side": 300, "window_scale": (1.0, 2.0)},

@@ -18,6 +18,7 @@ from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
 from gsr_tf.data.loading import Loader
+from gsr_tf.data.log_uniform import log_uniform
 from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.data.retouching import RANDOM_NUMBERS, Retouching, reduce, retouch
 
@@ -256,7 +257,7 @@ def _side(i: tf.Tensor, preparation: Preparation) -> int | tf.Tensor:
     low, high = preparation.window_scale
     if low == high:
         return round(low * preparation.size)
-    scale = low * (high / low) ** _random(i, WINDOW_SIDE, preparation.seed, 1)[0]
+    scale = log_uniform((low, high), _random(i, WINDOW_SIDE, preparation.seed, 1)[0])
     return tf.cast(tf.round(scale * preparation.size), tf.int32)
 
 
@@ -269,13 +270,18 @@ def _cut(layers: Layers, corner: tf.Tensor, side: int | tf.Tensor) -> Layers:
 
 
 def _window(
-    picture: tf.Tensor, mask: tf.Tensor | None, i: tf.Tensor, purpose: int, side: int | tf.Tensor, p: Preparation
+    picture: tf.Tensor,
+    mask: tf.Tensor | None,
+    i: tf.Tensor,
+    purpose: int,
+    side: int | tf.Tensor,
+    preparation: Preparation,
 ) -> tf.Tensor:
     """Upper left corner of a square window: anywhere, or such that it holds a randomly chosen pixel of the mask.
 
     With `whole_regions` it holds all rows of the mask, and all columns, where so many fit in.
     """
-    random = _random(i, purpose, p.seed, 3)
+    random = _random(i, purpose, preparation.seed, 3)
     low, high = tf.zeros([2], tf.int32), tf.shape(picture)[:2] - side
     if mask is not None:
         pixels = tf.cast(tf.where(mask[..., 0]), tf.int32)
@@ -283,7 +289,7 @@ def _window(
         if count > 0:
             pixel = pixels[tf.minimum(tf.cast(random[2] * tf.cast(count, tf.float32), tf.int32), count - 1)]
             first = last = pixel
-            if p.whole_regions:
+            if preparation.whole_regions:
                 ends = tf.reduce_min(pixels, 0), tf.reduce_max(pixels, 0)
                 first, last = (tf.where(ends[1] - ends[0] < side, end, pixel) for end in ends)
             low, high = tf.maximum(low, last - side + 1), tf.minimum(high, first)

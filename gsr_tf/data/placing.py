@@ -10,6 +10,8 @@ import math
 
 import tensorflow as tf
 
+from gsr_tf.data.log_uniform import log_uniform
+
 RANDOM_NUMBERS = 2  # that `placed` takes
 
 
@@ -27,9 +29,9 @@ def placed(
     Returns:
         The same, S bilinear, K by its nearest pixel.
     """
-    low, high = scale
-    factor = low * (high / low) ** random[0]
-    inverse = _about_centre(tf.shape(source[0]), factor, (2.0 * random[1] - 1.0) * rotation * math.pi / 180)
+    inverse = _about_centre(
+        tf.shape(source[0]), log_uniform(scale, random[0]), (2.0 * random[1] - 1.0) * rotation * math.pi / 180
+    )
     return tuple(_transform(layer, inverse) for layer in source)
 
 

@@ -11,6 +11,8 @@ import math
 
 import tensorflow as tf
 
+from gsr_tf.data.log_uniform import log_uniform
+
 RANDOM_NUMBERS = 6  # that `superellipse` takes
 AREA = (0.02, 0.2)  # of the picture
 ASPECT = (0.5, 2.0)
@@ -29,7 +31,7 @@ def superellipse(shape: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         [h, w, 1] uint8, 255 in the region and 0 elsewhere.
     """
     height, width = tf.unstack(tf.cast(shape, tf.float32))
-    area, aspect, p = (low * (high / low) ** random[n] for n, (low, high) in enumerate((AREA, ASPECT, EXPONENT)))
+    area, aspect, p = (log_uniform(bounds, random[n]) for n, bounds in enumerate((AREA, ASPECT, EXPONENT)))
     # Its area is 4ab G(1 + 1/p)^2 / G(1 + 2/p), G being the gamma function.
     full = 4.0 * tf.exp(2.0 * tf.math.lgamma(1.0 + 1.0 / p) - tf.math.lgamma(1.0 + 2.0 / p))
     a = tf.sqrt(area * height * width * aspect / full)

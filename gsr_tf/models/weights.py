@@ -80,13 +80,14 @@ def average_with_npz(network: keras.Model, paths: Sequence[str], flag: str) -> N
         paths: .npz files of its weights by name.
         flag: what named them, for errors.
     """
-    variables, total = named_variables(network), {}
+    variables = named_variables(network)
+    total = {name: variable.numpy() for name, variable in variables.items()}
     for path in paths:
         values = _read_npz(path, f"{flag}={path}")
         _require(variables, values, f"{flag}={path}")
-        total = {name: total.get(name, 0.0) + values[name].astype(np.float32) for name in variables}
+        total = {name: value + values[name].astype(np.float32) for name, value in total.items()}
     for name, variable in variables.items():
-        variable.assign((variable + total[name]) / (1 + len(paths)))
+        variable.assign(total[name] / (1 + len(paths)))
 
 
 def _read_npz(path: str, source: str) -> dict[str, np.ndarray]:

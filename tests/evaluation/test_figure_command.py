@@ -8,13 +8,9 @@ from gsr_tf.evaluation.protocols import choose
 from gsr_tf.training.summaries import Summaries
 from tests.evaluation import toy_records
 from tests.evaluation.test_comparison import DATA, noisy
-from tests.evaluation.test_figures import pixels
+from tests.evaluation.test_figures import drawn_in, pixels
 
-BLUE, RED = ([int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in figures.COLOURS[:2])
-
-
-def drawn_in(colour, output):
-    return ((pixels(output.read_bytes()).astype(int) - colour) ** 2).sum(axis=2) < 30
+BLUE, RED = figures.COLOURS[:2]
 
 
 @pytest.fixture(name="records")
@@ -38,7 +34,7 @@ def test_figure_5_reads_what_evaluate_wrote(tmp_path):
     study.run(tmp_path / "one", DATA, noisy("one", 0.05), choose(["paper"]), parse_all(["jpeg-70", "scale-0.5"]))
     output = tmp_path / "figure5.png"
     assert figure.main(["figure", "--figure=5", f"--evaluations=Ours={tmp_path / 'one'}", f"--output={output}"]) == 0
-    blue = drawn_in(BLUE, output)
+    blue = drawn_in(BLUE, output.read_bytes())
     assert blue[:, : blue.shape[1] // 2].any() and blue[:, blue.shape[1] // 2 :].any()  # a panel a kind of attack
 
 
@@ -50,10 +46,10 @@ def test_curves_of_runs_are_drawn_together(tmp_path):
     output, runs = tmp_path / "curves.png", f"--runs=One={tmp_path / 'one'},Two={tmp_path / 'two'}"
     arguments = ["figure", "--figure=curves", runs, f"--output={output}"]
     assert figure.main([*arguments, "--tags=loss/edge"]) == 0
-    low, high = (np.median(np.nonzero(drawn_in(colour, output)[:, 150:])[0]) for colour in (BLUE, RED))
+    low, high = (np.median(np.nonzero(drawn_in(colour, output.read_bytes())[:, 150:])[0]) for colour in (BLUE, RED))
     assert low > high + 50  # the curve at 1 is drawn below the one at 2
     assert figure.main([*arguments, "--tags=loss/,time/"]) == 0
-    red = drawn_in(RED, output)
+    red = drawn_in(RED, output.read_bytes())
     assert red[:, red.shape[1] // 2 :].any() and not red[:, int(red.shape[1] * 0.8) :].any()  # three panels of four
 
 
