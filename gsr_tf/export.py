@@ -54,12 +54,20 @@ def _define(values: flags.FlagValues) -> None:
     text("run_dir", None, "Folder of a training run.")
     text("weights", None, "Instead of --run_dir, the name of weights that come with the package.")
     text("output", None, "What to make: a SavedModel folder, or an .onnx, .tflite or .npz file.", required=True)
-    choice("checkpoint", "best", ["best", "newest"], "Best by validation (the newest without one), or the newest.")
+    choice(
+        "checkpoint", "best", ["best", "newest", "mean"],
+        "Best by validation (the newest without one), the newest, or the mean of all that were kept (--keep).",
+    )  # fmt: skip
     choice("format", "saved_model", list(FORMATS), "What to write.")
     choice("quantize", "none", tflite_model.QUANTIZATIONS, "Smaller numbers, for --format=tflite.")
     flags.DEFINE_integer(
         "size", None, "Side (crop: short side) at which whole pictures are seen. Default: --input_size of the run.",
         lower_bound=16, flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_float(
+        "centre", 0.5, "What the run's network calls this probability becomes .5 in what is exported, and all others "
+        "move with it; e.g. the threshold of --protocols=paper, so that 0.5 is where a pixel is flagged.",
+        lower_bound=0.01, upper_bound=0.99, flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list(
         "average_with", [], "One or more .npz, e.g. what the run began from: the mean of their weights and the run's "
@@ -101,10 +109,11 @@ def _action(args: flags.FlagValues) -> None:
 
 def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any], str]:
     """The detector, what is known of it, and where it comes from."""
-    detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size)
+    detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size, args.centre)
     said = {"scores": args.scores, "threshold": args.threshold, "licence": args.licence}
     facts = export_facts.facts(run_dir, config, checkpoint, Path(args.output).stem, **said)
     facts["segmenter"] = build.segmenter_settings(config)
+    facts["centre"] = args.centre
     if args.average_with:
         average_with_npz(detector.segmenter, args.average_with, "--average_with")
         facts["averaged_with"] = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in args.average_with]
@@ -115,10 +124,10 @@ def _of_weights(args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any],
     """The same, of shipped weights, which bring their own facts."""
     if not args.weights:
         raise ExportError("give one of --run_dir=FOLDER and --weights=NAME")
-    if args.format == "weights" or args.size or args.scores or args.average_with:
+    if args.format == "weights" or args.size or args.scores or args.average_with or args.centre != 0.5:
         raise ExportError(
-            f"--weights={args.weights} are as they ship: --format=weights, --size, --scores and --average_with are a "
-            "run's"
+            f"--weights={args.weights} are as they ship: --format=weights, --size, --scores, --average_with and "
+            "--centre are a run's"
         )
     detector, facts = shipped.load(args.weights)
     threshold = facts["threshold"] if args.threshold is None else args.threshold
@@ -136,13 +145,16 @@ def check_output(output: Path, format_: str, quantize: str) -> None:
         raise ExportError(f"--output={output} exists already; remove it or choose another name")
 
 
-def load_run(run_dir: Path, which: str, size: Optional[int] = None) -> tuple[DetectorModule, config_lib.Config, str]:
+def load_run(
+    run_dir: Path, which: str, size: Optional[int] = None, centre: float = 0.5
+) -> tuple[DetectorModule, config_lib.Config, str]:
     """A run's detector, its configuration and the path of the checkpoint.
 
     Args:
         run_dir: the run's folder.
-        which: "best" or "newest".
+        which: "best", "newest" or "mean".
         size: at which whole pictures are seen, pixels; None: as in training.
+        centre: as `DetectorModule`'s.
 
     Raises:
         ConfigError, CheckpointError: as their messages say.
@@ -151,7 +163,8 @@ def load_run(run_dir: Path, which: str, size: Optional[int] = None) -> tuple[Det
     build.set_up(config)
     segmenter = build_segmenter(**build.segmenter_settings(config))
     checkpoint = restore_segmenter(segmenter, run_dir, which)
-    detector = DetectorModule(segmenter, size=size or config.input_size, resize_mode=config.resize_mode)
+    seen = {"size": size or config.input_size, "resize_mode": config.resize_mode, "centre": centre}
+    detector = DetectorModule(segmenter, **seen)
     return detector, config, checkpoint
 
 

@@ -155,11 +155,11 @@ def test_pictures_are_spread_evenly():
 def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
     output = tmp_path / "ours.npz"
     arguments = [f"--run_dir={run_dir}", f"--output={output}", "--format=weights", "--size=56", "--threshold=0.25"]
-    assert export.main(["export", *arguments]) == 0
+    assert export.main(["export", *arguments, "--centre=0.3"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"ours.npz", "index.json"}
     loaded, entry = shipped.load("ours", tmp_path)
-    assert (loaded.size, entry["threshold"], entry["checkpoint"]) == (56, 0.25, "best/ckpt-7")
-    network, _, _ = export.load_run(run_dir, "best", 56)
+    assert (loaded.size, loaded.centre, entry["threshold"], entry["checkpoint"]) == (56, 0.3, 0.25, "best/ckpt-7")
+    network, _, _ = export.load_run(run_dir, "best", 56, 0.3)
     assert 0 < largest_difference(network, loaded, [tiny.tile(1)]) < shipped.TOLERANCE
     started = build_segmenter(width=0.03)
     load_npz([started], str(output), "--initial_weights")
@@ -189,7 +189,7 @@ def test_an_average_needs_its_file_and_a_run(run_dir, tmp_path, capsys):
     assert export.main(["export", f"--run_dir={run_dir}", *more]) == 1
     assert "none.npz: could not be read" in capsys.readouterr().err
     assert export.main(["export", "--weights=gsr-net-coco", *more]) == 1
-    assert "--average_with are a run's" in capsys.readouterr().err
+    assert "--average_with and --centre are a run's" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -82,5 +82,6 @@ def test_the_shipped_model_can_be_exported(detector, tmp_path, capsys):
     np.testing.assert_allclose(exported.segment(picture).map, detector.segment(picture).map, atol=1e-5)
     assert export.main(["export", f"--output={tmp_path / 'other'}"]) == 1
     assert "give one of --run_dir=FOLDER and --weights=NAME" in capsys.readouterr().err
-    assert export.main(["export", f"--weights={detector.name}", "--size=300", f"--output={tmp_path / 'other'}"]) == 1
-    assert "--size, --scores and --average_with are a run's" in capsys.readouterr().err
+    for of_a_run in ("--size=300", "--centre=0.4"):
+        assert export.main(["export", f"--weights={detector.name}", of_a_run, f"--output={tmp_path / 'other'}"]) == 1
+        assert "--size, --scores, --average_with and --centre are a run's" in capsys.readouterr().err

@@ -66,7 +66,7 @@ class Detector:
             )
         if str(path) in shipped.read_index():
             module, metadata = shipped.load(str(path))
-            return cls(module, name=str(path), metadata=metadata, fingerprint=metadata["sha256"][:16])
+            return cls(module, name=str(path), metadata=metadata, fingerprint=shipped.fingerprint(metadata))
         module = saved_model.load(path, flag)
         return cls(
             module,

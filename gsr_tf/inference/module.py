@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -18,14 +20,18 @@ class DetectorModule(tf.Module):
     with the aspect ratio kept ("crop") sees the whole picture, its short side at that size.
 
     `native`, `moments` and `window` see pixels as they are, for `tiling`.
+
+    Where `centre` is not .5, all probabilities of manipulation are moved by one constant in logits, such that what the
+    network calls `centre` becomes .5: the change of prior between its training pictures and those that it is used on
+    (Saerens et al., Adjusting the outputs of a classifier to new a priori probabilities, Neural Computation 2002).
     """
 
-    def __init__(self, segmenter: keras.Model, *, size: int = 300, resize_mode: str = "squash"):
+    def __init__(self, segmenter: keras.Model, *, size: int = 300, resize_mode: str = "squash", centre: float = 0.5):
         super().__init__(name="detector")
         self.parameters = segmenter.variables
         # Not as an attribute that TensorFlow follows: Keras's own functions would double the time to save and load.
         self._network = lambda: segmenter
-        self.size, self.resize_mode = size, resize_mode
+        self.size, self.resize_mode, self.centre = size, resize_mode, centre
 
     @property
     def segmenter(self) -> keras.Model:
@@ -73,14 +79,18 @@ class DetectorModule(tf.Module):
     def _maps(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         with without_gradients():
             logits = self.segmenter(to_network_range(image)[tf.newaxis], training=False)
-        maps = {"probability": logits["segmentation"]}
-        if "boundary" in logits:
-            maps["boundary"] = logits["boundary"]
         # Of two classes the softmax is a sigmoid of the difference, at a fifth of the cost.
-        return {name: tf.sigmoid(x[0, ..., 1:] - x[0, ..., :1]) for name, x in maps.items()}
+        maps = {"probability": _difference(logits["segmentation"]) - math.log(self.centre / (1.0 - self.centre))}
+        if "boundary" in logits:
+            maps["boundary"] = _difference(logits["boundary"])
+        return {name: tf.sigmoid(x) for name, x in maps.items()}
 
     def _network_size(self, size: tf.Tensor) -> tf.Tensor:
         if self.resize_mode == "squash":
             return tf.constant([self.size, self.size])
         short = tf.cast(tf.reduce_min(size), tf.float32)
         return tf.cast(tf.math.ceil(tf.cast(size, tf.float32) * (self.size / short)), tf.int32)
+
+
+def _difference(logits: tf.Tensor) -> tf.Tensor:
+    return logits[0, ..., 1:] - logits[0, ..., :1]

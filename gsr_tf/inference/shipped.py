@@ -1,7 +1,7 @@
 """Weights that come with the package: half precision, by name, checked before they are believed.
 
 `gsr_tf/weights/index.json` holds for each name its file, that file's SHA-256, the segmenter's settings, how pictures
-are resized, and whatever else a reader should know; the first name is the default.
+are resized, where probabilities are centred, and whatever else a reader should know; the first name is the default.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gsr_tf.models.weights import WeightsError, assign, named_variables
 
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 INDEX = "index.json"
+SEEN = ("size", "resize_mode", "centre")  # how the detector uses its network
 TOLERANCE = 0.02  # in probability: weights of 11 bits; the scores that ship are measured with them
 
 
@@ -51,7 +52,13 @@ def load(name: str, folder: Path = FOLDER) -> tuple[DetectorModule, dict[str, An
     values = _read(folder / entry["file"], entry["sha256"])
     segmenter = build_segmenter(**entry["segmenter"], kernel_initializer="zeros")
     assign(named_variables(segmenter), values, str(folder / entry["file"]))
-    return DetectorModule(segmenter, size=entry["size"], resize_mode=entry["resize_mode"]), entry
+    return DetectorModule(segmenter, **{name: entry[name] for name in SEEN}), entry
+
+
+def fingerprint(entry: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits, others for other weights and for the same ones used in another way."""
+    used = json.dumps([entry["sha256"], *(entry[name] for name in SEEN)])
+    return hashlib.sha256(used.encode()).hexdigest()[:16]
 
 
 def _read(path: Path, sha256: str) -> dict[str, np.ndarray]:
@@ -86,8 +93,7 @@ def save(detector: DetectorModule, name: str, entry: Mapping[str, Any], folder: 
     facts = {
         "file": path.name,
         "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
-        "size": detector.size,
-        "resize_mode": detector.resize_mode,
+        **{name: getattr(detector, name) for name in SEEN},
     }
     index = {**read_index(folder), name: {**facts, **entry}}
     write_atomically(folder / INDEX, (json.dumps(index, indent=2) + "\n").encode())

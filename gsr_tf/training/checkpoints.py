@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.pictures import write_atomically
@@ -101,26 +102,46 @@ def restore_segmenter(segmenter: tf.keras.Model, run_dir: Path, which: str) -> s
     Args:
         segmenter: of the run's configuration.
         run_dir: the run's folder.
-        which: "best" (by validation; the newest where there was none) or "newest".
+        which: "best" (by validation; the newest where there was none), "newest", or "mean": the mean of the weights of
+            all checkpoints that were kept (Izmailov et al., Averaging weights leads to wider optima and better
+            generalization, UAI 2018).
 
     Returns:
-        The checkpoint's path.
+        The checkpoint's path; of several "FOLDER/ckpt-{80,160}".
 
     Raises:
         CheckpointError: none there, or it does not fit.
     """
-    folders = {"best": ["best", "checkpoints"], "newest": ["checkpoints"]}[which]
-    found = [path for path in (tf.train.latest_checkpoint(str(run_dir / folder)) for folder in folders) if path]
-    if not found:
+    paths = _kept(run_dir, which)
+    if not paths:
         raise CheckpointError(f"--run_dir={run_dir}: no checkpoint there; has the run saved one (--save_every)?")
+    total = [np.zeros(variable.shape) for variable in segmenter.variables]
+    for path in paths:
+        _restore_segmenter(segmenter, path)
+        total = [so_far + variable.numpy() for so_far, variable in zip(total, segmenter.variables)]
+    for variable, so_far in zip(segmenter.variables, total):
+        variable.assign(so_far / len(paths))
+    steps = [path.rpartition("-")[2] for path in paths]
+    return paths[0] if len(paths) == 1 else f"{paths[0].rpartition('-')[0]}-{{{','.join(steps)}}}"
+
+
+def _kept(run_dir: Path, which: str) -> list[str]:
+    """Paths of the checkpoints that `which` means, the newest one last."""
+    for folder in ("best", "checkpoints") if which == "best" else ("checkpoints",):
+        state = tf.train.get_checkpoint_state(str(run_dir / folder))
+        if state:
+            return list(state.all_model_checkpoint_paths) if which == "mean" else [state.model_checkpoint_path]
+    return []
+
+
+def _restore_segmenter(segmenter: tf.keras.Model, path: str) -> None:
     try:
-        status = tf.train.Checkpoint(segmenter=segmenter).restore(found[0])
+        status = tf.train.Checkpoint(segmenter=segmenter).restore(path)
         status.assert_existing_objects_matched().expect_partial()
     except UNUSABLE as error:
         raise CheckpointError(
-            f"{found[0]} is damaged or does not fit the run's configuration: {_first_line(error)}"
+            f"{path} is damaged or does not fit the run's configuration: {_first_line(error)}"
         ) from error
-    return found[0]
 
 
 def _first_line(error: Exception) -> str:

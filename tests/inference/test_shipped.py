@@ -35,6 +35,23 @@ def test_there_and_back_in_half_precision(detector, folder):
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
+def test_probabilities_are_centred(detector, folder):
+    centred = DetectorModule(detector.segmenter, size=32, resize_mode="crop", centre=0.2)
+    shipped.save(centred, "centred", {"segmenter": SETTINGS}, folder)
+    assert shipped.load("centred", folder)[0].centre == 0.2
+    found, plain = ({name: x.numpy() for name, x in one.native(PICTURE).items()} for one in (centred, detector))
+    odds, before = (p / (1 - p) for p in (found["probability"], plain["probability"]))
+    np.testing.assert_allclose(odds / before, 4.0, rtol=1e-5)  # at .2, one to four, the odds are now even
+    np.testing.assert_array_equal(found["boundary"], plain["boundary"])
+
+
+def test_a_fingerprint_is_of_the_weights_and_their_use(detector, folder):
+    index = shipped.read_index(folder)
+    assert shipped.fingerprint(index["first"]) == shipped.fingerprint(index["second"])
+    for changed in ({"sha256": "0"}, {"centre": 0.4}, {"size": 33}):
+        assert shipped.fingerprint({**index["first"], **changed}) != shipped.fingerprint(index["first"])
+
+
 def test_the_first_is_the_default_and_stays_it_when_replaced(detector, folder):
     assert shipped.default_name(folder) == "first"
     shipped.save(detector, "first", {"segmenter": SETTINGS}, folder)

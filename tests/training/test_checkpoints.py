@@ -78,9 +78,23 @@ def test_export_takes_the_best_else_the_newest(tmp_path):
     assert segmenter.weight.numpy()[0] == 1
 
 
-def test_nothing_to_export(tmp_path):
+def test_export_takes_the_mean_of_those_that_were_kept(tmp_path):
+    net = small_net()
+    checkpoints = Checkpoints(net, tmp_path, keep=3)
+    segmenter = module(3, 0)
+    paths = []
+    for step in (1, 2, 3, 10):
+        set_all(net, step)
+        checkpoints.save()
+        paths.append(restore_segmenter(segmenter, tmp_path, "mean"))
+    assert paths[0].endswith("checkpoints/ckpt-1") and paths[-1].endswith("checkpoints/ckpt-{2,3,10}")
+    assert segmenter.weight.numpy().tolist() == [5.0, 5.0, 5.0]
+
+
+@pytest.mark.parametrize("which", ["best", "newest", "mean"])
+def test_nothing_to_export(which, tmp_path):
     with pytest.raises(CheckpointError, match=f"--run_dir={tmp_path}: no checkpoint there"):
-        restore_segmenter(module(3, 0), tmp_path, "best")
+        restore_segmenter(module(3, 0), tmp_path, which)
 
 
 def cut(run_dir):
