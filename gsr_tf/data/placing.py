@@ -29,9 +29,8 @@ def placed(
     Returns:
         The same, S bilinear, K by its nearest pixel.
     """
-    inverse = _about_centre(
-        tf.shape(source[0]), log_uniform(scale, random[0]), (2.0 * random[1] - 1.0) * rotation * math.pi / 180
-    )
+    factor = log_uniform(scale, random[0])
+    inverse = _about_centre(tf.shape(source[0]), factor, (2.0 * random[1] - 1.0) * rotation * math.pi / 180)
     return tuple(_transform(layer, inverse) for layer in source)
 
 
