@@ -50,6 +50,7 @@ def preparation(config: Config, **changes: Any) -> Preparation:
         "target_size": config.target_size,
         "mask_threshold": config.mask_threshold,
         "flip": config.flip,
+        "gamma": config.gamma,
         "shape_share": config.shape_share,
         "paste_scale": config.paste_scale,
         "paste_rotation": config.paste_rotation,

@@ -99,6 +99,13 @@ class Config:
         50 / 255, "A resized mask is 1 above this share of white (release: 50 of 255).", least=0.0, most=1.0
     )
     flip: bool = setting(True, "Mirror S (with K) and T at random, independently (Section 4.1).")
+    gamma: float = setting(
+        1.0,
+        "Each channel of S and T, the same for both, goes through x^g, g drawn between 1/this and this (ours; paper: "
+        "not). 1: not.",
+        least=1.0,
+        most=5.0,
+    )
     cache_gib: float = setting(
         2.0, "Memory for decoded pictures of S and of T each, GiB: what fits is decoded once.", least=0.0
     )

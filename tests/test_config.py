@@ -75,6 +75,7 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
         ({"validation_targets": "records/coco"}, "--validation_targets needs --validation_records"),
         ({"jpeg_quality": (90,)}, "--jpeg_quality=90: expected two numbers, e.g. 60,100"),
         ({"jpeg_quality": (90, 60)}, "--jpeg_quality=90,60: expected the smaller number first"),
+        ({"gamma": 0.5}, "--gamma=0.5: expected at least 1.0"),
         ({"window_scale": (0.5, 2.0)}, "--window_scale=0.5: expected at least 1.0"),
         (
             {"short_side": 400},

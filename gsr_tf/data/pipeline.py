@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from gsr_tf.data import placing, shapes
+from gsr_tf.data import placing, shapes, toning
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
@@ -43,6 +43,7 @@ class Preparation:
         target_size: T is stored squashed to this side, and resized in the graph, as in the release; 0: not.
         mask_threshold: a resized mask is 1 above this, in [0, 1].
         flip: mirror S with K, and T, at random and independently.
+        gamma: each channel of S and T, the same for both, goes through x^g, g drawn between 1 / gamma and gamma.
         shape_share: of the examples K is a superellipse anywhere in S instead of an object.
         paste_scale: S and K are scaled by a factor drawn between these two before Eq. 1.
         paste_rotation: and turned by at most so many degrees.
@@ -62,6 +63,7 @@ class Preparation:
     target_size: int = 0
     mask_threshold: float = 50 / 255
     flip: bool = True
+    gamma: float = 1.0
     shape_share: float = 0.0
     paste_scale: tuple[float, float] = (1.0, 1.0)
     paste_rotation: float = 0.0
@@ -201,7 +203,7 @@ def _visit(i: tf.Tensor, count: int, seed: int, purpose: int) -> tf.Tensor:
 
 
 def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor]:
-    """An element's random shape, placing, windows and flips.
+    """An element's random tone, shape, placing, windows and flips.
 
     Args:
         source: S [h, w, 3], K [h, w, 1] with 255 for manipulated, and maybe S's original [h, w, 3], uint8.
@@ -213,6 +215,7 @@ def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
         The same, squares of one side (T's is `target_size` where it takes that detour): `size`, or what the window's
         scale makes of it.
     """
+    source, t = _toned(source, t, i, preparation)
     source = _placed(_shaped(source, i, preparation), i, preparation)
     if preparation.resize_mode == "crop":
         side = _side(i, preparation)
@@ -302,6 +305,17 @@ def _flip(layers: Layers, i: tf.Tensor, purpose: int, preparation: Preparation) 
         return layers
     mirror = _random(i, purpose, preparation.seed, 1)[0] < 0.5
     return tf.cond(mirror, lambda: tuple(tf.reverse(layer, [1]) for layer in layers), lambda: layers)
+
+
+def _toned(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor]:
+    """S and T through the same curves, so that M (Eq. 1) is toned as a whole: no colour gives the region away."""
+    if preparation.gamma == 1.0:
+        return source, t
+    random = _random(i, TARGET_FLIP, preparation.seed, 1 + toning.RANDOM_NUMBERS)[1:]  # the first one flips
+    curves = toning.gamma_curves(preparation.gamma, random)
+    s, k, *original = source
+    s, t, *original = (toning.toned(picture, curves) for picture in (s, t, *original))
+    return (s, k, *original), t
 
 
 def _shaped(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:
