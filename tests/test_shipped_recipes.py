@@ -32,15 +32,19 @@ def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch)
 
     before = trained("coco_plain")
     scales = {"coco_whole_pictures": (1.0, 1.0), "coco_wide_windows": (1.0, 1.38)}
-    whole_regions = ("coco_whole_regions", "coco_whole_pictures", "coco_wide_windows", "coco_authentic")
-    for name in ("coco_retouched", "coco_copy_moves", "coco_placed", *whole_regions):
+    late = ("coco_whole_regions", "coco_whole_pictures", "coco_wide_windows", "coco_authentic")
+    whole_regions, shapes = (*late, "coco_short_whole_regions"), (*late, "coco_short_shapes")
+    short = ("coco_short", "coco_short_whole_regions", "coco_short_shapes")
+    for name in ("coco_retouched", "coco_copy_moves", "coco_placed", *short, *late):
         start = weights_of(before)
         run = trained(name, f"--initial_weights={start}", "--short_side=64", "--learning_rate=0")
         preparation = build.preparation(config.load(run))
         assert preparation.retouched
         assert (preparation.copy_move_share > 0) == (name != "coco_retouched")
         assert (preparation.paste_rotation > 0) == (name == "coco_placed")
-        assert preparation.whole_regions == (preparation.shape_share > 0) == (name in whole_regions)
+        assert preparation.whole_regions == (name in whole_regions)
+        assert (preparation.shape_share > 0) == (name in shapes)
+        assert (preparation.retouching.authentic_share > 0) == (name not in short)
         assert preparation.window_scale == scales.get(name, (1.0, 2.0))
         began, went_on = shipped.load(start.stem, tmp_path)[0].segmenter, export.load_run(run, "newest")[0].segmenter
         for one, other in zip(began.trainable_variables, went_on.trainable_variables):
