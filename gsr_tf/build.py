@@ -59,7 +59,7 @@ def preparation(config: Config, **changes: Any) -> Preparation:
         "seed": config.seed,
         "cache_gib": config.cache_gib,
         "copy_move_share": config.copy_move_share,
-        "retouching": Retouching(config.feather, config.jpeg_quality, config.authentic_share),
+        "retouching": Retouching(config.feather, config.jpeg_quality, config.authentic_share, config.blend),
     }
     return Preparation(**{**settings, **changes})
 

@@ -63,6 +63,13 @@ class Config:
     feather: float = setting(
         0.0, "K is blurred by up to so many pixels (standard deviation) before Eq. 1 (ours; paper: hard).", least=0.0
     )
+    blend: float = setting(
+        0.0,
+        "Up to so much of what Poisson blending adds to S is added before Eq. 1: 0 nothing, 1 all of it and no step at "
+        "the seam (ours; the paper leaves blending to G).",
+        least=0.0,
+        most=1.0,
+    )
     jpeg_quality: tuple[int, ...] = setting(
         (0, 0), "M is saved as JPEG of a quality drawn between these (ours). 0,0: not (paper).", least=0, most=100
     )
@@ -259,7 +266,7 @@ def _check_windows(config: Config) -> None:
             f"--short_side={config.short_side}: windows of {largest} pixels (--input_size times --window_scale) do "
             f"not fit; at least {largest} is needed"
         )
-    retouched = cut or config.feather or config.authentic_share or config.jpeg_quality[1]
+    retouched = cut or config.feather or config.blend or config.authentic_share or config.jpeg_quality[1]
     if config.target_size and retouched:
         raise ConfigError("--target_size is the release's detour of T; it does not go with windows or a retouched M")
 

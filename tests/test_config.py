@@ -86,6 +86,7 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
             {"resize_mode": "crop", "input_size": 200, "short_side": 300, "window_scale": (1.0, 2.0)},
             "--short_side=300: windows of 400 pixels .* at least 400 is needed",
         ),
+        ({"target_size": 256, "blend": 0.5}, "--target_size is the release's detour"),
         ({"target_size": 256, "feather": 1.0}, "--target_size is the release's detour"),
         ({"copy_move_share": 0.5, "flip": False}, "--copy_move_share=0.5 would paste each region where it was"),
         ({"learning_rate_schedule": "steps"}, "--learning_rate_schedule=steps: expected one of fixed, cosine"),

@@ -27,6 +27,8 @@ Layers = tuple[tf.Tensor, ...]  # pictures of one raster: S, K and maybe S's ori
 # Which random number is drawn: the last word of its seed.
 SOURCE_ORDER, TARGET_ORDER, SOURCE_FLIP, TARGET_FLIP, SOURCE_WINDOW, TARGET_WINDOW, WINDOW_SIDE, RETOUCHING = range(8)
 
+COPY_MOVE = 3  # of RETOUCHING's numbers, the one that decides whether it is a copy-move; `retouch` takes the others
+
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
@@ -140,8 +142,7 @@ def training_stream(
 
 
 def _is_copy_move(i: tf.Tensor, preparation: Preparation) -> tf.Tensor:
-    number = _random(i, RETOUCHING, preparation.seed, RANDOM_NUMBERS + 1)[-1]  # the one that `retouch` does not take
-    return number < preparation.copy_move_share
+    return _random(i, RETOUCHING, preparation.seed, COPY_MOVE + 1)[COPY_MOVE] < preparation.copy_move_share
 
 
 def _loading(sources: Records, pairs: np.ndarray, targets: Records, preparation: Preparation) -> Callable:
@@ -231,7 +232,8 @@ def finish(
     source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
 ) -> tuple[Layers, tf.Tensor, tuple[tf.Tensor]]:
     """An augmented element with its M, retouched, all of them at the network's size; arguments as `augment`."""
-    random = _random(i, RETOUCHING, preparation.seed, RANDOM_NUMBERS)
+    random = _random(i, RETOUCHING, preparation.seed, RANDOM_NUMBERS + 1)
+    random = tf.concat([random[:COPY_MOVE], random[COPY_MOVE + 1 :]], 0)
     s, k, *original = source
     s, k, t, m = retouch(s, k > preparation.white, t, preparation.size, preparation.retouching, random)
     original = [tf.saturate_cast(tf.round(reduce(a, preparation.size)), tf.uint8) for a in original]

@@ -1,4 +1,4 @@
-"""What befalls a composite before anyone sees it: soft seams, reduction, JPEG.
+"""What befalls a composite before anyone sees it: blending, soft seams, reduction, JPEG.
 
 The paper and the release train on M as it is pasted, at the network's resolution: seams one pixel wide, no
 compression of its own. Pictures in the wild were pasted at their own resolution, blended, reduced and saved. All of
@@ -11,9 +11,10 @@ import dataclasses
 
 import tensorflow as tf
 
+from gsr_tf.data import poisson
 from gsr_tf.data.composition import copy_paste
 
-RANDOM_NUMBERS = 3  # that `retouch` takes
+RANDOM_NUMBERS = 4  # that `retouch` takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +25,13 @@ class Retouching:
         feather: K is blurred by a Gaussian of up to so many pixels (standard deviation) before Eq. 1; M alone sees it.
         jpeg_quality: M is saved as JPEG of a quality drawn from these two, inclusive; 0, 0: not.
         authentic_share: of the examples nothing is pasted: K is empty and M is T.
+        blend: up to so much of the membrane of Poisson blending is added to the pasted S: 0 none, 1 all of it.
     """
 
     feather: float = 0.0
     jpeg_quality: tuple[int, int] = (0, 0)
     authentic_share: float = 0.0
+    blend: float = 0.0
 
 
 def retouch(
@@ -49,7 +52,10 @@ def retouch(
     """
     hard = tf.cast(k & (random[0] >= settings.authentic_share), tf.float32)
     soft = _blur(hard, settings.feather * random[1]) if settings.feather else hard
-    m = copy_paste(tf.cast(s, tf.float32), soft, tf.cast(t, tf.float32))  # Eq. 1
+    pasted = tf.cast(s, tf.float32)
+    if settings.blend:
+        pasted = tf.clip_by_value(pasted + settings.blend * random[3] * _membrane(s, hard > 0.0, t), 0.0, 255.0)
+    m = copy_paste(pasted, soft, tf.cast(t, tf.float32))  # Eq. 1
     m = _to_uint8(reduce(m, size))
     low, high = settings.jpeg_quality
     if high:
@@ -64,6 +70,10 @@ def reduce(x: tf.Tensor, size: int) -> tf.Tensor:
 
 def _to_uint8(x: tf.Tensor) -> tf.Tensor:
     return tf.saturate_cast(tf.round(x), tf.uint8)
+
+
+def _membrane(s: tf.Tensor, k: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+    return tf.ensure_shape(tf.numpy_function(poisson.membrane, [s, k, t], tf.float32, stateful=False), s.shape)
 
 
 def _blur(k: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:

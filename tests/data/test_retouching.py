@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from scipy import ndimage
 
+from gsr_tf.data import poisson
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.pipeline import Preparation, training_stream
 from gsr_tf.data.retouching import Retouching, retouch
@@ -10,7 +12,7 @@ RANDOM = np.random.default_rng(0)
 S, T = (RANDOM.integers(0, 256, (48, 48, 3)).astype(np.uint8) for _ in range(2))
 K = np.zeros((48, 48, 1), bool)
 K[10:30, 8:40] = True
-NEVER, ALWAYS = (0.999, 0.999, 0.999, 0.999), (0.0, 0.999, 0.999, 0.999)
+NEVER, ALWAYS = (0.999,) * 4, (0.0, 0.999, 0.999, 0.999)
 
 
 NOTHING = Retouching()
@@ -42,6 +44,17 @@ def test_the_feather_is_a_gaussian_of_k():
     soft = ndimage.gaussian_filter(K[..., 0].astype(np.float32), sigma, mode="nearest", radius=5)[..., None]
     assert np.abs(m - (soft * S + (1 - soft) * T)).max() <= 0.51
     assert retouched(settings=Retouching(feather=1.5))[1].sum() == K.sum()  # K itself stays hard
+
+
+@pytest.mark.parametrize("size, authentic", [(48, 0.0), (24, 0.0), (48, 1.0)])
+def test_a_part_of_the_membrane_is_added_to_what_is_pasted(size, authentic):
+    s, k, t, m = retouched(size, Retouching(blend=0.8, authentic_share=authentic), (0.5, 0.0, 0.0, 0.25))
+    pasted = S + np.float32(0.8 * 0.25) * poisson.membrane(S, K, T)
+    whole = T if authentic else np.clip(np.where(K, pasted, T), 0, 255)
+    expected = tf.image.resize(whole.astype(np.float32), [size, size], antialias=True).numpy()
+    assert np.abs(m - expected).max() <= 0.51
+    for one, other in zip((s, k, t), retouched(size, Retouching(authentic_share=authentic), (0.5, 0, 0, 0))):
+        np.testing.assert_array_equal(one, other)  # what M is made of stays as it was
 
 
 def test_m_is_saved_at_the_quality_drawn():
@@ -93,7 +106,7 @@ def test_larger_windows_show_more_of_a_picture(sources, targets):
 
 
 def test_a_retouched_stream_is_a_function_of_seed_and_number(sources, targets):
-    preparation = Preparation(size=32, seed=3, retouching=Retouching(1.0, (50, 90), 0.3))
+    preparation = Preparation(size=32, seed=3, retouching=Retouching(1.0, (50, 90), 0.3, 0.8))
     stream = training_stream(sources, targets, preparation, batch_size=1, start=0)
     first = [batch.m.numpy() for batch in stream.take(8)]
     late = [batch.m.numpy() for batch in training_stream(sources, targets, preparation, batch_size=1, start=5).take(3)]
