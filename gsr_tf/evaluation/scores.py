@@ -9,7 +9,9 @@ import numpy as np
 from gsr_tf.evaluation import metrics
 from gsr_tf.evaluation.accumulator import Accumulator
 from gsr_tf.evaluation.metrics import Counts
-from gsr_tf.evaluation.values import at_half
+from gsr_tf.evaluation.values import AT_FALSE_ALARMS, at_half
+
+FALSE_ALARMS = (0.1, 0.05, 0.02, 0.01)  # shares of the authentic pictures' pixels
 
 
 class Score(NamedTuple):
@@ -48,6 +50,26 @@ def best_mean(sums: Accumulator, thresholds: np.ndarray) -> Scores:
         return Score(chosen, float(thresholds[best[name][0]]) if rows.shape[1] > 1 else None, sums.pictures(name))
 
     return {name: score(name, rows) for name, rows in means.items()}
+
+
+def at_false_alarms(sums: Accumulator, thresholds: np.ndarray) -> Scores:
+    """What is found at the lowest threshold that marks at most so many of the authentic pictures' pixels.
+
+    The threshold is each replicate's own; NaN where none is high enough. Nothing without both kinds of picture.
+    """
+    means = sums.means()
+    if not (sums.pictures("false positive rate") and sums.pictures("f1")):
+        return {}
+    scores = {}
+    for share in FALSE_ALARMS:
+        allowed = means["false positive rate"] <= share
+        lowest, possible = allowed.argmax(axis=1), allowed.any(axis=1)
+        threshold = float(thresholds[lowest[0]]) if possible[0] else None
+        for name in AT_FALSE_ALARMS:
+            found = np.take_along_axis(means[name], lowest[:, None], axis=1)[:, 0]
+            rows = np.where(possible, found, np.nan)
+            scores[f"{name} at {share:.0%} false alarms"] = Score(rows, threshold, sums.pictures(name))
+    return scores
 
 
 def _areas(sums: Accumulator) -> tuple[Counts, Scores]:

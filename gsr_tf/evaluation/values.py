@@ -12,6 +12,7 @@ from gsr_tf.evaluation.metrics import Counts
 
 Values = dict[str, np.ndarray]
 THRESHOLDED = ("f1", "mcc", "iou", "precision", "recall")
+AT_FALSE_ALARMS = ("f1", "mcc", "recall")
 
 
 def at_half(curve: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -73,3 +74,13 @@ def false_alarms(counts: Counts, thresholds: np.ndarray) -> Values:
     """Share of pixels marked at 0.5, and whether there is any."""
     rate = at_half(metrics.false_positive_rate(counts), thresholds)
     return {"false positive rate": rate, "pictures with any": (rate > 0).astype(np.float64)}
+
+
+def curves_by_kind(counts: Counts, thresholds: np.ndarray) -> Values:
+    """At every threshold an authentic picture's share of marked pixels, or a manipulated one's F1, MCC and recall.
+
+    NaN for the other kind.
+    """
+    nothing = np.full(len(thresholds), np.nan)
+    manipulated = {name: getattr(metrics, name)(counts) if counts.positives else nothing for name in AT_FALSE_ALARMS}
+    return {"false positive rate": nothing if counts.positives else metrics.false_positive_rate(counts), **manipulated}

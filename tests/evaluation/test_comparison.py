@@ -89,7 +89,7 @@ def test_the_report_holds_scores_figures_and_skips(tmp_path):
     assert page.count("data:image/png;base64,") == 4
     for words in ("Under attacks", "Skipped pictures", "names must be unique", "&lt;dull&gt; on toy", "fixed-0.5"):
         assert words in page
-    assert "Without a score, for want of probabilities or of such pictures: authentic." in page
+    assert "Without a score, for want of probabilities or of such pictures: authentic, false-alarms." in page
     assert "http" not in page and "<dull>" not in page
     with (tmp_path / "per_image.csv").open() as stream:
         assert len(list(csv.DictReader(stream))) == 12

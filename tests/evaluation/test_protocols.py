@@ -90,6 +90,37 @@ def test_authentic_pictures_reach_only_the_protocols_that_cover_them():
     assert both["image-level"]["mvss f1"] == 0
 
 
+def test_what_is_found_at_a_share_of_false_alarms():
+    authentic = np.linspace(0.4, 0.9, 64 * 64, dtype=np.float32).reshape(64, 64)  # 10 % above .85, 5 % above .875
+    manipulated = np.where(SQUARE, 0.87, 0.892 * square(start=0, stop=8)).astype(np.float32)
+    found = evaluated(["false-alarms"], [(manipulated, SQUARE, True), (authentic, EMPTY, False)])["false-alarms"]
+    for share in (0.1, 0.05, 0.02, 0.01):
+        threshold = next(t for t in PROBABILITY_GRID if (authentic > t).mean() <= share)
+        counts = metrics.count(manipulated, SQUARE, np.array([threshold]))
+        for name in ("f1", "mcc", "recall"):
+            assert found[f"{name} at {share:.0%} false alarms"] == getattr(metrics, name)(counts)[0]
+    assert found["recall at 10% false alarms"] == 1 and found["recall at 5% false alarms"] == 0
+    assert found["mcc at 5% false alarms"] < found["mcc at 1% false alarms"] == 0
+
+
+def test_exactly_the_share_is_allowed():
+    authentic = np.zeros((40, 50), np.float32)
+    authentic[:2] = 0.9  # 5 %
+    found = evaluated(["false-alarms"], [(SQUARE * 0.8, SQUARE, True), (authentic, np.zeros((40, 50), bool), False)])
+    recall = [found["false-alarms"][f"recall at {share} false alarms"] for share in ("10%", "5%", "2%", "1%")]
+    assert recall == [1, 1, 0, 0]
+
+
+def test_false_alarms_that_no_threshold_avoids_leave_a_score_undefined():
+    found = evaluated(["false-alarms"], [(EVERYTHING, SQUARE, True), (EVERYTHING, EMPTY, False)])["false-alarms"]
+    assert len(found) == 12 and np.isnan(list(found.values())).all()
+
+
+@pytest.mark.parametrize("picture", [(EVERYTHING, SQUARE, True), (EVERYTHING, EMPTY, False)])
+def test_false_alarms_need_both_kinds_of_picture(picture):
+    assert evaluated(["false-alarms"], [picture])["false-alarms"] == {}
+
+
 def test_image_level_is_undefined_for_one_kind_of_picture():
     found = evaluated(["image-level"], [(EVERYTHING, SQUARE, True)])["image-level"]
     assert np.isnan([found["auc"], found["balanced accuracy"], found["mvss f1"]]).all()
