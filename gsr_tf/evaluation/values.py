@@ -77,9 +77,9 @@ def false_alarms(counts: Counts, thresholds: np.ndarray) -> Values:
 
 
 def curves_by_kind(counts: Counts, thresholds: np.ndarray) -> Values:
-    """At every threshold an authentic picture's share of marked pixels, or a manipulated one's F1, MCC and recall.
+    """At every threshold the share of marked pixels where none is manipulated, or else F1, MCC and recall.
 
-    NaN for the other kind.
+    NaN for the other kind of picture.
     """
     nothing = np.full(len(thresholds), np.nan)
     manipulated = {name: getattr(metrics, name)(counts) if counts.positives else nothing for name in AT_FALSE_ALARMS}
