@@ -1,4 +1,4 @@
-"""The recipes of the shipped weights and the trial after them, one after the other as their flagfiles say, in small."""
+"""The recipes of the shipped weights, and the trials, one after the other as their flagfiles say, in small."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch)
 
     def trained(name, *more):
         run = tmp_path / name
-        folder = "trials" if name == "coco_placed" else "shipped"
+        folder = "shipped" if (FLAGS / "shipped" / f"{name}.cfg").exists() else "trials"
         recipe = f"--flagfile=flags/{folder}/{name}.cfg"
         arguments = [recipe, f"--run_dir={run}", *data, *small, "--vgg16_weights=random", "--steps=2", *more]
         assert train.main(["train", *arguments]) == 0
@@ -31,8 +31,10 @@ def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch)
         return path
 
     before = trained("coco_plain")
-    scales = {"coco_whole_pictures": (1.0, 1.0), "coco_wide_windows": (1.0, 1.38)}
-    late = ("coco_whole_regions", "coco_whole_pictures", "coco_wide_windows", "coco_authentic")
+    whole, wide = (1.0, 1.0), (1.0, 1.38)
+    scales = {"coco_whole_pictures": whole, "coco_wide_windows": wide, "coco_colours": whole, "coco_blended": wide}
+    last = ("coco_colours", "coco_blended")
+    late = ("coco_whole_regions", "coco_whole_pictures", "coco_wide_windows", "coco_authentic", *last)
     whole_regions, shapes = (*late, "coco_short_whole_regions"), (*late, "coco_short_shapes")
     short = ("coco_short", "coco_short_whole_regions", "coco_short_shapes")
     for name in ("coco_retouched", "coco_copy_moves", "coco_placed", *short, *late):
@@ -45,6 +47,8 @@ def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch)
         assert preparation.whole_regions == (name in whole_regions)
         assert (preparation.shape_share > 0) == (name in shapes)
         assert (preparation.retouching.authentic_share > 0) == (name not in short)
+        assert (preparation.gamma > 1) == (name in last)
+        assert (preparation.retouching.blend > 0) == (name == "coco_blended")
         assert preparation.window_scale == scales.get(name, (1.0, 2.0))
         began, went_on = shipped.load(start.stem, tmp_path)[0].segmenter, export.load_run(run, "newest")[0].segmenter
         for one, other in zip(began.trainable_variables, went_on.trainable_variables):
