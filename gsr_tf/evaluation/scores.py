@@ -36,6 +36,11 @@ def mean(sums: Accumulator, thresholds: np.ndarray) -> Scores:
     return {name: Score(rows[:, 0], None, sums.pictures(name)) for name, rows in sums.means().items() if rows.shape[1]}
 
 
+def _at(curves: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """[rows] of [rows, t]: each row's value at its own threshold, whose number is in `chosen`, [rows]."""
+    return np.take_along_axis(curves, chosen[:, None], axis=1)[:, 0]
+
+
 def best_mean(sums: Accumulator, thresholds: np.ndarray) -> Scores:
     """Curves averaged over pictures, then the best threshold: F1, MCC and IoU each its own, in each replicate too.
 
@@ -46,7 +51,7 @@ def best_mean(sums: Accumulator, thresholds: np.ndarray) -> Scores:
     best.update(precision=best["f1"], recall=best["f1"])
 
     def score(name: str, rows: np.ndarray) -> Score:
-        chosen = np.take_along_axis(rows, best[name][:, None], axis=1)[:, 0]
+        chosen = _at(rows, best[name])
         return Score(chosen, float(thresholds[best[name][0]]) if rows.shape[1] > 1 else None, sums.pictures(name))
 
     return {name: score(name, rows) for name, rows in means.items()}
@@ -66,8 +71,7 @@ def at_false_alarms(sums: Accumulator, thresholds: np.ndarray) -> Scores:
         lowest, possible = allowed.argmax(axis=1), allowed.any(axis=1)
         threshold = float(thresholds[lowest[0]]) if possible[0] else None
         for name in AT_FALSE_ALARMS:
-            found = np.take_along_axis(means[name], lowest[:, None], axis=1)[:, 0]
-            rows = np.where(possible, found, np.nan)
+            rows = np.where(possible, _at(means[name], lowest), np.nan)
             scores[f"{name} at {share:.0%} false alarms"] = Score(rows, threshold, sums.pictures(name))
     return scores
 
