@@ -31,11 +31,11 @@ def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch)
         return path
 
     before = trained("coco_plain")
-    whole, wide = (1.0, 1.0), (1.0, 1.38)
-    scales = {"coco_whole_pictures": whole, "coco_wide_windows": wide, "coco_colours": whole, "coco_blended": wide}
-    single = ("coco_single_pictures", "coco_single_placed", "coco_single_refined")
-    scales |= dict(zip(single, (whole, wide, whole)))
-    last = ("coco_colours", "coco_blended", *single)
+    single = ("coco_single_pictures", "coco_single_refined", "coco_steady", "coco_steady_copy_moves")
+    windows = ("coco_single_placed", "coco_steady_windows")
+    whole, wide = ("coco_whole_pictures", "coco_colours", *single), ("coco_wide_windows", "coco_blended", *windows)
+    scales = {**dict.fromkeys(whole, (1.0, 1.0)), **dict.fromkeys(wide, (1.0, 1.38))}
+    last = ("coco_colours", "coco_blended", *single, *windows)
     late = ("coco_whole_regions", "coco_whole_pictures", "coco_wide_windows", "coco_authentic", *last)
     whole_regions, shapes = (*late, "coco_short_whole_regions"), (*late, "coco_short_shapes")
     short = ("coco_short", "coco_short_whole_regions", "coco_short_shapes")
@@ -46,6 +46,7 @@ def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch)
         preparation = build.preparation(settings)
         assert preparation.retouched
         assert (preparation.copy_move_share > 0) == (name != "coco_retouched")
+        assert (preparation.copy_move_share > 0.5) == (name == "coco_steady_copy_moves")
         assert (preparation.paste_rotation > 0) == (name == "coco_placed")
         assert (preparation.paste_scale != (1.0, 1.0)) == (name in ("coco_placed", "coco_single_placed"))
         assert (settings.refine_steps > 0) == (name == "coco_single_refined")
@@ -54,6 +55,7 @@ def test_each_recipe_goes_on_from_the_one_before(sources, tmp_path, monkeypatch)
         assert (preparation.retouching.authentic_share > 0) == (name not in short)
         assert (preparation.gamma > 1) == (name in last)
         assert (preparation.retouching.blend > 0) == (name == "coco_blended")
+        assert (settings.learning_rate_schedule == "fixed") == name.startswith("coco_steady")
         assert preparation.window_scale == scales.get(name, (1.0, 2.0))
         began, went_on = shipped.load(start.stem, tmp_path)[0].segmenter, export.load_run(run, "newest")[0].segmenter
         for one, other in zip(began.trainable_variables, went_on.trainable_variables):
