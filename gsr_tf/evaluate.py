@@ -20,7 +20,7 @@ from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference.postprocessing import POSTPROCESSING
-from gsr_tf.inference.resolution import RESOLUTIONS, parse_scales
+from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -34,7 +34,7 @@ def _define(values: flags.FlagValues) -> None:
         "How a model sees pictures: resized to the size trained on, as the paper does, or at their own "
         "resolution, in windows.", flag_values=values,
     )  # fmt: skip
-    flags.DEFINE_list("scales", ["1"], "Factors of that size; maps are averaged over them.", flag_values=values)
+    flags.DEFINE_list("scales", None, SCALES_HELP, flag_values=values)
     text("records", "Folder of records, from a data_prep command.")
     text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask: authentic.")
     text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)

@@ -37,6 +37,7 @@ from gsr_tf.export_pictures import folder_pictures, paper_scores, run_pictures, 
 from gsr_tf.inference import onnx_model, saved_model, shipped, tflite_model
 from gsr_tf.inference.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.checkpoints import restore_segmenter
@@ -80,6 +81,10 @@ def _define(values: flags.FlagValues) -> None:
         "threshold", None, "Default threshold of the model. Default: the paper protocol's of the first of --scores.",
         lower_bound=0.0, upper_bound=1.0, flag_values=values,
     )  # fmt: skip
+    flags.DEFINE_list(
+        "scales", None, "Default factors of --size, as in 0.75,1,1.35, at which Detector, predict, evaluate and serve "
+        "look at whole pictures and average the maps. Signatures, ONNX and TFLite answer at 1.", flag_values=values,
+    )  # fmt: skip
     text("licence", export_facts.LICENCE, "Licence of a run's weights, for the metadata.")
 
 
@@ -114,6 +119,7 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     facts = export_facts.facts(run_dir, config, checkpoint, Path(args.output).stem, **said)
     facts["segmenter"] = build.segmenter_settings(config)
     facts["centre"] = args.centre
+    facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
     if args.average_with:
         average_with_npz(detector.segmenter, args.average_with, "--average_with")
         facts["averaged_with"] = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in args.average_with]
@@ -131,7 +137,8 @@ def _of_weights(args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any],
         )
     detector, facts = shipped.load(args.weights)
     threshold = facts["threshold"] if args.threshold is None else args.threshold
-    return detector, {**facts, "threshold": threshold}, f"the weights {args.weights}"
+    scales = list(parse_scales(args.scales) or facts.get("scales", ONE_SIZE))
+    return detector, {**facts, "threshold": threshold, "scales": scales}, f"the weights {args.weights}"
 
 
 def check_output(output: Path, format_: str, quantize: str) -> None:

@@ -40,7 +40,7 @@ from gsr_tf.evaluation.errors import MethodError, ScoreError
 from gsr_tf.inference import contact_sheet, inputs, outputs
 from gsr_tf.inference.answering import Answering, Segment, preview, stamp
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.resolution import RESOLUTIONS, describe, parse_scales
+from gsr_tf.inference.resolution import ONE_SIZE, RESOLUTIONS, SCALES_HELP, describe, parse_scales
 from gsr_tf.inference.results import Results
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
@@ -63,7 +63,7 @@ def _define(values: flags.FlagValues) -> None:
         "How a model sees pictures: resized to the size trained on, as the paper does, or at their own resolution, in "
         "windows.", flag_values=values,
     )  # fmt: skip
-    flags.DEFINE_list("scales", ["1"], "Factors of that size; maps are averaged over them.", flag_values=values)
+    flags.DEFINE_list("scales", None, SCALES_HELP, flag_values=values)
     flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)
     flags.DEFINE_float(
         "max_megapixels", 128, "Larger pictures are refused: 1 GiB of memory goes about 25 megapixels far.",
@@ -104,8 +104,9 @@ def _sources(args: flags.FlagValues, output: Path) -> list[inputs.Source]:
 def _model(args: flags.FlagValues) -> tuple[Segment, dict]:
     detector = Detector.load(args.saved_model)
     threshold = detector.threshold if args.threshold is None else args.threshold
-    how = {"threshold": threshold, "resolution": args.resolution, "scales": parse_scales(args.scales)}
-    settings = {"detector": detector.name, "fingerprint": detector.fingerprint, **how, "scales": list(how["scales"])}
+    scales = parse_scales(args.scales) or detector.scales_at(args.resolution)
+    how = {"threshold": threshold, "resolution": args.resolution, "scales": scales}
+    settings = {"detector": detector.name, "fingerprint": detector.fingerprint, **how, "scales": list(scales)}
     return functools.partial(detector.segment, **how), settings
 
 
@@ -114,7 +115,7 @@ def _method(args: flags.FlagValues) -> tuple[Segment, dict]:
 
     if args.saved_model:
         raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither")
-    if describe(args.resolution, parse_scales(args.scales)):
+    if describe(args.resolution, parse_scales(args.scales) or ONE_SIZE):
         raise MethodError(f"--method={args.method} sees pictures as they are; --resolution and --scales are a model's")
     if args.method not in methods.DETECTORS:
         raise MethodError(f"--method={args.method}: no such method; choose from {', '.join(methods.DETECTORS)}")

@@ -23,6 +23,7 @@ from gsr_tf import command
 from gsr_tf.config import ConfigError
 from gsr_tf.inference import memory
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.resolution import parse_scales
 
 GRACE_SECONDS = 20  # for requests at work when the server is told to stop
 CONNECTIONS = 256
@@ -31,6 +32,7 @@ CONNECTIONS = 256
 def _define(values: flags.FlagValues) -> None:
     own = {"flag_values": values}
     flags.DEFINE_string("saved_model", None, "Folder that gsr_tf.export made; without it the shipped model.", **own)
+    flags.DEFINE_list("scales", None, "Factors of the size at which whole pictures are seen.", **own)
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; only this machine can reach the default.", **own)
     flags.DEFINE_integer("port", 8321, "Port to listen on; 0: any free one.", 0, 65535, **own)
     flags.DEFINE_float("max_megabytes", 32, "Largest picture file.", 0.001, **own)
@@ -48,6 +50,7 @@ def _action(args: flags.FlagValues) -> None:
         from gsr_tf.web.limits import MEGA, Limits
     except ImportError as error:
         raise ConfigError(f"the web page needs more packages: pip install 'gsr_tf[web]' ({error})") from error
+    scales = parse_scales(args.scales)
     limits = Limits(
         upload_bytes=int(args.max_megabytes * MEGA),
         pixels=int(args.max_megapixels * MEGA),
@@ -58,7 +61,9 @@ def _action(args: flags.FlagValues) -> None:
     memory.keep_large_blocks_apart()
     # Taken before the model is loaded: a port that is not free is told at once, and early clients wait.
     with listen(args.host, args.port) as listener:
-        app = create_app(Detector.load(args.saved_model), limits, names=[args.host, socket.gethostname()])
+        detector = Detector.load(args.saved_model)
+        detector.scales = scales or detector.scales
+        app = create_app(detector, limits, names=[args.host, socket.gethostname()])
         settings = uvicorn.Config(
             app,
             http="h11",

@@ -14,6 +14,7 @@ from gsr_tf.build import segmenter_settings
 from gsr_tf.config import ConfigError
 from gsr_tf.inference import onnx_model, shipped, tflite_model
 from gsr_tf.inference.agreement import largest_difference
+from gsr_tf.inference.detector import Detector
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import load_npz, named_variables
 from gsr_tf.run_dir import write_run
@@ -182,6 +183,16 @@ def test_weights_are_averaged_with_files(run_dir, tmp_path, count):
     for name in own:
         expected = np.mean([own[name], *(other[name] for other in others)], axis=0)
         np.testing.assert_allclose(found[name], expected, rtol=1e-3, atol=1e-6)
+
+
+def test_scales_are_the_models_own_and_may_be_others(run_dir, tmp_path, capsys):
+    of_run, plain, again = (tmp_path / name for name in ("of_run", "plain", "again"))
+    assert export.main(["export", f"--run_dir={run_dir}", f"--output={of_run}", "--scales=1.5,1"]) == 0
+    assert export.main(["export", f"--run_dir={run_dir}", f"--output={plain}"]) == 0
+    assert export.main(["export", "--weights=gsr-net-coco", f"--output={again}", "--scales=1"]) == 0
+    assert [Detector.load(path).scales for path in (of_run, plain, again)] == [(1.0, 1.5), (1.0,), (1.0,)]
+    assert export.main(["export", f"--run_dir={run_dir}", f"--output={tmp_path / 'x'}", "--scales=1,9"]) == 1
+    assert "--scales=1,9: expected one or more different factors" in capsys.readouterr().err
 
 
 def test_an_average_needs_its_file_and_a_run(run_dir, tmp_path, capsys):

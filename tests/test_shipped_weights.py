@@ -1,6 +1,7 @@
 """What is shipped: whole, small enough, described, used by default, and able to find a pasted region."""
 
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -59,10 +60,14 @@ def test_it_finds_what_was_pasted(detector):
     assert min(areas) > 0.6 and np.mean(areas) > 0.75
 
 
-def test_predict_needs_no_model(tmp_path, capsys):
-    arguments = ["predict", f"--input={skimage.data.__path__[0]}/camera.png", f"--output={tmp_path}"]
+@pytest.mark.parametrize(
+    ("more", "scales"), [([], [0.75, 1.0, 1.35]), (["--scales=1"], [1.0]), (["--resolution=tile"], [1.0])]
+)
+def test_predict_needs_no_model(tmp_path, capsys, more, scales):
+    arguments = ["predict", f"--input={skimage.data.__path__[0]}/camera.png", f"--output={tmp_path}", *more]
     assert predict.main(arguments) == 0
-    assert shipped.default_name() in (tmp_path / "results.jsonl").read_text()
+    settings = json.loads((tmp_path / "results.jsonl").read_text())["settings"]
+    assert (settings["detector"], settings["scales"]) == (shipped.default_name(), scales)
 
 
 def test_without_any_the_error_says_what_to_do(monkeypatch):
@@ -77,7 +82,8 @@ def test_the_shipped_model_can_be_exported(detector, tmp_path, capsys):
     output = tmp_path / "model"
     assert export.main(["export", f"--weights={detector.name}", f"--output={output}"]) == 0
     exported = gsr_tf.Detector.load(output)
-    assert (exported.threshold, exported.metadata["sha256"]) == (detector.threshold, detector.metadata["sha256"])
+    for fact in ("threshold", "scales", "sha256"):
+        assert exported.metadata[fact] == detector.metadata[fact]
     picture = skimage.data.cat()[:120, :150]
     np.testing.assert_allclose(exported.segment(picture).map, detector.segment(picture).map, atol=1e-5)
     assert export.main(["export", f"--output={tmp_path / 'other'}"]) == 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 from gsr_tf.comparators import cfa, floors, noi, saved_model
 from gsr_tf.comparators.method import Method
 from gsr_tf.evaluation.errors import MethodError
-from gsr_tf.inference.resolution import describe
+from gsr_tf.inference.resolution import ONE_SIZE, describe
 
 _ALL = (
     Method("noi", noi.score, probabilities=False, minimum_side=noi.MINIMUM_SIDE),
@@ -30,7 +31,7 @@ def choose(name: str, flag: str = "--method") -> Method:
 
 
 def from_flags(
-    path: str | None, name: str | None, *, resolution: str = "whole", scales: Sequence[float] = (1.0,)
+    path: str | None, name: str | None, *, resolution: str = "whole", scales: Optional[Sequence[float]] = None
 ) -> Method:
     """The method that --saved_model or --method names, or the model that is shipped.
 
@@ -48,6 +49,6 @@ def from_flags(
         raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither for the model that is shipped")
     if name is None:
         return saved_model.load(path, resolution=resolution, scales=scales)
-    if describe(resolution, scales):
+    if describe(resolution, scales or ONE_SIZE):
         raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are a model's")
     return choose(name)

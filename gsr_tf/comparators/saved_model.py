@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def load(
     flag: str = "--saved_model",
     *,
     resolution: str = "whole",
-    scales: Sequence[float] = (1.0,),
+    scales: Optional[Sequence[float]] = None,
 ) -> Method:
     """The method of an exported detector, named as it is and by how it looks at pictures (`Detector.segment`).
 
@@ -38,8 +39,10 @@ def load(
         ExportError: as `load_maps`.
         ResolutionError: no such resolution, or scales that cannot be.
     """
+    detector = Detector.load(path, flag=flag)
+    scales = detector.scales_at(resolution) if scales is None else scales
     check(resolution, scales)
-    detector, how = Detector.load(path, flag=flag), describe(resolution, scales)
+    how = describe(resolution, scales)
     return Method(
         name=detector.name + how,
         score=lambda picture: detector.maps(picture, resolution=resolution, scales=scales)["probability"],

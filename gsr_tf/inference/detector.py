@@ -13,7 +13,7 @@ import tensorflow as tf
 from gsr_tf.data.pictures import PictureError, read_picture
 from gsr_tf.inference import saved_model, shipped
 from gsr_tf.inference.agreement import ExportError
-from gsr_tf.inference.resolution import maps_at
+from gsr_tf.inference.resolution import ONE_SIZE, maps_at
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from gsr_tf.inference.tiling import Maps
 
@@ -37,6 +37,7 @@ class Detector:
         metadata: what the export wrote down: configuration, data, scores.
         fingerprint: of graph and weights, hexadecimal digits; another one: other answers.
         threshold: the default of `segment`.
+        scales: at which `segment` looks at a whole picture by default.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Detector:
     ):
         self.module, self.name, self.metadata, self.fingerprint = module, name, metadata, fingerprint
         self.threshold = float(metadata.get("threshold", 0.5))
+        self.scales = tuple(metadata.get("scales", ONE_SIZE))
 
     @classmethod
     def load(cls, path: Union[str, os.PathLike, None] = None, *, flag: str = "--saved_model") -> Detector:
@@ -75,14 +77,18 @@ class Detector:
             fingerprint=saved_model.fingerprint(path),
         )
 
-    def maps(self, picture: np.ndarray, *, resolution: str = "whole", scales: Sequence[float] = (1.0,)) -> Maps:
+    def scales_at(self, resolution: str) -> tuple[float, ...]:
+        """The scales of which maps are averaged by default: the model's own for whole pictures, else the picture's."""
+        return self.scales if resolution == "whole" else ONE_SIZE
+
+    def maps(self, picture: np.ndarray, *, resolution: str = "whole", scales: Optional[Sequence[float]] = None) -> Maps:
         """The maps of [h, w, 3] uint8 RGB; the other arguments as those of `segment`.
 
         Returns:
             {"probability": [h, w] float32, and with a boundary branch "boundary", which pictures above 64 megapixels
             have only at resolution "whole"}.
         """
-        return maps_at(self.module, picture, resolution, scales)
+        return maps_at(self.module, picture, resolution, self.scales_at(resolution) if scales is None else scales)
 
     def segment(
         self,
@@ -90,7 +96,7 @@ class Detector:
         *,
         threshold: Optional[float] = None,
         resolution: str = "whole",
-        scales: Sequence[float] = (1.0,),
+        scales: Optional[Sequence[float]] = None,
     ) -> Segmentation:
         """Where was this picture manipulated?
 
@@ -99,8 +105,8 @@ class Detector:
             threshold: in [0, 1], above it a pixel is flagged; None: the detector's own.
             resolution: "whole", the picture resized to the size trained on, as the paper does; "tile", its own
                 resolution, in windows (see `tiling`).
-            scales: the picture is also resized by each of these factors before it is looked at, and the maps are
-                averaged.
+            scales: factors of that size at each of which the picture is looked at; the maps are averaged. None: those
+                of `scales_at`.
 
         Returns:
             The Segmentation, at the picture's size.

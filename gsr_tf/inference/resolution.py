@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -15,6 +16,11 @@ from gsr_tf.inference.tiling import Maps, arrays, tile
 # "whole": resized to the size trained on (the paper's way). "tile": its own resolution, in windows.
 RESOLUTIONS = ("whole", "tile")
 SMALLEST_SCALE, LARGEST_SCALE = 0.1, 4.0
+ONE_SIZE = (1.0,)
+SCALES_HELP = (
+    "Factors of the size at which pictures are seen, as in 0.75,1,1.35: maps are averaged over them. Without it the "
+    "model's own for whole pictures, 1 at their own resolution."
+)
 
 
 class ResolutionError(ValueError):
@@ -33,8 +39,10 @@ def check(resolution: str, scales: Sequence[float]) -> None:
         )
 
 
-def parse_scales(words: Sequence[str]) -> tuple[float, ...]:
-    """The scales that words name, ascending; ResolutionError when they are no numbers or cannot be."""
+def parse_scales(words: Optional[Sequence[str]]) -> Optional[tuple[float, ...]]:
+    """The scales that words name, ascending; None for None; ResolutionError when they are no numbers or cannot be."""
+    if words is None:
+        return None
     try:
         scales = tuple(sorted(map(float, words)))
     except ValueError as error:
@@ -46,7 +54,7 @@ def parse_scales(words: Sequence[str]) -> tuple[float, ...]:
 def describe(resolution: str, scales: Sequence[float]) -> str:
     """What tables add to a method's name: "" for the paper's way, else e.g. " tile 0.5,1"."""
     words = [] if resolution == "whole" else [resolution]
-    words += [] if tuple(scales) == (1.0,) else [",".join(f"{scale:g}" for scale in scales)]
+    words += [] if tuple(scales) == ONE_SIZE else [",".join(f"{scale:g}" for scale in scales)]
     return "".join(f" {word}" for word in words)
 
 
@@ -66,19 +74,28 @@ def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales
         ResolutionError: see `check`; a scaled picture of too many pixels; a model exported without these abilities.
     """
     check(resolution, scales)
-    if (resolution != "whole" or tuple(scales) != (1.0,)) and not hasattr(module, "window"):
+    if (resolution != "whole" or tuple(scales) != ONE_SIZE) and not hasattr(module, "window"):
         raise ResolutionError(
             "this model can only see a whole picture at scale 1 (--resolution=whole); export it again with "
             "python -m gsr_tf.export"
         )
-    total = _maps_at_scale(module, picture, resolution, scales[0])
-    for scale in scales[1:]:
+    first, *others = sorted(scales, key=lambda scale: scale != 1)  # at 1 maps come in the picture's size
+    total = {name: _to_size(x, picture) for name, x in _maps_at_scale(module, picture, resolution, first).items()}
+    for scale in others:
         maps = _maps_at_scale(module, picture, resolution, scale)
-        total = {name: np.add(total[name], maps[name], out=total[name]) for name in total.keys() & maps.keys()}
+        total = {name: total[name] for name in total.keys() & maps.keys()}
+        for name, values in total.items():  # one after the other: those of a large picture are large
+            np.add(values, _to_size(maps.pop(name), picture), out=values)
     return {name: np.divide(values, len(scales), out=values) for name, values in total.items()}
 
 
+def _to_size(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return values if values.shape == (height, width) else cv2.resize(values, (width, height))
+
+
 def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str, scale: float) -> Maps:
+    """The maps at one scale: at 1 in the picture's size, else in that at which it was seen."""
     if scale == 1:
         return arrays(module(tf.constant(picture))) if resolution == "whole" else tile(module, picture)
     height, width = picture.shape[:2]
@@ -86,5 +103,4 @@ def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str,
     size = [max(1, round(scale * int(length))) for length in seen]
     if size[0] * size[1] > MAX_PIXELS:
         raise ResolutionError(f"--scales={scale:g}: {size[1]}x{size[0]} pixels, more than the limit of {MAX_PIXELS:,}")
-    maps = tile(module, cv2.resize(picture, size[::-1]))  # bilinear, as in training
-    return {name: cv2.resize(values, (width, height)) for name, values in maps.items()}
+    return tile(module, cv2.resize(picture, size[::-1]))  # bilinear, as in training

@@ -57,7 +57,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[DetectorModule, dict[str, An
 
 def fingerprint(entry: Mapping[str, Any]) -> str:
     """16 hexadecimal digits, others for other weights and for the same ones used in another way."""
-    used = json.dumps([entry["sha256"], *(entry[name] for name in SEEN)])
+    used = json.dumps([entry["sha256"], *(entry[name] for name in SEEN), entry.get("scales")])
     return hashlib.sha256(used.encode()).hexdigest()[:16]
 
 

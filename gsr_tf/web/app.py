@@ -108,6 +108,7 @@ def create_app(detector: Detector, limits: Limits, names: Collection[str] = ()) 
             "name": detector.name,
             "fingerprint": detector.fingerprint,
             "threshold": detector.threshold,
+            "scales": detector.scales,
             "metadata": detector.metadata,
             "limits": {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels, "aspect": limits.aspect},
         }

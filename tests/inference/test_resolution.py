@@ -18,8 +18,8 @@ def segmenter():
     return build_segmenter(width=0.04)
 
 
-def detector(segmenter, **settings):
-    return Detector(DetectorModule(segmenter, **settings), name="small", metadata={})
+def detector(segmenter, metadata=None, **settings):
+    return Detector(DetectorModule(segmenter, **settings), name="small", metadata=metadata or {})
 
 
 PICTURE = skimage.data.astronaut()[:150, :300]
@@ -51,6 +51,17 @@ def test_maps_are_averaged_over_scales(segmenter, way):
     for name, values in both.items():
         np.testing.assert_allclose(values, (one[name] + two[name]) / 2, atol=1e-7)
     assert np.abs(one["probability"] - two["probability"]).max() > 1e-5
+
+
+def test_a_model_has_scales_of_its_own_for_whole_pictures(segmenter):
+    plain, several = detector(segmenter, size=48), detector(segmenter, size=48, metadata={"scales": [0.5, 1.0]})
+    for own, asked in (
+        (several.segment(PICTURE), plain.segment(PICTURE, scales=[0.5, 1.0])),
+        (several.segment(PICTURE, scales=[1.0]), plain.segment(PICTURE)),
+        (several.segment(PICTURE, resolution="tile"), plain.segment(PICTURE, resolution="tile")),
+    ):
+        np.testing.assert_array_equal(own.map, asked.map)
+    assert np.abs(several.segment(PICTURE).map - plain.segment(PICTURE).map).max() > 1e-5
 
 
 def test_segment_passes_them_on(segmenter):
@@ -93,7 +104,7 @@ def test_a_model_without_windows_says_what_to_do():
 
 
 def test_words_to_scales():
-    assert parse_scales(["1"]) == (1.0,) and parse_scales(["2", "0.5"]) == (0.5, 2.0)
+    assert parse_scales(None) is None and parse_scales(["1"]) == (1.0,) and parse_scales(["2", "0.5"]) == (0.5, 2.0)
     with pytest.raises(ResolutionError, match="--scales=1,x: expected numbers"):
         parse_scales(["1", "x"])
 
@@ -107,6 +118,16 @@ def test_what_was_saved_sees_the_same_and_is_named_by_how_it_looks(segmenter, tm
     assert tiled.fingerprint == plain.fingerprint + " tile 1,4"
     expected = maps_at(network, PICTURE, "tile", (1.0, 4.0))["probability"]  # 1,200 pixels wide: in windows
     np.testing.assert_allclose(tiled(PICTURE), expected, atol=1e-6)
+
+
+def test_what_was_saved_keeps_its_own_scales(segmenter, tmp_path):
+    saved_model.save(DetectorModule(segmenter, size=48), tmp_path / "model", {"scales": [0.5, 1.0]})
+    path = str(tmp_path / "model")
+    own, one = methods.from_flags(path, None), methods.from_flags(path, None, scales=[1.0])
+    assert (own.name, one.name) == ("model 0.5,1", "model")
+    expected = detector(segmenter, size=48).maps(PICTURE, scales=[0.5, 1.0])["probability"]
+    np.testing.assert_allclose(own(PICTURE), expected, atol=1e-6)
+    assert np.abs(own(PICTURE) - one(PICTURE)).max() > 1e-5
 
 
 def test_another_method_sees_pictures_in_its_own_way():

@@ -48,7 +48,7 @@ def test_probabilities_are_centred(detector, folder):
 def test_a_fingerprint_is_of_the_weights_and_their_use(detector, folder):
     index = shipped.read_index(folder)
     assert shipped.fingerprint(index["first"]) == shipped.fingerprint(index["second"])
-    for changed in ({"sha256": "0"}, {"centre": 0.4}, {"size": 33}):
+    for changed in ({"sha256": "0"}, {"centre": 0.4}, {"size": 33}, {"scales": [0.5, 1.0]}):
         assert shipped.fingerprint({**index["first"], **changed}) != shipped.fingerprint(index["first"])
 
 

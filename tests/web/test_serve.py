@@ -26,7 +26,9 @@ def listener(monkeypatch):
 
 
 def test_a_server_from_start_to_stop(monkeypatch, capsys, listener):
-    monkeypatch.setattr(Detector, "load", lambda path: red_detector())
+    detector = red_detector()
+    detector.scales = (0.5, 1.0)  # the stand-in cannot; --scales=1 takes them away
+    monkeypatch.setattr(Detector, "load", lambda path: detector)
     answers, apart, closed = [], [], []
     handler = logging.NullHandler()  # another package's: uvicorn's own configuration would close it
     monkeypatch.setattr(handler, "close", lambda: closed.append(True))
@@ -39,14 +41,16 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener):
         try:
             answers.append(httpx.post(f"{url}/v1/segment?maps=none", content=encoded(blotches(20, 30)), timeout=20))
             answers.append(httpx.get(f"{url}/metrics", timeout=20))
+            answers.append(httpx.get(f"{url}/v1/model", timeout=20))
         finally:
             os.kill(os.getpid(), signal.SIGINT)
 
     visitor = threading.Thread(target=visit)
     visitor.start()
-    assert serve.main(["serve", "--port=0", "--max_megapixels=0.001"]) == 130
+    assert serve.main(["serve", "--port=0", "--max_megapixels=0.001", "--scales=1"]) == 130
     visitor.join()
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert answers[-1].json()["scales"] == [1.0]
     assert (apart, closed) == ([True], [])
     printed = capsys.readouterr()
     assert printed.out.startswith("http://127.0.0.1:")
