@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from gsr_tf.data.pictures import MAX_PIXELS
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.tiling import Maps, arrays, tile
+from gsr_tf.inference.tiling import LAYOUT, Maps, arrays, tile, whole
 
 # "whole": resized to the size trained on (the paper's way). "tile": its own resolution, in windows.
 RESOLUTIONS = ("whole", "tile")
@@ -103,4 +103,7 @@ def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str,
     size = [max(1, round(scale * int(length))) for length in seen]
     if size[0] * size[1] > MAX_PIXELS:
         raise ResolutionError(f"--scales={scale:g}: {size[1]}x{size[0]} pixels, more than the limit of {MAX_PIXELS:,}")
-    return tile(module, cv2.resize(picture, size[::-1]))  # bilinear, as in training
+    resized = cv2.resize(picture, size[::-1])  # bilinear, as in training
+    if resolution == "whole" and size[0] * size[1] <= LAYOUT.side**2:
+        return whole(module, resized)  # a long picture, too, of which windows would take more
+    return tile(module, resized)

@@ -103,7 +103,7 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] =
     large = height * width > LARGE_PIXELS
     layout = layout or (LAYOUT_OF_LARGE if large else LAYOUT)
     if max(height, width) <= layout.side:
-        return arrays(_alone(module.native, tf.constant(picture)))
+        return whole(module, picture)
     moments = _alone(module.moments, tf.constant(moments_picture(picture, layout.side)))
     maps: Maps = {}
     windows = ((top, left) for top in stretches(height, layout) for left in stretches(width, layout))
@@ -123,6 +123,11 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] =
     for values in maps.values():
         np.minimum(values, 1.0, out=values)  # weights sum to one but for the last bit
     return maps
+
+
+def whole(module: DetectorModule, picture: np.ndarray) -> Maps:
+    """The maps of a picture at its own resolution, seen in one pass, however much memory that takes."""
+    return arrays(_alone(module.native, tf.constant(picture)))
 
 
 def _alone(network_pass: Callable[..., Any], *arguments: tf.Tensor) -> Any:

@@ -53,6 +53,15 @@ def test_maps_are_averaged_over_scales(segmenter, way):
     assert np.abs(one["probability"] - two["probability"]).max() > 1e-5
 
 
+def test_a_long_picture_is_seen_whole_at_every_scale(segmenter, monkeypatch):
+    long = np.tile(PICTURE[:30], (1, 4, 1))  # 30x1200; at 1.5 times a short side of 48 longer than a window
+    small = detector(segmenter, size=48, resize_mode="crop")
+    expected = detector(segmenter, size=72, resize_mode="crop").maps(long)["probability"]
+    monkeypatch.setattr(resolution, "tile", None)
+    found = small.maps(long, scales=[1.5])["probability"]
+    np.testing.assert_allclose(found, expected, atol=0.12 * np.ptp(expected))
+
+
 def test_a_model_has_scales_of_its_own_for_whole_pictures(segmenter):
     plain, several = detector(segmenter, size=48), detector(segmenter, size=48, metadata={"scales": [0.5, 1.0]})
     for own, asked in (
