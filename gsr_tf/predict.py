@@ -104,7 +104,7 @@ def _sources(args: flags.FlagValues, output: Path) -> list[inputs.Source]:
 def _model(args: flags.FlagValues) -> tuple[Segment, dict]:
     detector = Detector.load(args.saved_model)
     threshold = detector.threshold if args.threshold is None else args.threshold
-    scales = parse_scales(args.scales) or detector.scales_at(args.resolution)
+    scales = detector.scales_at(args.resolution, parse_scales(args.scales))
     how = {"threshold": threshold, "resolution": args.resolution, "scales": scales}
     settings = {"detector": detector.name, "fingerprint": detector.fingerprint, **how, "scales": list(scales)}
     return functools.partial(detector.segment, **how), settings

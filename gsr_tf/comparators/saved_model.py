@@ -40,7 +40,7 @@ def load(
         ResolutionError: no such resolution, or scales that cannot be.
     """
     detector = Detector.load(path, flag=flag)
-    scales = detector.scales_at(resolution) if scales is None else scales
+    scales = detector.scales_at(resolution, scales)
     check(resolution, scales)
     how = describe(resolution, scales)
     return Method(

@@ -77,8 +77,10 @@ class Detector:
             fingerprint=saved_model.fingerprint(path),
         )
 
-    def scales_at(self, resolution: str) -> tuple[float, ...]:
-        """The scales of which maps are averaged by default: the model's own for whole pictures, else the picture's."""
+    def scales_at(self, resolution: str, asked: Optional[Sequence[float]] = None) -> Sequence[float]:
+        """The scales whose maps are averaged: those asked for, else the model's own for whole pictures, else 1."""
+        if asked is not None:
+            return asked
         return self.scales if resolution == "whole" else ONE_SIZE
 
     def maps(self, picture: np.ndarray, *, resolution: str = "whole", scales: Optional[Sequence[float]] = None) -> Maps:
@@ -88,7 +90,7 @@ class Detector:
             {"probability": [h, w] float32, and with a boundary branch "boundary", which pictures above 64 megapixels
             have only at resolution "whole"}.
         """
-        return maps_at(self.module, picture, resolution, self.scales_at(resolution) if scales is None else scales)
+        return maps_at(self.module, picture, resolution, self.scales_at(resolution, scales))
 
     def segment(
         self,
