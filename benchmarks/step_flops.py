@@ -61,7 +61,7 @@ def step_flops(config: Config) -> int:
     """Of one training step at the configuration's batch size."""
     passes = len(config.segment_on) + config.refine_steps * len(config.refine_on)
     multiply_adds = 3 * passes * segmenter_multiply_adds(config)
-    if "generated" in config.segment_on:
+    if config.generates:
         multiply_adds += 3 * generator_multiply_adds(config)
         # D on the fake for G: forward and the input's gradient; on real and fake for D: forward and the kernels',
         # and the gradients between layers.

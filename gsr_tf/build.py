@@ -14,6 +14,7 @@ from gsr_tf.data.retouching import Retouching
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, load_release_checkpoint
+from gsr_tf.training.checkpoints import restore_generation
 
 
 @functools.cache  # two in one process number their collective operations alike, and take each other's for their own
@@ -105,10 +106,12 @@ def build_gsr_net(config: Config) -> GSRNet:
 
 
 def initialize(net: GSRNet, config: Config) -> None:
-    """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
+    """Pretrained weights into a fresh net, as the settings say; raises WeightsError, CheckpointError."""
     if config.release_checkpoint:
         load_release_checkpoint([net.generator, net.discriminator, net.segmenter], config.release_checkpoint)
     elif config.initial_weights:
         load_npz([net.segmenter], config.initial_weights, f"--initial_weights={config.initial_weights}")
     else:
         initialize_vgg16(net.segmenter, config.vgg16_weights, with_fc=config.vgg16_fc)
+    if config.initial_generator:
+        restore_generation(net, config.initial_generator, "--initial_generator")

@@ -137,11 +137,17 @@ class Config:
         "",
         "An .npz of weights by canonical name (python -m gsr_tf.export --format=weights) to start the segmenter from.",
     )
+    initial_generator: str = setting(
+        "", "A run's folder whose newest generator and discriminator to start from, e.g. one with --segment_on empty."
+    )
     release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")
 
     # what the segmenter learns from
     segment_on: tuple[str, ...] = setting(
-        PICTURES, "Pictures that the segmenter is trained on (Table 2's rows).", choices=PICTURES
+        PICTURES,
+        "Pictures that the segmenter is trained on (Table 2's rows). Empty: generator and discriminator alone learn, "
+        "which in the paper nothing of the segmenter's flows into (Section 3.1).",
+        choices=PICTURES,
     )
     refine_on: tuple[str, ...] = setting(
         ("pasted", "generated"),
@@ -201,6 +207,11 @@ class Config:
             _check(field, getattr(self, field.name))
         _check_combination(self)
 
+    @property
+    def generates(self) -> bool:
+        """Whether generator and discriminator learn."""
+        return not self.segment_on or "generated" in self.segment_on
+
     def to_json(self) -> str:
         """All settings, readable."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
@@ -220,8 +231,15 @@ def _check(field: dataclasses.Field, value: Any) -> None:
 
 
 def _check_combination(config: Config) -> None:
-    if not config.segment_on:
-        raise ConfigError(f"--segment_on is empty: name at least one of {', '.join(PICTURES)}")
+    if not config.segment_on and config.validation_records:
+        raise ConfigError(
+            f"--validation_records={config.validation_records}: with --segment_on empty no segmenter learns that could "
+            "be scored"
+        )
+    if config.initial_generator and not config.generates:
+        raise ConfigError(
+            f"--initial_generator={config.initial_generator} is of no use without 'generated' in --segment_on"
+        )
     refined = config.refine_on if config.refine_steps else ()
     if refined and not config.boundary_branch:
         raise ConfigError("--refine_steps needs the boundary it predicts: set --boundary_branch or --refine_steps=0")

@@ -62,7 +62,15 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
         ({"head_kernel": 3}, "--head_kernel=3: expected one of 1, 4"),
         ({"segment_on": ("pasted", "sauce")}, "--segment_on=sauce: expected one of source, pasted, generated"),
         ({"segment_on": ("pasted", "pasted")}, "--segment_on=pasted,pasted: expected each name once"),
-        ({"segment_on": (), "refine_steps": 0}, "--segment_on is empty"),
+        (
+            {"segment_on": (), "refine_steps": 0, "validation_records": "records/coco"},
+            "--validation_records=records/coco: with --segment_on empty no segmenter learns",
+        ),
+        ({"segment_on": ()}, "--refine_on=generated,pasted is not in --segment_on"),
+        (
+            {"segment_on": ("pasted",), "refine_steps": 0, "initial_generator": "runs/g"},
+            "--initial_generator=runs/g is of no use without 'generated' in --segment_on",
+        ),
         ({"boundary_branch": False}, "set --boundary_branch or --refine_steps=0"),
         ({"segment_on": ("source", "pasted")}, "--refine_on=generated is not in --segment_on"),
         ({"boundary_class_weights": (1.0,)}, "--boundary_class_weights=.*two numbers"),

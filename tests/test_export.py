@@ -185,12 +185,16 @@ def test_weights_are_averaged_with_files(run_dir, tmp_path, count):
         np.testing.assert_allclose(found[name], expected, rtol=1e-3, atol=1e-6)
 
 
-def test_scales_are_the_models_own_and_may_be_others(run_dir, tmp_path, capsys):
-    of_run, plain, again = (tmp_path / name for name in ("of_run", "plain", "again"))
-    assert export.main(["export", f"--run_dir={run_dir}", f"--output={of_run}", "--scales=1.5,1"]) == 0
-    assert export.main(["export", f"--run_dir={run_dir}", f"--output={plain}"]) == 0
-    assert export.main(["export", "--weights=gsr-net-coco", f"--output={again}", "--scales=1"]) == 0
-    assert [Detector.load(path).scales for path in (of_run, plain, again)] == [(1.0, 1.5), (1.0,), (1.0,)]
+def test_scales_are_the_models_own_and_may_be_others(run_dir, tmp_path, capsys, monkeypatch):
+    small, shipped_facts = export.load_run(run_dir, "best")[0], shipped.load("gsr-net-coco")[1]
+    monkeypatch.setattr(shipped, "load", lambda name: (small, shipped_facts))
+    run, weights = f"--run_dir={run_dir}", "--weights=gsr-net-coco"
+    found = []
+    for number, arguments in enumerate([[run, "--scales=1.5,1"], [run], [weights], [weights, "--scales=1"]]):
+        output = tmp_path / f"model_{number}"
+        assert export.main(["export", *arguments, f"--output={output}"]) == 0
+        found.append(Detector.load(output).scales)
+    assert found == [(1.0, 1.5), (1.0,), (0.75, 1.0, 1.35), (1.0,)]
     assert export.main(["export", f"--run_dir={run_dir}", f"--output={tmp_path / 'x'}", "--scales=1,9"]) == 1
     assert "--scales=1,9: expected one or more different factors" in capsys.readouterr().err
 

@@ -58,6 +58,7 @@ class GSRNet(tf.Module):
         generator, discriminator, segmenter: Keras models.
         generator_optimizer, discriminator_optimizer, segmenter_optimizer: each with its own network's slots.
         step: int64 variable, training steps done.
+        generates: whether generator and discriminator learn.
     """
 
     def __init__(
@@ -98,7 +99,8 @@ class GSRNet(tf.Module):
             boundary_branch: without it, the DeepLab rows of Table 2.
             boundary_size: side of the square that makes boundaries.
             dropout: after fc6 and fc7.
-            segment_on: pictures that the segmenter is trained on: "source", "pasted", "generated".
+            segment_on: pictures that the segmenter is trained on: "source", "pasted", "generated". None: it rests, and
+                generator and discriminator learn as they would beside it, to which no gradient of it flows.
             refine_on: of these, the ones that are refined (Eq. 8); each must be in segment_on. A refined source takes
                 its pixels from its own authentic picture, the others from T.
             refine_steps: rounds of refinement; 0: none.
@@ -120,6 +122,7 @@ class GSRNet(tf.Module):
         super().__init__(name="gsr_net")
         self.half_pixel, self.boundary_size = half_pixel, boundary_size
         self.segment_on, self.refine_on, self.refine_steps = tuple(segment_on), tuple(refine_on), refine_steps
+        self.generates = not self.segment_on or "generated" in self.segment_on
         self.lambda_grad, self.lambda_edge, self.lambda_adv = lambda_grad, lambda_edge, lambda_adv
         self.normalization, self.laplacian_scale = normalization, laplacian_scale
         self.boundary_class_weights = tuple(boundary_class_weights)
@@ -153,12 +156,12 @@ class GSRNet(tf.Module):
 
     def _step(self, batch: Batch) -> Losses:
         """Generate, segment, refine. All gradients are those of the weights at the start of the step."""
-        if "generated" not in self.segment_on:
+        if not self.generates:
             return self.update_segmenter(batch)[0]
         with tf.GradientTape() as tape:
             generation = self.generate(batch)
         discriminator_losses = self.update_discriminator(batch, generation.g_m)
-        segmenter_losses, gradient = self.update_segmenter(batch, generation.g_m)
+        segmenter_losses, gradient = self.update_segmenter(batch, generation.g_m) if self.segment_on else ({}, None)
         self.update_generator(tape, generation, gradient)
         return {**generation.losses, **discriminator_losses, **segmenter_losses}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -112,12 +113,10 @@ def restore_segmenter(segmenter: tf.keras.Model, run_dir: Path, which: str) -> s
     Raises:
         CheckpointError: none there, or it does not fit.
     """
-    paths = _kept(run_dir, which)
-    if not paths:
-        raise CheckpointError(f"--run_dir={run_dir}: no checkpoint there; has the run saved one (--save_every)?")
+    paths = _kept(run_dir, which, "--run_dir")
     total = [np.zeros(variable.shape) for variable in segmenter.variables]
     for path in paths:
-        _restore_segmenter(segmenter, path)
+        _restore(path, segmenter=segmenter)
         total = [so_far + variable.numpy() for so_far, variable in zip(total, segmenter.variables)]
     for variable, so_far in zip(segmenter.variables, total):
         variable.assign(so_far / len(paths))
@@ -125,22 +124,37 @@ def restore_segmenter(segmenter: tf.keras.Model, run_dir: Path, which: str) -> s
     return paths[0] if len(paths) == 1 else f"{paths[0].rpartition('-')[0]}-{{{','.join(steps)}}}"
 
 
-def _kept(run_dir: Path, which: str) -> list[str]:
-    """Paths of the checkpoints that `which` means, the newest one last."""
+def restore_generation(net: GSRNet, run_dir: str | os.PathLike, flag: str) -> None:
+    """Restores generator and discriminator alone, from a run's newest checkpoint; their optimizers begin anew.
+
+    Args:
+        net: whose networks are filled.
+        run_dir: the other run's folder.
+        flag: what named it, for errors.
+
+    Raises:
+        CheckpointError: none there, or it does not fit.
+    """
+    (path,) = _kept(Path(run_dir), "newest", flag)
+    _restore(path, generator=net.generator, discriminator=net.discriminator)
+
+
+def _kept(run_dir: Path, which: str, flag: str) -> list[str]:
+    """Paths of the checkpoints that `which` means, at least one, the newest one last."""
     for folder in ("best", "checkpoints") if which == "best" else ("checkpoints",):
         state = tf.train.get_checkpoint_state(str(run_dir / folder))
         if state:
             return list(state.all_model_checkpoint_paths) if which == "mean" else [state.model_checkpoint_path]
-    return []
+    raise CheckpointError(f"{flag}={run_dir}: no checkpoint there; has the run saved one (--save_every)?")
 
 
-def _restore_segmenter(segmenter: tf.keras.Model, path: str) -> None:
+def _restore(path: str, **networks: tf.keras.Model) -> None:
     try:
-        status = tf.train.Checkpoint(segmenter=segmenter).restore(path)
+        status = tf.train.Checkpoint(**networks).restore(path)
         status.assert_existing_objects_matched().expect_partial()
     except UNUSABLE as error:
         raise CheckpointError(
-            f"{path} is damaged or does not fit the run's configuration: {_first_line(error)}"
+            f"{path} is damaged or does not fit the configuration's {', '.join(networks)}: {_first_line(error)}"
         ) from error
 
 

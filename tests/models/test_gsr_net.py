@@ -101,6 +101,24 @@ def test_without_generated_pictures_generator_and_discriminator_rest(batch):
     assert not any("generat" in name or "discriminator" in name for name in losses)
 
 
+def test_generator_and_discriminator_learn_alone_what_they_learn_beside_the_segmenter(batch):
+    found = []
+    for segment_on in (["generated"], []):
+        tf.keras.utils.set_random_seed(0)
+        net = GSRNet(**TINY, segment_on=segment_on, refine_steps=0)
+        before = weights(net)
+        losses = [net.train_step(batch) for _ in range(3)][-1]
+        found.append((moved(before, weights(net)), weights(net), losses))
+    (_, beside, all_losses), (alone_moved, alone, losses) = found
+    assert alone_moved == {"generator", "discriminator"}
+    assert set(losses) == {name for name in all_losses if "segment" not in name and "boundary" not in name} - {
+        "loss/weight_decay"
+    }
+    for network in ("generator", "discriminator"):
+        for one, other in zip(alone[network], beside[network]):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 def test_the_joint_update_lets_segmentation_move_the_generator(batch):
     no_own_loss = {"lambda_grad": 0.0, "lambda_edge": 0.0, "lambda_adv": 0.0}
     empty_target = batch._replace(k=tf.ones_like(batch.k))  # no background: nothing of Eq. 7 is left

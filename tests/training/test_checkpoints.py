@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
-from gsr_tf.training.checkpoints import CheckpointError, Checkpoints, restore_segmenter
+from gsr_tf.training.checkpoints import CheckpointError, Checkpoints, restore_generation, restore_segmenter
 
 PARTS = ("generator", "discriminator", "segmenter")
 
@@ -95,6 +95,24 @@ def test_export_takes_the_mean_of_those_that_were_kept(tmp_path):
 def test_nothing_to_export(which, tmp_path):
     with pytest.raises(CheckpointError, match=f"--run_dir={tmp_path}: no checkpoint there"):
         restore_segmenter(module(3, 0), tmp_path, which)
+
+
+def test_another_runs_generator_and_discriminator_and_nothing_else(tmp_path):
+    net = small_net(1)
+    checkpoints = Checkpoints(net, tmp_path, keep=2)
+    for step in (1, 2):
+        set_all(net, step)
+        checkpoints.save()
+    fresh = small_net()
+    restore_generation(fresh, tmp_path, "--initial_generator")
+    found = {name: float(part.weight.numpy()[0]) for name, part in vars(fresh).items() if name != "step"}
+    assert found == {**dict.fromkeys(found, 0.0), "generator": 2.0, "discriminator": 2.0}
+    assert int(fresh.step) == 0
+
+
+def test_no_generator_to_begin_from(tmp_path):
+    with pytest.raises(CheckpointError, match=f"--initial_generator={tmp_path}: no checkpoint there"):
+        restore_generation(small_net(), tmp_path, "--initial_generator")
 
 
 def cut(run_dir):

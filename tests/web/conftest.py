@@ -37,15 +37,17 @@ def red_detector(module=red_and_green):
 def running(detector, names=(), **limits):
     """(host, port) of a real server in a thread."""
     app = create_app(detector, Limits(**limits), names)
-    server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, log_level="critical"))
+    settings = {"log_config": None, "log_level": "critical", "timeout_graceful_shutdown": 10}
+    server = uvicorn.Server(uvicorn.Config(app, http="h11", **settings))
     with listen("127.0.0.1", 0) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
             yield listener.getsockname()
         finally:
             server.should_exit = True
-            thread.join()
+            thread.join(30)
+            assert not thread.is_alive(), "the server does not stop"
 
 
 @contextlib.contextmanager

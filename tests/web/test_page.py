@@ -41,7 +41,7 @@ def url():
 
 
 @pytest.fixture
-def page(browser, url, request):
+def page(url, browser, request):  # the browser is closed before the server, whose connections it holds
     """The page, opened; afterwards: whether it asked others, complained, or broke its own policy."""
     context = browser.new_context(viewport=getattr(request, "param", DESKTOP))
     page = context.new_page()

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 import httpx
 import pytest
@@ -36,7 +37,7 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener):
 
     def visit():
         while not listener:
-            pass
+            time.sleep(0.01)
         url = f"http://127.0.0.1:{listener[0].getsockname()[1]}"
         try:
             answers.append(httpx.post(f"{url}/v1/segment?maps=none", content=encoded(blotches(20, 30)), timeout=20))
@@ -45,7 +46,7 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener):
         finally:
             os.kill(os.getpid(), signal.SIGINT)
 
-    visitor = threading.Thread(target=visit)
+    visitor = threading.Thread(target=visit, daemon=True)
     visitor.start()
     assert serve.main(["serve", "--port=0", "--max_megapixels=0.001", "--scales=1"]) == 130
     visitor.join()
