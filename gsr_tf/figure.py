@@ -7,8 +7,8 @@ r"""Draws the paper's figures as PNG files.
     python -m gsr_tf.figure --figure=curves --runs='CP + S=runs/cp_s,CP + G + S=runs/cp_gs' --output=curves.png
 
 1: manipulated pictures and their truth. 3: picture, prediction, boundary, truth. 4: G(M) as training goes on, from a
-run's checkpoints. 5: F1 under attacks, from evaluations that were made with --attacks. curves: losses and validation of
-runs, one over the other.
+run's checkpoints, beside T and M, each with the mean step across the region's border in grey levels. 5: F1 under
+attacks, from evaluations that were made with --attacks. curves: losses and validation of runs, one over the other.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import figures, items
+from gsr_tf.evaluation.blending import seam
 from gsr_tf.evaluation.errors import EvaluationError
 from gsr_tf.evaluation.figures import Panel
 from gsr_tf.evaluation.study import ROBUSTNESS
@@ -91,7 +92,7 @@ def figure_3(args: flags.FlagValues) -> bytes:
 
 
 def figure_4(args: flags.FlagValues) -> bytes:
-    """G(M) of the same M from each checkpoint that the run kept."""
+    """T, M, and G(M) of the same M from each checkpoint that the run kept; prints each one's mean seam."""
     run = Path(_given(args, "run_dir"))
     config = config_lib.load(run)
     sources, targets = open_records(config.source_records), open_records(config.target_records)
@@ -101,11 +102,14 @@ def figure_4(args: flags.FlagValues) -> bytes:
     if paths is None:
         raise CheckpointError(f"--run_dir={run}: no checkpoint there; has the run saved one (--save_every)?")
     net = build.build_gsr_net(config)
-    stages = []
+    columns = {"T": from_network_range(batch.t).numpy(), "M": from_network_range(batch.m).numpy()}
     for path in paths.all_model_checkpoint_paths:
         tf.train.Checkpoint(generator=net.generator, step=net.step).restore(path).expect_partial()
-        stages.append((int(net.step), from_network_range(net.generate(batch).g_m).numpy()))
-    return figures.progress(from_network_range(batch.m).numpy(), stages)
+        columns[f"G(M), step {int(net.step):,}"] = from_network_range(net.generate(batch).g_m).numpy()
+    masks = batch.k[..., 0].numpy() > 0
+    for title, pictures in columns.items():
+        print(f"{title}: seam {np.nanmean([*map(seam, pictures, masks)]):.1f}")
+    return figures.progress(columns, masks)
 
 
 def figure_5(args: flags.FlagValues) -> bytes:

@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gsr_tf.evaluation.blending import seam
+
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5fb0", "#c77d11", "#4a4a4a")
 
 LONGEST_TITLE = 34  # letters above a panel; of a longer file name its end tells more
@@ -85,19 +87,20 @@ def samples(pictures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> bytes:
     )
 
 
-def progress(pasted: np.ndarray, stages: Sequence[tuple[int, np.ndarray]]) -> bytes:
-    """Figure 4: G(M) as training goes on, beside M.
+def progress(columns: Mapping[str, np.ndarray], masks: np.ndarray) -> bytes:
+    """Figure 4: G(M) as training goes on, beside T and M, each with the step across the region's border.
 
     Args:
-        pasted: [n, h, w, 3] uint8, M.
-        stages: (step, G(M) [n, h, w, 3] uint8), in order.
+        columns: title -> [n, h, w, 3] uint8.
+        masks: [n, h, w] bool, K.
     """
-    titles = ["M", *(f"G(M), step {step:,}" for step, _ in stages)]
-    columns = [pasted, *(generated for _, generated in stages)]
     return grid(
         [
-            [Panel(column[index], title if index == 0 else "") for title, column in zip(titles, columns)]
-            for index in range(len(pasted))
+            [
+                Panel(pictures[row], f"{title}; seam {seam(pictures[row], mask):.0f}")
+                for title, pictures in columns.items()
+            ]
+            for row, mask in enumerate(masks)
         ]
     )
 

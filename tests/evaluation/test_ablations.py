@@ -47,13 +47,15 @@ def test_a_row_trains_exports_and_scores(table, row, folder, monkeypatch, capsys
 
 
 @pytest.mark.slow
-def test_figures_3_and_4_are_drawn_from_a_run(folder):
+def test_figures_3_and_4_are_drawn_from_a_run(folder, capsys):
     run, output = folder / "runs" / "table2" / "gsr_net", folder / "figure.png"
     if not run.exists():
         pytest.skip("drawn from the run of the GSR-Net row, which was not made")
     arguments = ["figure", f"--output={output}", "--pictures=2"]
     assert figure.main([*arguments, "--figure=4", f"--run_dir={run}"]) == 0
-    columns = pixels(output.read_bytes()).shape[1]
+    titles = [line.partition(": seam ")[0] for line in capsys.readouterr().out.splitlines()[:-1]]
+    assert titles == ["T", "M", "G(M), step 2"]
+    column = pixels(output.read_bytes()).shape[1] / 3
     more = [f"--saved_model={run / 'export'}", f"--records={folder / 'records'}"]
     assert figure.main([*arguments, "--figure=3", *more]) == 0
-    assert pixels(output.read_bytes()).shape[1] == 2 * columns  # M, G(M); picture, prediction, boundary, truth
+    assert pixels(output.read_bytes()).shape[1] == 4 * column  # picture, prediction, boundary, truth
