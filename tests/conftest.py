@@ -1,7 +1,12 @@
+import signal
+
 import pytest
 import tensorflow as tf
 
 from tests import tiny
+
+# A shell starts background commands with Ctrl-C ignored, and Python keeps that; tests of Ctrl-C need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Two devices, for the tests of several replicas; before TensorFlow starts any.
 tf.config.set_logical_device_configuration(
