@@ -107,9 +107,10 @@ def figure_4(args: flags.FlagValues) -> bytes:
         tf.train.Checkpoint(generator=net.generator, step=net.step).restore(path).expect_partial()
         columns[f"G(M), step {int(net.step):,}"] = from_network_range(net.generate(batch).g_m).numpy()
     masks = batch.k[..., 0].numpy() > 0
-    for title, pictures in columns.items():
-        print(f"{title}: seam {np.nanmean([*map(seam, pictures, masks)]):.1f}")
-    return figures.progress(columns, masks)
+    seams = {title: [*map(seam, pictures, masks)] for title, pictures in columns.items()}
+    for title, steps in seams.items():
+        print(f"{title}: seam {np.nanmean(steps):.1f}")
+    return figures.progress(columns, seams)
 
 
 def figure_5(args: flags.FlagValues) -> bytes:

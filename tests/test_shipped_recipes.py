@@ -17,8 +17,8 @@ RECIPES = {path.stem: path for path in PATHS if path not in (START, GENERATOR)}
 SHORT = {"coco_short", "coco_short_whole_regions", "coco_short_shapes"}
 STEADY = {"coco_steady", "coco_steady_copy_moves", "coco_steady_windows"}
 GENERATED = {"coco_generated", "coco_generated_refined"}
-WHOLE = {"coco_colours", "coco_single_pictures", "coco_single_refined", "coco_steady", "coco_steady_copy_moves"}
-WHOLE |= GENERATED
+SINGLE = {"coco_single_pictures", "coco_single_refined", "coco_steady", "coco_steady_copy_moves"}
+WHOLE = {"coco_colours", *SINGLE, *GENERATED}
 WIDE = {"coco_blended", "coco_single_placed", "coco_steady_windows"}
 LATE = {"coco_whole_regions", "coco_whole_pictures", "coco_authentic", "coco_wide_windows", *WHOLE, *WIDE}
 # What sets recipes apart, of settings `s` and preparation `p`, and those that have it.
@@ -35,8 +35,11 @@ TRAITS = {
     "colours": (lambda s, p: p.gamma > 1, WHOLE | WIDE),
     "blending": (lambda s, p: p.retouching.blend > 0, {"coco_blended"}),
     "a fixed rate": (lambda s, p: s.learning_rate_schedule == "fixed", STEADY),
-    "no windows": (lambda s, p: p.window_scale == (1.0, 1.0), WHOLE | {"coco_whole_pictures"}),
-    "wide windows": (lambda s, p: p.window_scale == (1.0, 1.38), WIDE | {"coco_wide_windows"}),
+}
+WINDOWS = {
+    **dict.fromkeys(RECIPES, (1.0, 2.0)),
+    **dict.fromkeys(WHOLE | {"coco_whole_pictures"}, (1.0, 1.0)),
+    **dict.fromkeys(WIDE | {"coco_wide_windows"}, (1.0, 1.38)),
 }
 
 
@@ -51,7 +54,7 @@ def trained(sources, tmp_path_factory):
         arguments = [f"--flagfile={flagfile}", f"--run_dir={run}", *data, *small, "--vgg16_weights=random", *more]
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(FLAGS.parent)  # nested flagfiles are named from there
-            assert train.main(["train", *arguments, "--steps=1"]) == 0
+            assert train.main(["train", *arguments, "--steps=2"]) == 0
         return run
 
     return start
@@ -80,6 +83,7 @@ def test_a_recipe_goes_on_from_its_weights_with_what_it_is_about(name, trained, 
     settings = config.load(run)
     preparation = build.preparation(settings)
     assert preparation.retouched
+    assert preparation.window_scale == WINDOWS[name]
     found = {trait for trait, (has, _) in TRAITS.items() if has(settings, preparation)}
     assert found == {trait for trait, (_, recipes) in TRAITS.items() if name in recipes}
     began = np.load(weights)

@@ -11,8 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gsr_tf.evaluation.blending import seam
-
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5fb0", "#c77d11", "#4a4a4a")
 
 LONGEST_TITLE = 34  # letters above a panel; of a longer file name its end tells more
@@ -87,22 +85,18 @@ def samples(pictures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> bytes:
     )
 
 
-def progress(columns: Mapping[str, np.ndarray], masks: np.ndarray) -> bytes:
+def progress(columns: Mapping[str, np.ndarray], seams: Mapping[str, Sequence[float]]) -> bytes:
     """Figure 4: G(M) as training goes on, beside T and M, each with the step across the region's border.
 
     Args:
         columns: title -> [n, h, w, 3] uint8.
-        masks: [n, h, w] bool, K.
+        seams: title -> [n], see `blending.seam`.
     """
-    return grid(
-        [
-            [
-                Panel(pictures[row], f"{title}; seam {seam(pictures[row], mask):.0f}")
-                for title, pictures in columns.items()
-            ]
-            for row, mask in enumerate(masks)
-        ]
-    )
+    panels = [
+        [Panel(picture, f"{title}; seam {step:.0f}") for picture, step in zip(pictures, seams[title])]
+        for title, pictures in columns.items()
+    ]
+    return grid(list(zip(*panels)))
 
 
 def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: str = "F1") -> bytes:
