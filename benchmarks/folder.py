@@ -22,8 +22,10 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from gsr_tf.inference import saved_model
+from gsr_tf.formats import saved_model
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.saved_model import load
+from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 
 PICTURES = flags.DEFINE_integer("pictures", 30, "How many pictures.", lower_bound=3)
@@ -34,7 +36,7 @@ WIDTH = flags.DEFINE_float("width", 1.0, "Of the network, as in gsr_tf.train.")
 CHILD = """
 import json, os, sys, time
 from gsr_tf import predict
-from gsr_tf.inference.answering import Answering
+from gsr_tf.answers.answering import Answering
 clocks = []
 def timed(self, sources, answer_all=Answering.answer_all):
     clocks.append((time.time(), time.process_time()))
@@ -62,7 +64,7 @@ def write_pictures(folder: Path) -> None:
 
 def network_alone(model: Path) -> float:
     """Seconds a picture of the SavedModel itself: the best of three."""
-    module = saved_model.load(model)
+    module = load(model)
     picture = np.zeros((HEIGHT.value, HEIGHT.value * 4 // 3, 3), np.uint8)
     module(picture)
     best = float("inf")
@@ -76,7 +78,7 @@ def network_alone(model: Path) -> float:
 def measure(folder: Path) -> dict:
     """Everything, in one temporary folder."""
     model, pictures = folder / "model", folder / "pictures"
-    saved_model.save(DetectorModule(build_segmenter(width=WIDTH.value)), model, {})
+    saved_model.save(DetectorModule(build_segmenter(Networks(width=WIDTH.value))), model, {})
     write_pictures(pictures)
     command = [sys.executable, "-c", CHILD.format(folder=folder), "predict"]
     started = time.time()

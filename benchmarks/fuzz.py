@@ -21,9 +21,10 @@ from pathlib import Path
 from absl import app, flags
 from tqdm import tqdm
 
-from gsr_tf.inference import saved_model
+from gsr_tf.answers.results import JOURNAL
+from gsr_tf.formats import saved_model
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.results import JOURNAL
+from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.predict import SOME_SKIPPED
 from tests.damage import damaged_pictures
@@ -52,7 +53,7 @@ def predict(model: Path, pictures: Path, answers: Path) -> tuple[int, str, float
 def fuzz(folder: Path) -> dict:
     """Makes a tiny network and the pictures, runs the command, and counts what came of each."""
     model, pictures, answers = folder / "model", folder / "pictures", folder / "answers"
-    saved_model.save(DetectorModule(build_segmenter(width=0.05), size=32), model, {})
+    saved_model.save(DetectorModule(build_segmenter(Networks(width=0.05)), size=32), model, {})
     pictures.mkdir()
     for name, data in tqdm(damaged_pictures(COUNT.value, SEED.value), total=COUNT.value, desc="damaging"):
         (pictures / name).write_bytes(data)

@@ -36,10 +36,11 @@ from benchmarks.train_step import MATMUL_SIDE, seconds
 from gsr_tf import command
 from gsr_tf.config import Config
 from gsr_tf.data.pictures import decode_picture, encode_png
-from gsr_tf.inference import saved_model
+from gsr_tf.formats import saved_model
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.models.layers import recorded_moments
+from gsr_tf.models.networks import Networks
+from gsr_tf.models.normalization import recorded_moments
 from gsr_tf.models.segmenter import build_segmenter
 
 REFERENCE_RATE = 227e9
@@ -88,7 +89,7 @@ def _define(values: flags.FlagValues) -> None:
 
 def _action(args: flags.FlagValues) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        segmenter = build_segmenter(width=args.width)
+        segmenter = build_segmenter(Networks(width=args.width))
         path = args.saved_model or str(Path(folder) / "model")
         if not args.saved_model:
             saved_model.save(DetectorModule(segmenter), Path(path), {})

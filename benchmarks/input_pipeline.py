@@ -27,12 +27,14 @@ import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
-from gsr_tf import build, command
+from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config
 from gsr_tf.data.image_ops import CAFFE_MEAN_BGR
-from gsr_tf.data.pipeline import Preparation, training_stream
+from gsr_tf.data.pipeline import training_stream
+from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records, open_records
+from gsr_tf.training.device import set_up
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -46,21 +48,22 @@ def _define(values: flags.FlagValues) -> None:
 
 def _action(args: flags.FlagValues) -> None:
     config = config_lib.from_flags(args)
-    sources = open_records(config.source_records, "--source_records")
-    targets = open_records(config.target_records, "--target_records")
-    build.set_up(config)
-    batches = args.examples // config.batch_size
+    sources = open_records(config.records.source_records, "--source_records")
+    targets = open_records(config.records.target_records, "--target_records")
+    set_up(config.device, config.preparation.seed)
+    batch_size, half_pixel = config.optimization.batch_size, config.networks.half_pixel
+    batches = args.examples // batch_size
     streams = {
         "examples_per_second": training_stream(
-            sources, targets, build.preparation(config), batch_size=config.batch_size
+            sources, targets, config.preparation, batch_size=batch_size, half_pixel=half_pixel
         ),
-        "baseline_examples_per_second": OpenCVLoop(sources, targets, build.preparation(config), config.batch_size),
+        "baseline_examples_per_second": OpenCVLoop(sources, targets, config.preparation, batch_size),
     }
     iterators = {name: iter(stream) for name, stream in streams.items()}
     rates = {name: [] for name in streams}
     for _ in tqdm(range(args.rounds), unit="round"):
         for name, iterator in iterators.items():
-            rates[name].append(config.batch_size / seconds_a_batch(iterator, batches))
+            rates[name].append(batch_size / seconds_a_batch(iterator, batches))
     best = {name: max(values) for name, values in rates.items()}
     ours, plain = rates.values()
     result = {**best, "ratio": max(ours) / max(plain), "first_round_ratio": ours[0] / plain[0]}
@@ -81,7 +84,7 @@ def seconds_a_batch(iterator: Iterator, batches: int) -> float:
 
 def wait_fraction(config: Config, stream: tf.data.Dataset, steps: int) -> float:
     """Share of the time of training steps that passes between asking for a batch and having it."""
-    net = build.build_gsr_net(config)
+    net = config.build()
     iterator = iter(stream)
     float(net.train_step(next(iterator))["loss/segmenter"])  # traces
     waited, start = 0.0, time.perf_counter()
@@ -138,7 +141,9 @@ class OpenCVLoop:
 
     def _picture(self, encoded: bytes, mode: int) -> np.ndarray:
         picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), mode)
-        return cv2.resize(picture, (self.preparation.size, self.preparation.size), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(
+            picture, (self.preparation.input_size, self.preparation.input_size), interpolation=cv2.INTER_LINEAR
+        )
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

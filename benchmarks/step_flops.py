@@ -15,25 +15,25 @@ GENERATOR_SIDE = DISCRIMINATOR_SIDE = 256
 
 def segmenter_multiply_adds(config: Config) -> int:
     """Of one picture through the segmenter: 43.97 G at 300x300 with 1x1 heads, 46.45 G with 4x4 ones."""
-    side, channels, total, blocks = config.input_size, 3, 0, []
+    side, channels, total, blocks = config.preparation.input_size, 3, 0, []
     for block in VGG16:
-        width = max(1, round(block.channels * config.width))
+        width = max(1, round(block.channels * config.networks.width))
         for _ in range(block.convolutions):
             total += side * side * 9 * channels * width
             channels = width
         blocks.append(channels)
         side = -(-side // block.pool_stride)
-    fc = max(1, round(FC_CHANNELS * config.width))
-    total += side * side * (9 * channels * fc + fc * fc + config.head_kernel**2 * fc * CLASSES)
-    if config.boundary_branch:
+    fc = max(1, round(FC_CHANNELS * config.networks.width))
+    total += side * side * (9 * channels * fc + fc * fc + config.networks.head_kernel**2 * fc * CLASSES)
+    if config.networks.boundary_branch:
         merged = sum(blocks[number - 1] for number in BOUNDARY_BLOCKS)
-        total += config.input_size**2 * config.head_kernel**2 * CLASSES * (merged + 2 * CLASSES)
+        total += config.preparation.input_size**2 * config.networks.head_kernel**2 * CLASSES * (merged + 2 * CLASSES)
     return total
 
 
 def generator_multiply_adds(config: Config) -> int:
     """Of one picture through the generator: 6.07 G at width 1."""
-    base = max(1, round(64 * config.width))
+    base = max(1, round(64 * config.networks.width))
     widths = [base * multiple for multiple in (1, 2, 4, 8, 8, 8, 8, 8)]
     total, side, channels = 0, GENERATOR_SIDE, 4
     for width in widths:
@@ -49,7 +49,7 @@ def generator_multiply_adds(config: Config) -> int:
 
 def discriminator_multiply_adds(config: Config) -> int:
     """Of one picture through the discriminator: 3.16 G at width 1."""
-    base = max(1, round(64 * config.width))
+    base = max(1, round(64 * config.networks.width))
     total, channels = 0, 4
     for side, width in zip((128, 64, 32, 31, 30), (base, 2 * base, 4 * base, 8 * base, 1)):
         total += side * side * 16 * channels * width
@@ -59,11 +59,13 @@ def discriminator_multiply_adds(config: Config) -> int:
 
 def step_flops(config: Config) -> int:
     """Of one training step at the configuration's batch size."""
-    passes = len(config.segment_on) + config.refine_steps * len(config.refine_on)
+    step = config.step
+    passes = len(step.segment_on) + step.refine_steps * len(step.refined)
     multiply_adds = 3 * passes * segmenter_multiply_adds(config)
-    if config.generates:
-        multiply_adds += 3 * generator_multiply_adds(config)
+    if step.generates:
+        # In the paper's order the generator that has moved blends once more.
+        multiply_adds += (3 + (step.alternation == "sequential")) * generator_multiply_adds(config)
         # D on the fake for G: forward and the input's gradient; on real and fake for D: forward and the kernels',
         # and the gradients between layers.
         multiply_adds += (2 + 3 + 3) * discriminator_multiply_adds(config)
-    return 2 * config.batch_size * multiply_adds
+    return 2 * config.optimization.batch_size * multiply_adds

@@ -22,11 +22,12 @@ from absl import flags
 from tqdm import tqdm
 
 from benchmarks.step_flops import step_flops
-from gsr_tf import build, command
+from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
+from gsr_tf.training.device import set_up
 
 MATMUL_SIDE = 4096
 
@@ -42,8 +43,8 @@ def _action(args: flags.FlagValues) -> None:
 
 def measure(config: Config, rounds: int) -> dict[str, float]:
     """Times `rounds` steps and matrix products in turn; the best of each."""
-    build.set_up(config)
-    net, batch = build.build_gsr_net(config), noise_batch(config)
+    set_up(config.device, config.preparation.seed)
+    net, batch = config.build(), noise_batch(config)
     matrix = tf.random.stateless_normal([MATMUL_SIDE, MATMUL_SIDE], [0, 0])
     multiply = tf.function(tf.matmul)
     step_seconds, matmul_seconds = [], []
@@ -60,7 +61,7 @@ def measure(config: Config, rounds: int) -> dict[str, float]:
         "matmul_flops_per_second": matmul_rate,
         "fraction_of_matmul": flops / min(step_seconds) / matmul_rate,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "batch_size": config.batch_size,
+        "batch_size": config.optimization.batch_size,
         "device": (tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("CPU"))[0].device_type,
     }
 
@@ -74,9 +75,9 @@ def seconds(compute: Callable[[], tf.Tensor]) -> float:
 
 def noise_batch(config: Config) -> Batch:
     """A batch of noise with a square K."""
-    side, random = config.input_size, np.random.default_rng(0)
-    s, t, a = random.uniform(-120, 150, [3, config.batch_size, side, side, 3]).astype(np.float32)
-    k = np.zeros([config.batch_size, side, side, 1], np.float32)
+    side, count, random = config.preparation.input_size, config.optimization.batch_size, np.random.default_rng(0)
+    s, t, a = random.uniform(-120, 150, [3, count, side, side, 3]).astype(np.float32)
+    k = np.zeros([count, side, side, 1], np.float32)
     k[:, side // 4 : side // 2, side // 4 : side // 2] = 1
     return Batch(*(tf.constant(x) for x in (s, k, t, copy_paste(s, k, t), a)))
 

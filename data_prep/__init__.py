@@ -1,13 +1,11 @@
 """Data sets as published -> records: one script a set, on one small core.
 
-entries.py      what is to be converted, and what is refused and why
-files.py        the files of a folder
-pairing.py      which mask belongs to which picture
-masks.py        mask files -> K
-examples.py     one entry -> one record
-shards.py       many entries -> one shard, restartable
-writing.py      all shards, over processes -> a records folder
+reading/        files as people have them -> entries: found, paired with their masks, listed, decoded
+writing/        entries -> records: examples, shards that can be gone on from, worker processes, clusters
+inspecting/     what can be said of a picture and its masks, and drawn of a set
 command.py      the flags, messages and exit codes that all scripts share
+published.py    what the scripts of published sets share
+catalogue.py    all published sets, and which pictures a path holds
 """
 
 import os

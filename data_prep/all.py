@@ -20,13 +20,14 @@ from typing import NamedTuple
 from absl import flags
 
 from data_prep import command
-from data_prep.archives import OTHERS, archive_stem, unpack_archive
 from data_prep.catalogue import SETS, recognise
 from data_prep.coco import AreaLimits, list_coco
-from data_prep.entries import Listing, PreparationError
-from data_prep.files import require_folder
-from data_prep.listing import merge
 from data_prep.published import PublishedSet, folders_below
+from data_prep.reading.archives import OTHERS, archive_stem, unpack_archive
+from data_prep.reading.entries import Listing, PreparationError
+from data_prep.reading.files import require_folder
+from data_prep.reading.listing import merge
+from gsr_tf.errors import UserError
 
 COCO_LIMITS = AreaLimits(0.01, 0.5)  # as data_prep.coco's flags
 
@@ -89,7 +90,7 @@ def prepare(found: list[Found], args: flags.FlagValues) -> tuple[list[str], list
         try:
             command.convert(listing(), args, Path(args.output) / name)
             done.append(name)
-        except ValueError as error:  # one set that cannot be prepared does not keep the others from it
+        except UserError as error:  # one set that cannot be prepared does not keep the others from it
             problems.append(f"{name}: {error}")
     return done, problems
 

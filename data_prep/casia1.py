@@ -18,11 +18,11 @@ import re
 import sys
 from pathlib import Path, PurePosixPath
 
-from data_prep.entries import Listing
-from data_prep.files import list_files, split_pictures
-from data_prep.listing import list_authentic, list_manipulated
-from data_prep.masks import MaskRule
 from data_prep.published import PublishedSet, find_folder, need_folder, script
+from data_prep.reading.entries import Listing
+from data_prep.reading.files import list_files, split_pictures
+from data_prep.reading.listing import list_authentic, list_manipulated
+from data_prep.reading.masks import MaskRule
 
 MASK_FOLDERS = ("CASIA 1.0 groundtruth", "groundtruth", "Gt")
 

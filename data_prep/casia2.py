@@ -25,11 +25,6 @@ from absl import flags
 
 from data_prep import command
 from data_prep.casia1 import find_originals
-from data_prep.entries import Entry, Listing, PreparationError, Skipped
-from data_prep.files import require_folder
-from data_prep.listing import list_authentic, list_manipulated
-from data_prep.masks import MaskRule
-from data_prep.pairing import Pairs, mask_stem, pair, picture_stem
 from data_prep.published import (
     PublishedSet,
     about,
@@ -38,6 +33,11 @@ from data_prep.published import (
     need_folder,
     select,
 )
+from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
+from data_prep.reading.files import require_folder
+from data_prep.reading.listing import list_authentic, list_manipulated
+from data_prep.reading.masks import MaskRule
+from data_prep.reading.pairing import Pairs, mask_stem, pair, picture_stem
 
 MASK_FOLDERS = ("CASIA 2 Groundtruth", "CASIA2.0_Groundtruth", "casia2groundtruth", "groundtruth", "Gt", "mask")
 

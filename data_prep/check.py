@@ -35,12 +35,14 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from data_prep import command, duplicates
-from data_prep.drawing import contact_sheet, draw_histogram
-from data_prep.entries import PreparationError, Skipped
-from data_prep.inspection import Facts, inspect
-from data_prep.samples import Sample, list_samples
-from data_prep.workers import in_processes
+from data_prep import command
+from data_prep.catalogue import list_samples
+from data_prep.inspecting import duplicates
+from data_prep.inspecting.drawing import contact_sheet, draw_histogram
+from data_prep.inspecting.inspection import Facts, inspect
+from data_prep.inspecting.samples import Sample
+from data_prep.reading.entries import PreparationError, Skipped
+from data_prep.writing.workers import in_processes
 from gsr_tf.data.pictures import encode_png, write_atomically
 
 FOUND_SOMETHING = 3

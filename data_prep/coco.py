@@ -30,9 +30,9 @@ from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
 from data_prep import command
-from data_prep.entries import Entry, Listing, Objects, PreparationError, Skipped
-from data_prep.files import file_sha256, require_folder
-from data_prep.json_arrays import elements, read_elements
+from data_prep.reading.entries import Entry, Listing, Objects, PreparationError, Skipped
+from data_prep.reading.files import file_sha256, require_folder
+from data_prep.reading.json_arrays import elements, read_elements
 
 
 class AreaLimits(NamedTuple):

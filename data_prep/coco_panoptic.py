@@ -24,9 +24,9 @@ from absl import flags
 
 from data_prep import command
 from data_prep.coco import AreaLimits, define_objects, read_annotations, read_limits
-from data_prep.entries import Entry, Listing, Objects, PreparationError, Skipped
-from data_prep.files import file_sha256, require_folder
-from data_prep.json_arrays import elements, read_elements
+from data_prep.reading.entries import Entry, Listing, Objects, PreparationError, Skipped
+from data_prep.reading.files import file_sha256, require_folder
+from data_prep.reading.json_arrays import elements, read_elements
 from gsr_tf.data.pictures import decode_picture, read_bytes
 
 

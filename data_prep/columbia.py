@@ -15,10 +15,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path, PurePosixPath
 
-from data_prep.entries import Listing
-from data_prep.listing import list_authentic, list_manipulated
-from data_prep.masks import MaskRule
 from data_prep.published import PublishedSet, find_folder, need_folder, script
+from data_prep.reading.entries import Listing
+from data_prep.reading.listing import list_authentic, list_manipulated
+from data_prep.reading.masks import MaskRule
 
 NOT_RED = MaskRule(threshold=99, inverted=True, channel=0)
 

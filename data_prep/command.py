@@ -15,8 +15,8 @@ from pathlib import Path
 
 from absl import flags
 
-from data_prep.entries import Listing, PreparationError
-from gsr_tf.data.pictures import PictureError
+from data_prep.reading.entries import Listing
+from gsr_tf.errors import UserError
 from gsr_tf.flag_help import describe
 
 
@@ -74,7 +74,7 @@ def main(
     except flags.Error as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
-    except (PreparationError, PictureError) as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -116,12 +116,12 @@ def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None
         args: the flags of `define_output`.
         output: the records folder, where it is not `--output` itself.
     """
-    from data_prep import cluster, writing  # here: they import TensorFlow, for which --help would wait seconds
+    from data_prep.writing import cluster, records
 
     output = output or Path(args.output)
     if args.runner == "local":
-        run = functools.partial(writing.run_locally, processes=args.processes)
+        run = functools.partial(records.run_locally, processes=args.processes)
     else:
         run = functools.partial(cluster.run_on_beam, runner=args.runner, options=args.beam_options)
-    print(writing.write_records(listing, output, run=run).summary(output))
+    print(records.write_records(listing, output, run=run).summary(output))
     return 0

@@ -30,15 +30,15 @@ from absl import flags
 from tqdm import tqdm
 
 from data_prep import command
-from data_prep.entries import PreparationError
 from data_prep.interchange import list_mani_dataset
-from data_prep.mask_png import encode_mask
-from data_prep.masks import MaskRule
-from data_prep.stored import open_input, open_once
+from data_prep.reading.entries import PreparationError
+from data_prep.reading.masks import MaskRule
+from data_prep.reading.stored import open_once
 from data_prep.unpack import write_lists
-from data_prep.workers import in_processes
+from data_prep.writing.mask_png import encode_mask
+from data_prep.writing.workers import in_processes
 from gsr_tf.data.pictures import decode_picture, encode_png, write_atomically
-from gsr_tf.data.records import parse_example
+from gsr_tf.data.records import open_records, parse_example
 
 RECIPE_NAME = "composites.json"
 
@@ -155,8 +155,8 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(args: flags.FlagValues) -> int:
-    sources = open_input(args.sources, "--sources")
-    targets = open_input(args.targets, "--targets") if args.targets else sources
+    sources = open_records(args.sources, "--sources")
+    targets = open_records(args.targets, "--targets") if args.targets else sources
     if not len(sources.pairs):
         raise PreparationError(f"--sources={args.sources}: no record has a mask")
     folder = Path(args.output)

@@ -19,10 +19,10 @@ from pathlib import Path, PurePosixPath
 from absl import flags
 
 from data_prep import command
-from data_prep.files import list_files, require_folder, split_pictures
-from data_prep.listing import list_authentic, list_manipulated
-from data_prep.masks import MaskRule
-from data_prep.pairing import pair, picture_stem
+from data_prep.reading.files import list_files, require_folder, split_pictures
+from data_prep.reading.listing import list_authentic, list_manipulated
+from data_prep.reading.masks import MaskRule
+from data_prep.reading.pairing import pair, picture_stem
 
 
 def _define(values: flags.FlagValues) -> None:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from data_prep.entries import Listing
-from data_prep.listing import list_authentic, list_manipulated
-from data_prep.masks import MaskRule
 from data_prep.published import PublishedSet, need_folder, script
+from data_prep.reading.entries import Listing
+from data_prep.reading.listing import list_authentic, list_manipulated
+from data_prep.reading.masks import MaskRule
 
 
 def find(root: Path) -> tuple[Listing, Listing]:

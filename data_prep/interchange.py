@@ -24,10 +24,10 @@ from pathlib import Path
 from absl import flags
 
 from data_prep import command
-from data_prep.entries import Entry, Listing, PreparationError, Skipped
-from data_prep.listing import list_manipulated, merge
-from data_prep.masks import MaskFile, MaskRule
-from data_prep.pairing import Pairs, pair
+from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
+from data_prep.reading.listing import list_manipulated, merge
+from data_prep.reading.masks import MaskFile, MaskRule
+from data_prep.reading.pairing import Pairs, pair
 
 NEGATIVE = "Negative"  # JsonDataset's word for "no mask: authentic"
 NO_MASK = "None"  # MVSS-Net's

@@ -16,9 +16,9 @@ import csv
 import sys
 from pathlib import Path
 
-from data_prep.entries import Entry, Listing, PreparationError, Skipped
-from data_prep.masks import MaskFile, MaskRule
 from data_prep.published import PublishedSet, folders_below, script
+from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
+from data_prep.reading.masks import MaskFile, MaskRule
 
 TABLE = "*manipulation-ref.csv"
 COLUMNS = ("ProbeFileName", "IsTarget", "ProbeMaskFileName", "BaseFileName")

@@ -11,9 +11,9 @@ from pathlib import Path
 from absl import flags
 
 from data_prep import command
-from data_prep.entries import Listing, PreparationError
-from data_prep.files import require_folder
-from data_prep.listing import merge
+from data_prep.reading.entries import Listing, PreparationError
+from data_prep.reading.files import require_folder
+from data_prep.reading.listing import merge
 
 DEPTH = 3  # how far below --input a set's folders may lie: archives differ in how much they wrap around them
 PICTURES = ("manipulated", "authentic", "both")

@@ -24,11 +24,10 @@ from absl import flags
 from tqdm import tqdm
 
 from data_prep import command
-from data_prep.entries import PreparationError
 from data_prep.interchange import NEGATIVE, NO_MASK
-from data_prep.stored import open_input
+from data_prep.reading.entries import PreparationError
 from gsr_tf.data.pictures import write_atomically
-from gsr_tf.data.records import parse_example
+from gsr_tf.data.records import open_records, parse_example
 
 
 def flat_stem(name: str, taken: set[str]) -> str:
@@ -53,7 +52,7 @@ def write_lists(folder: Path, rows: list[tuple[str, str | None]]) -> None:
 
 def unpack(records_path: Path, folder: Path) -> dict[str, int]:
     """Writes the files of all records; returns how many were manipulated, authentic and left out."""
-    records = open_input(records_path, "--records")
+    records = open_records(records_path, "--records")
     rows, taken, left_out = [], set(), 0
     for number in tqdm(range(len(records)), unit="picture"):
         name, image, masks, _ = parse_example(records.read(number))

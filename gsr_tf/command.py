@@ -12,33 +12,11 @@ from typing import Optional
 import tensorflow as tf
 from absl import flags
 
-from gsr_tf.config import ConfigError
-from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import RecordsError
-from gsr_tf.evaluation.errors import EvaluationError
+from gsr_tf.errors import UserError
 from gsr_tf.flag_help import describe
-from gsr_tf.inference.agreement import ExportError
-from gsr_tf.inference.inputs import InputError
-from gsr_tf.inference.resolution import ResolutionError
-from gsr_tf.models.weights import WeightsError
-from gsr_tf.training.checkpoints import CheckpointError
-from gsr_tf.training.loop import NonFiniteLoss
 
 # What a user can mend; anything else is a defect and keeps its traceback.
-USER_ERRORS = (
-    ConfigError,
-    PictureError,
-    RecordsError,
-    WeightsError,
-    CheckpointError,
-    EvaluationError,
-    NonFiniteLoss,
-    ExportError,
-    InputError,
-    ResolutionError,
-    OSError,
-    tf.errors.ResourceExhaustedError,
-)
+MENDABLE = (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError)
 
 
 def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], None]) -> Optional[flags.FlagValues]:
@@ -79,7 +57,7 @@ def main(
     except flags.Error as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
-    except USER_ERRORS as error:
+    except MENDABLE as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -39,7 +39,12 @@ def _define(values: flags.FlagValues) -> None:
     text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask: authentic.")
     text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
     text("compare_with", "Folder of another method's evaluation of the same pictures: prints the difference.")
-    flags.DEFINE_list("protocols", list(protocols.PROTOCOLS), "Protocols to score by.", flag_values=values)
+    slow = ", ".join(name for name in protocols.PROTOCOLS if name not in protocols.DEFAULT)
+    flags.DEFINE_list(
+        "protocols", list(protocols.DEFAULT),
+        f"Protocols to score by. Slow, and so only if named: {slow}. Their definitions are in summary.json and in the "
+        "report.", flag_values=values,
+    )  # fmt: skip
     flags.DEFINE_list(
         "attacks", [], "Attacks to evaluate under as well: kind-strength, figure-5, grid.", flag_values=values
     )

@@ -19,28 +19,26 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-import numpy as np
 from absl import flags
 
-from gsr_tf import build, command, export_facts
+from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.data.pictures import write_atomically
-from gsr_tf.evaluation.items import Item
-from gsr_tf.export_pictures import folder_pictures, paper_scores, run_pictures, scored_items
-from gsr_tf.inference import onnx_model, saved_model, shipped, tflite_model
-from gsr_tf.inference.agreement import ExportError, largest_difference, require_agreement, trial_pictures
+from gsr_tf.formats import saved_model, single_file, tflite, weights
+from gsr_tf.formats.agreement import ExportError, trial_pictures
+from gsr_tf.formats.facts import LICENCE, export_facts
+from gsr_tf.formats.pictures import folder_pictures, run_pictures, scored_items
+from gsr_tf.inference import shipped
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.checkpoints import restore_segmenter
+from gsr_tf.training.device import set_up
 
 FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": ".npz"}  # ending of --output
 
@@ -60,7 +58,7 @@ def _define(values: flags.FlagValues) -> None:
         "Best by validation (the newest without one), the newest, or the mean of all that were kept (--keep).",
     )  # fmt: skip
     choice("format", "saved_model", list(FORMATS), "What to write.")
-    choice("quantize", "none", tflite_model.QUANTIZATIONS, "Smaller numbers, for --format=tflite.")
+    choice("quantize", "none", tflite.QUANTIZATIONS, "Smaller numbers, for --format=tflite.")
     flags.DEFINE_integer(
         "size", None, "Side (crop: short side) at which whole pictures are seen. Default: --input_size of the run.",
         lower_bound=16, flag_values=values,
@@ -85,7 +83,7 @@ def _define(values: flags.FlagValues) -> None:
         "scales", None, "Default factors of --size, as in 0.75,1,1.35, at which Detector, predict, evaluate and serve "
         "look at whole pictures and average the maps. Signatures, ONNX and TFLite answer at 1.", flag_values=values,
     )  # fmt: skip
-    text("licence", export_facts.LICENCE, "Licence of a run's weights, for the metadata.")
+    text("licence", LICENCE, "Licence of a run's weights, for the metadata.")
 
 
 def _action(args: flags.FlagValues) -> None:
@@ -99,11 +97,12 @@ def _action(args: flags.FlagValues) -> None:
     if args.format == "saved_model":
         worst = saved_model.save(detector, output, facts, pictures)
     elif args.format == "weights":
-        worst = save_weights(detector, output, facts, pictures)
+        worst = weights.save(detector, output, facts, pictures)
     elif args.quantize == "none":
-        worst = save_file(detector, output, args.format, facts, pictures)
+        worst = single_file.save(detector, output, args.format, facts, pictures)
     else:
-        worst = save_quantized(detector, output, args.quantize, facts, pictures, scored_items(args.records, run_dir))
+        scored = scored_items(args.records, run_dir)
+        worst = single_file.save_quantized(detector, output, args.quantize, facts, pictures, scored)
     print(
         f"{output}: exported from {source}; read again, it agrees with the network to {worst:.1g} on "
         f"{len(trial_pictures())} generated and {len(pictures)} real pictures"
@@ -116,8 +115,8 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     """The detector, what is known of it, and where it comes from."""
     detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size, args.centre)
     said = {"scores": args.scores, "threshold": args.threshold, "licence": args.licence}
-    facts = export_facts.facts(run_dir, config, checkpoint, Path(args.output).stem, **said)
-    facts["segmenter"] = build.segmenter_settings(config)
+    facts = export_facts(run_dir, config.flat(), checkpoint, Path(args.output).stem, **said)
+    facts["segmenter"] = dataclasses.asdict(config.networks)
     facts["centre"] = args.centre
     facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
     if args.average_with:
@@ -166,86 +165,14 @@ def load_run(
     Raises:
         ConfigError, CheckpointError: as their messages say.
     """
-    config = dataclasses.replace(config_lib.load(run_dir), precision="float32")
-    build.set_up(config)
-    segmenter = build_segmenter(**build.segmenter_settings(config))
+    config = config_lib.load(run_dir).changed(precision="float32")
+    set_up(config.device, config.preparation.seed)
+    segmenter = build_segmenter(config.networks)
     checkpoint = restore_segmenter(segmenter, run_dir, which)
-    seen = {"size": size or config.input_size, "resize_mode": config.resize_mode, "centre": centre}
+    preparation = config.preparation
+    seen = {"size": size or preparation.input_size, "resize_mode": preparation.resize_mode, "centre": centre}
     detector = DetectorModule(segmenter, **seen)
     return detector, config, checkpoint
-
-
-def save_file(
-    detector: DetectorModule, output: Path, format_: str, facts: dict[str, Any], pictures: Sequence[np.ndarray]
-) -> float:
-    """Writes `output` in format "onnx" or "tflite" when it agrees; returns the largest difference.
-
-    Raises:
-        ExportError: it differs by more than the format's tolerance, or needs an extra.
-    """
-    form = {"onnx": onnx_model, "tflite": tflite_model}[format_]
-    model = form.convert(detector)
-    worst = largest_difference(detector, form.runner(model), [*trial_pictures(), *pictures])
-    require_agreement(worst, form.TOLERANCE)
-    _write(output, model, facts)
-    return worst
-
-
-def save_weights(
-    detector: DetectorModule, output: Path, facts: dict[str, Any], pictures: Sequence[np.ndarray]
-) -> float:
-    """Writes `output` and its entry in the index beside it; returns the largest difference of half precision.
-
-    Raises:
-        ExportError: it is larger than `shipped.TOLERANCE`; nothing is listed then.
-    """
-    with tempfile.TemporaryDirectory() as trial:
-        shipped.save(detector, output.stem, facts, Path(trial))
-        rounded, _ = shipped.load(output.stem, Path(trial))
-    worst = largest_difference(detector, rounded, [*trial_pictures(), *pictures])
-    require_agreement(worst, shipped.TOLERANCE)
-    shipped.save(detector, output.stem, facts, output.parent)
-    return worst
-
-
-def save_quantized(
-    detector: DetectorModule,
-    output: Path,
-    quantize: str,
-    facts: dict[str, Any],
-    pictures: Sequence[np.ndarray],
-    scored: Sequence[Item],
-) -> float:
-    """Writes a quantised TFLite model with what it costs; returns the largest difference.
-
-    Its tolerance is a score, not a difference: how much is too much is for its user to say.
-
-    Args:
-        detector: what is written.
-        output: the file.
-        quantize: "float16" or "int8".
-        facts: what the file beside it says.
-        pictures: [h, w, 3] uint8; the representative set.
-        scored: manipulated pictures with their masks.
-    """
-    if not pictures:
-        raise ExportError(
-            f"--quantize={quantize} needs real pictures as its representative set: give --pictures=FOLDER"
-        )
-    model = tflite_model.convert(detector, quantize, pictures)
-    maps = tflite_model.runner(model)
-    cost = {"network": paper_scores(detector, scored, "network"), quantize: paper_scores(maps, scored, quantize)}
-    for name, scores in cost.items():
-        print(f"{name}: F1 {scores['f1']:.4f}, MCC {scores['mcc']:.4f} (paper, {scores['pictures']} pictures)")
-    worst = largest_difference(detector, maps, [*trial_pictures(), *pictures])
-    _write(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
-    return worst
-
-
-def _write(output: Path, model: bytes, facts: dict[str, Any]) -> None:
-    beside = output.with_name(f"{output.name}.json")
-    write_atomically(beside, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
-    write_atomically(output, model)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

@@ -23,17 +23,16 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from gsr_tf import build, command
+from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.comparators import saved_model
+from gsr_tf.comparators import exported
 from gsr_tf.data.image_ops import from_network_range
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.records import open_records
+from gsr_tf.errors import UserError
 from gsr_tf.evaluation import figures, items
-from gsr_tf.evaluation.blending import seam
-from gsr_tf.evaluation.errors import EvaluationError
-from gsr_tf.evaluation.figures import Panel
+from gsr_tf.evaluation.figures import Panel, seam
 from gsr_tf.evaluation.study import ROBUSTNESS
 from gsr_tf.training.checkpoints import CheckpointError
 from gsr_tf.training.summaries import read_scalars
@@ -59,7 +58,7 @@ def _define(values: flags.FlagValues) -> None:
 def _given(args: flags.FlagValues, name: str) -> str:
     value = getattr(args, name)
     if not value:
-        raise EvaluationError(f"--figure={args.figure} needs --{name}")
+        raise UserError(f"--figure={args.figure} needs --{name}")
     return value
 
 
@@ -68,7 +67,7 @@ def _samples(args: flags.FlagValues) -> list[tuple[str, np.ndarray, np.ndarray]]
     opened = open_records(_given(args, "records"))
     count = len(opened.pairs)
     if not count:
-        raise EvaluationError(f"--records={opened.path}: no picture with a mask among its {len(opened)} records")
+        raise UserError(f"--records={opened.path}: no picture with a mask among its {len(opened)} records")
     chosen = np.unique(np.linspace(0, count - 1, args.pictures).astype(int))
     found = items.from_records(opened)
     return [(Path(found[index].name).name, *found[index].read()) for index in chosen]
@@ -81,7 +80,7 @@ def figure_1(args: flags.FlagValues) -> bytes:
 
 def figure_3(args: flags.FlagValues) -> bytes:
     """A row a picture: picture, prediction, boundary where the detector has that branch, truth."""
-    maps = saved_model.load_maps(_given(args, "saved_model"))
+    maps = exported.load_maps(_given(args, "saved_model"))
     rows = []
     for name, picture, mask in _samples(args):
         predicted = maps(picture)
@@ -95,13 +94,15 @@ def figure_4(args: flags.FlagValues) -> bytes:
     """T, M, and G(M) of the same M from each checkpoint that the run kept; prints each one's mean seam."""
     run = Path(_given(args, "run_dir"))
     config = config_lib.load(run)
-    sources, targets = open_records(config.source_records), open_records(config.target_records)
-    preparation = build.preparation(config, **build.UNMOVED, with_original=False)
-    batch = next(iter(training_stream(sources, targets, preparation, batch_size=args.pictures)))
+    sources, targets = (open_records(path) for path in (config.records.source_records, config.records.target_records))
+    stream = training_stream(
+        sources, targets, config.preparation.unmoved(), batch_size=args.pictures, half_pixel=config.networks.half_pixel
+    )
+    batch = next(iter(stream))
     paths = tf.train.get_checkpoint_state(str(run / "checkpoints"))
     if paths is None:
         raise CheckpointError(f"--run_dir={run}: no checkpoint there; has the run saved one (--save_every)?")
-    net = build.build_gsr_net(config)
+    net = config.build()
     columns = {"T": from_network_range(batch.t).numpy(), "M": from_network_range(batch.m).numpy()}
     for path in paths.all_model_checkpoint_paths:
         tf.train.Checkpoint(generator=net.generator, step=net.step).restore(path).expect_partial()
@@ -119,7 +120,7 @@ def figure_5(args: flags.FlagValues) -> bytes:
     for label, folder in _labelled(args, "evaluations").items():
         path = folder / ROBUSTNESS
         if not path.is_file():
-            raise EvaluationError(f"--evaluations={folder}: no {path}; evaluate with --attacks=figure-5 first")
+            raise UserError(f"--evaluations={folder}: no {path}; evaluate with --attacks=figure-5 first")
         with path.open(encoding="utf-8") as stream:
             scores = {row["attack"]: float(row["f1 re-optimised"] or "nan") for row in csv.DictReader(stream)}
         curves[label] = scores
@@ -133,9 +134,7 @@ def training_curves(args: flags.FlagValues) -> bytes:
         curves = {tag: curve for tag, curve in read_scalars(folder).items() if tag.startswith(tuple(args.tags))}
         if not curves:
             asked = ",".join(args.tags)
-            raise EvaluationError(
-                f"--runs={folder}: no curves of --tags={asked} there; expected a training run's folder"
-            )
+            raise UserError(f"--runs={folder}: no curves of --tags={asked} there; expected a training run's folder")
         runs[label] = curves
     return figures.training_curves(runs)
 
@@ -146,7 +145,7 @@ def _labelled(args: flags.FlagValues, name: str) -> dict[str, Path]:
     for one in _given(args, name):
         label, _, folder = one.rpartition("=")
         if (label or folder) in folders:
-            raise EvaluationError(f"--{name}: {one!r}; write LABEL=FOLDER, each label once")
+            raise UserError(f"--{name}: {one!r}; write LABEL=FOLDER, each label once")
         folders[label or folder] = Path(folder)
     return folders
 

@@ -35,13 +35,13 @@ from absl import flags
 from tqdm import tqdm
 
 from gsr_tf import command
-from gsr_tf.data.pictures import PictureError, write_atomically
-from gsr_tf.evaluation.errors import MethodError, ScoreError
-from gsr_tf.inference import contact_sheet, inputs, outputs
-from gsr_tf.inference.answering import Answering, Segment, preview, stamp
+from gsr_tf.answers import contact_sheet, files, inputs
+from gsr_tf.answers.answering import Answering, Defect, Segment, preview, stamp
+from gsr_tf.answers.results import Results
+from gsr_tf.comparators.method import MethodError
+from gsr_tf.data.pictures import write_atomically
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.resolution import ONE_SIZE, RESOLUTIONS, SCALES_HELP, describe, parse_scales
-from gsr_tf.inference.results import Results
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
 SOME_SKIPPED = 3
@@ -85,7 +85,7 @@ def _action(args: flags.FlagValues) -> int:
             if "error" in record:
                 skipped += 1
                 tqdm.write(f"skipped {record['path']}: {record['error']}", file=sys.stderr)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Defect):
         _finish(results)
         raise
     _finish(results)
@@ -123,17 +123,14 @@ def _method(args: flags.FlagValues) -> tuple[Segment, dict]:
     threshold = 0.5 if args.threshold is None else args.threshold
 
     def segment(picture: np.ndarray) -> Segmentation:
-        try:
-            return segmentation(method.stretched(picture), threshold=threshold)
-        except ScoreError as error:
-            raise PictureError(str(error)) from error
+        return segmentation(method.stretched(picture), threshold=threshold)
 
     return segment, {"detector": method.name, "threshold": threshold}
 
 
 def _todo(sources: Sequence[inputs.Source], results: Results, settings: dict, npz: bool) -> list[inputs.Source]:
     """The pictures to answer; says on standard error why any is answered again."""
-    endings = [outputs.MAP, outputs.MASK, outputs.OVERLAY, *([outputs.ARRAYS] if npz else [])]
+    endings = [files.MAP, files.MASK, files.OVERLAY, *([files.ARRAYS] if npz else [])]
     why = {source: results.why_not_done(source.name, settings, stamp(source), endings) for source in sources}
     for reason, count in Counter(why.values()).items():
         if reason not in ("", "new"):

@@ -20,10 +20,10 @@ from typing import Optional
 from absl import flags
 
 from gsr_tf import command
-from gsr_tf.config import ConfigError
-from gsr_tf.inference import memory
+from gsr_tf.answers import memory
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.resolution import parse_scales
+from gsr_tf.settings import ConfigError
 
 GRACE_SECONDS = 20  # for requests at work when the server is told to stop
 CONNECTIONS = 256

@@ -11,29 +11,23 @@ override it. Everything goes into --run_dir: checkpoints, the best one by valida
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-import numpy as np
-import tensorflow as tf
 from absl import flags
-from tqdm import tqdm
 
-from gsr_tf import build, command
+from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.config import Config, ConfigError
+from gsr_tf.config import Config
 from gsr_tf.data.pipeline import readable, source_pairs, training_stream
-from gsr_tf.data.records import Records, open_records
-from gsr_tf.evaluation import metrics
-from gsr_tf.models.gsr_net import GSRNet
-from gsr_tf.models.segmenter import manipulation_probability
-from gsr_tf.run_dir import check_run, write_run
 from gsr_tf.training.checkpoints import Checkpoints
-from gsr_tf.training.loop import Schedule, train
+from gsr_tf.training.device import build_strategy, set_up
+from gsr_tf.training.initialization import initialize
+from gsr_tf.training.loop import train
+from gsr_tf.training.run_dir import check_records, write_facts
 from gsr_tf.training.summaries import Summaries
-
-VALIDATION_SEED = 20_000_000  # far from the runs' own: every run is validated on the same pictures and composites
+from gsr_tf.training.validation import validation
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -59,78 +53,44 @@ def run(config: Config, run_dir: Path) -> int:
     Raises:
         ConfigError, RecordsError, WeightsError, CheckpointError, NonFiniteLoss: as their messages say.
     """
-    build.set_up(config)
-    records = _open_all(config)
-    check_run(run_dir, config, records)
-    strategy = build.build_strategy()
+    set_up(config.device, config.preparation.seed)
+    records = config.records.open(with_original=config.with_original)
+    config_lib.check_same(run_dir, config)
+    check_records(run_dir, records)
+    strategy = build_strategy()
     with strategy.scope():
-        net = build.build_gsr_net(config)
-        checkpoints = Checkpoints(net, run_dir, keep=config.keep)
+        net = config.build()
+        checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep)
         if not checkpoints.restore():
-            build.initialize(net, config)
-    write_run(run_dir, config, records)  # not before: a wrong --vgg16_weights must not mark the folder
-    start = int(net.step.numpy())
-    if start >= config.steps:
-        print(f"{run_dir}: at step {start}, --steps={config.steps} are done; with more --steps it goes on")
+            initialize(net, config.initialization)
+    config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
+    write_facts(run_dir, records)
+    start, steps = int(net.step.numpy()), config.optimization.steps
+    if start >= steps:
+        print(f"{run_dir}: at step {start}, --steps={steps} are done; with more --steps it goes on")
         return 0
-    batches = _batches(config, records, start)
-    print(f"{run_dir}: steps {start} to {config.steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
+    sources, targets = records["--source_records"], records["--target_records"]
+    pairs = source_pairs(sources, config.with_original)
+    print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}")
+    batches = training_stream(
+        sources,
+        targets,
+        config.preparation,
+        batch_size=config.optimization.batch_size,
+        start=start,
+        with_original=config.with_original,
+        half_pixel=config.networks.half_pixel,
+    )
+    print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
     if strategy.num_replicas_in_sync > 1:
         batches = strategy.experimental_distribute_dataset(batches)
-    number = train(
-        net,
-        readable(batches, [records["--source_records"], records["--target_records"]]),
-        Schedule(config.steps, config.log_every, config.panels_every, config.validate_every, config.save_every),
-        checkpoints,
-        Summaries(run_dir),
-        _validation(net, config, records),
+    validate = validation(
+        net.segmenter, records, config.preparation, config.validation, half_pixel=config.networks.half_pixel
     )
-    print(_last_words(run_dir, int(net.step.numpy()), config.steps))
+    batches = readable(batches, [sources, targets])
+    number = train(net, batches, steps, config.schedule, checkpoints, Summaries(run_dir), validate)
+    print(_last_words(run_dir, int(net.step.numpy()), steps))
     return 128 + number if number else 0
-
-
-def _open_all(config: Config) -> dict[str, Records]:
-    """The records that the settings name, by flag; those of S and for validation have usable masks."""
-    names = ("source_records", "target_records", "validation_records", "validation_targets")
-    given = {f"--{name}": getattr(config, name) for name in names if getattr(config, name)}
-    for flag in ("--source_records", "--target_records"):
-        if flag not in given:
-            raise ConfigError(
-                f"{flag} is needed: a folder that a data_prep command wrote (python -m data_prep.coco ...)"
-            )
-    opened = {flag: open_records(path, flag) for flag, path in given.items()}
-    source_pairs(opened["--source_records"], build.preparation(config).with_original)
-    if "--validation_records" in opened:
-        source_pairs(opened["--validation_records"], with_original=False)
-    return opened
-
-
-def _batches(config: Config, records: dict[str, Records], start: int) -> tf.data.Dataset:
-    sources, targets = records["--source_records"], records["--target_records"]
-    preparation = build.preparation(config)
-    pairs = source_pairs(sources, preparation.with_original)
-    print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}")
-    return training_stream(sources, targets, preparation, batch_size=config.batch_size, start=start)
-
-
-def _validation(net: GSRNet, config: Config, records: dict[str, Records]) -> Optional[Callable[[], dict[str, float]]]:
-    """Scores the present network on held-out pictures, or composites of them, at the network's resolution."""
-    sources = records.get("--validation_records")
-    if sources is None:
-        return None
-    targets = records.get("--validation_targets")
-    preparation = build.preparation(config, **build.UNMOVED, with_original=False, seed=VALIDATION_SEED)
-    stream = training_stream(sources, targets or sources, preparation, batch_size=1)
-    count = min(config.validation_pictures, len(sources.pairs))
-    stream = stream.take(count)
-    probability = tf.function(lambda image: manipulation_probability(net.segmenter, image))
-
-    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for batch in tqdm(stream, "validation", count, unit="picture", leave=False):
-            image = batch.m if targets else batch.s
-            yield probability(image)[0, ..., 0].numpy(), batch.k[0, ..., 0].numpy() > 0
-
-    return lambda: {f"validation/{name}": value for name, value in metrics.summarise(pairs()).items()}
 
 
 def _last_words(run_dir: Path, step: int, steps: int) -> str:

@@ -6,9 +6,8 @@ import re
 import pytest
 import tensorflow as tf
 
-from gsr_tf import build, config, export, predict, train
-from gsr_tf.inference import answering
-from gsr_tf.run_dir import write_run
+from gsr_tf import config, export, predict, train
+from gsr_tf.answers import answering
 from tests import tiny
 
 SMALL = ["--vgg16_weights=random", "--width=0.02", "--input_size=32", "--steps=1"]
@@ -46,14 +45,14 @@ def test_wrong_training_flags(training, tmp_path, capsys, wrong, code, message):
 
 
 def test_records_that_cannot_be_validated_on_are_named(training, targets, capsys, monkeypatch):
-    monkeypatch.setattr(build, "build_gsr_net", None)  # refused before any network is built
+    monkeypatch.setattr(config.Config, "build", None)  # refused before any network is built
     assert train.main([*training, f"--validation_records={targets.path}"]) == 1
     assert f"--validation_records={targets.path}: no pictures with a mask" in capsys.readouterr().err
 
 
 def test_a_folder_of_another_run_is_left_alone(training, tmp_path, capsys):
     run_dir = tmp_path / "run"
-    write_run(run_dir, config.Config(width=0.5, vgg16_weights="random"), {})
+    config.from_dict({"width": 0.5, "vgg16_weights": "random"}).write(run_dir)
     before = {path.name: path.read_bytes() for path in run_dir.iterdir()}
     assert train.main(training) == 1
     assert "--width: 0.5 there, 0.02 now" in capsys.readouterr().err
@@ -78,7 +77,7 @@ def test_help_teaches(capsys):
     [("none", "--run_dir=.*none: no config.json there"), ("new", "--run_dir=.*new: no checkpoint there")],
 )
 def test_a_run_that_cannot_be_exported(tmp_path, capsys, run_dir, message):
-    write_run(tmp_path / "new", config.Config(vgg16_weights="random", width=0.02), {})
+    config.from_dict({"vgg16_weights": "random", "width": 0.02}).write(tmp_path / "new")
     assert export.main(["export", f"--run_dir={tmp_path / run_dir}", f"--output={tmp_path / 'model'}"]) == 1
     assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / "model").exists()

@@ -12,8 +12,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.python.framework.config import disable_op_determinism
 
-from gsr_tf import build, config, evaluate, export, predict, train
-from gsr_tf.build import segmenter_settings
+from gsr_tf import config, evaluate, export, predict, train
 from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.data.pictures import read_picture
 from gsr_tf.inference.detector import Detector
@@ -82,7 +81,7 @@ def test_what_a_run_leaves(trained, sources):
     assert {"config.json", "run.json", "best.json", "checkpoints/ckpt-2.index", "checkpoints/ckpt-4.index"} <= names
     assert {f"panels/{step:07d}.png" for step in PANEL} == {name for name in names if name.startswith("panels")}
     assert len([name for name in names if name.startswith("best/ckpt")]) == 2
-    assert config.load(trained).steps == STEPS
+    assert config.load(trained).flat()["steps"] == STEPS
     facts = json.loads((trained / "run.json").read_text())
     assert facts["records"]["--validation_records"]["fingerprint"] == sources.fingerprint
     columns = ("S", "K", "T", "M", "G(M)", "P", "M'", "K'", "prediction", "boundary")
@@ -138,7 +137,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_
 
 
 def test_several_replicas_train_draw_validate_and_save(command, tmp_path, monkeypatch, two_replicas):
-    monkeypatch.setattr(build, "build_strategy", lambda: two_replicas)
+    monkeypatch.setattr(train, "build_strategy", lambda: two_replicas)
     assert train.main([*command, f"--run_dir={tmp_path}", "--steps=2"]) == 0
     assert np.isfinite(list(curves(tmp_path)["loss/segmenter"].values())).all()
     assert saved(tmp_path, 2)
@@ -162,7 +161,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(command, tmp_path, capsys):
 
 
 def test_the_exported_model_is_the_checkpoint(trained, exported):
-    segmenter = build_segmenter(**segmenter_settings(config.load(trained)))
+    segmenter = build_segmenter(config.load(trained).networks)
     restore_segmenter(segmenter, trained, "newest")
     picture = tiny.tile(3)[:32, :32]
     expected = manipulation_probability(segmenter, to_network_range(picture)[None])[0]

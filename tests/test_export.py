@@ -9,15 +9,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from gsr_tf import config, export, export_facts, export_pictures
-from gsr_tf.build import segmenter_settings
-from gsr_tf.config import ConfigError
-from gsr_tf.inference import onnx_model, shipped, tflite_model
-from gsr_tf.inference.agreement import largest_difference
+from gsr_tf import config, export
+from gsr_tf.formats import onnx, pictures, tflite, weights
+from gsr_tf.formats.agreement import ExportError, largest_difference
+from gsr_tf.formats.facts import export_facts
+from gsr_tf.inference import shipped
 from gsr_tf.inference.detector import Detector
+from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import load_npz, named_variables
-from gsr_tf.run_dir import write_run
+from gsr_tf.training.run_dir import write_facts
 from tests import tiny
 
 
@@ -25,11 +26,11 @@ from tests import tiny
 def run_dir(sources, tmp_path_factory):
     """A run whose best checkpoint is a network of random weights."""
     folder = tmp_path_factory.mktemp("runs") / "run"
-    settings = config.Config(
-        width=0.03, vgg16_weights="random", input_size=40, validation_records=str(sources.path), seed=3
-    )
-    write_run(folder, settings, {"--validation_records": sources})
-    segmenter = build_segmenter(**segmenter_settings(settings))
+    small = {"width": 0.03, "vgg16_weights": "random", "input_size": 40, "seed": 3}
+    settings = config.from_dict({**small, "validation_records": str(sources.path)})
+    settings.write(folder)
+    write_facts(folder, {"--validation_records": sources})
+    segmenter = build_segmenter(settings.networks)
     manager = tf.train.CheckpointManager(tf.train.Checkpoint(segmenter=segmenter), str(folder / "best"), max_to_keep=1)
     manager.save(checkpoint_number=7)
     (folder / "best.json").write_text('{"step": 7, "validation_f1": 0.5}')
@@ -49,7 +50,7 @@ def evaluation(folder, threshold):
 
 
 def facts(run_dir, **settings):
-    return export_facts.facts(run_dir, config.load(run_dir), str(run_dir / "best" / "ckpt-7"), "model", **settings)
+    return export_facts(run_dir, config.load(run_dir).flat(), str(run_dir / "best" / "ckpt-7"), "model", **settings)
 
 
 def test_an_export_says_where_it_comes_from(run_dir, sources, tmp_path):
@@ -74,15 +75,15 @@ def test_the_threshold_is_the_one_given_else_the_papers_else_half(run_dir, tmp_p
 
 
 def test_scores_that_are_not_there_are_named(run_dir, tmp_path):
-    with pytest.raises(ConfigError, match=f"--scores={tmp_path}: no finished evaluation there"):
+    with pytest.raises(ExportError, match=f"--scores={tmp_path}: no finished evaluation there"):
         facts(run_dir, scores=[str(tmp_path)])
 
 
-@pytest.mark.parametrize("form", [onnx_model, tflite_model], ids=["onnx", "tflite"])
+@pytest.mark.parametrize("form", [onnx, tflite], ids=["onnx", "tflite"])
 def test_a_file_is_the_checkpoint(run_dir, tmp_path, capsys, form):
-    if form is onnx_model:
+    if form is onnx:
         pytest.importorskip("onnxruntime")
-    suffix = "onnx" if form is onnx_model else "tflite"
+    suffix = "onnx" if form is onnx else "tflite"
     output = tmp_path / f"model.{suffix}"
     assert export.main(["export", f"--run_dir={run_dir}", f"--output={output}", f"--format={suffix}"]) == 0
     assert "on 3 generated and 6 real pictures" in capsys.readouterr().out
@@ -97,19 +98,19 @@ def test_what_quantisation_costs_is_measured(run_dir, tmp_path, capsys):
     arguments = [f"--run_dir={run_dir}", f"--output={output}", "--format=tflite", "--quantize=float16"]
     assert export.main(["export", *arguments]) == 0
     beside = json.loads((tmp_path / "small.tflite.json").read_text())
-    maps, (network, _, _) = tflite_model.runner(output.read_bytes()), export.load_run(run_dir, "best")
-    scored = export_pictures.scored_items(None, run_dir)
+    maps, (network, _, _) = tflite.runner(output.read_bytes()), export.load_run(run_dir, "best")
+    scored = pictures.scored_items(None, run_dir)
     assert len(scored) == 7
     assert beside["quantization"] == "float16"
-    assert beside["quantization_scores"]["float16"] == export_pictures.paper_scores(maps, scored, "")
-    assert beside["quantization_scores"]["network"] == export_pictures.paper_scores(network, scored, "")
+    assert beside["quantization_scores"]["float16"] == pictures.paper_scores(maps, scored, "")
+    assert beside["quantization_scores"]["network"] == pictures.paper_scores(network, scored, "")
     assert f"float16: F1 {beside['quantization_scores']['float16']['f1']:.4f}" in capsys.readouterr().out
 
 
 def test_a_file_that_disagrees_is_not_written(run_dir, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(tflite_model, "convert", lambda detector: b"model")
+    monkeypatch.setattr(tflite, "convert", lambda detector: b"model")
     monkeypatch.setattr(
-        tflite_model, "runner", lambda model: lambda picture: {"probability": np.ones([*picture.shape[:2], 1])}
+        tflite, "runner", lambda model: lambda picture: {"probability": np.ones([*picture.shape[:2], 1])}
     )
     arguments = [f"--run_dir={run_dir}", f"--output={tmp_path / 'm.tflite'}", "--format=tflite"]
     assert export.main(["export", *arguments]) == 1
@@ -137,20 +138,20 @@ def test_wrong_flags(run_dir, capsys, flags, message):
 
 def test_pictures_are_the_folders_or_the_runs_or_none(run_dir, tmp_path):
     Image.fromarray(tiny.tile(5)).save(tmp_path / "a.png")
-    (found,) = export_pictures.folder_pictures(str(tmp_path))
+    (found,) = pictures.folder_pictures(str(tmp_path))
     np.testing.assert_array_equal(found, tiny.tile(5))
-    np.testing.assert_array_equal(export_pictures.run_pictures(run_dir)[0], tiny.manipulated()[0].picture)
+    np.testing.assert_array_equal(pictures.run_pictures(run_dir)[0], tiny.manipulated()[0].picture)
     elsewhere = shutil.copytree(run_dir, tmp_path / "elsewhere")
     facts = json.loads((elsewhere / "run.json").read_text())
     facts["records"]["--validation_records"]["path"] = str(tmp_path / "gone")
     (elsewhere / "run.json").write_text(json.dumps(facts))
-    assert export_pictures.run_pictures(elsewhere) == []
+    assert pictures.run_pictures(elsewhere) == []
 
 
 def test_pictures_are_spread_evenly():
-    assert export_pictures.evenly(range(10), 4) == [0, 3, 6, 9]
-    assert export_pictures.evenly("abc", 8) == ["a", "b", "c"]
-    assert export_pictures.evenly([], 3) == []
+    assert pictures.evenly(range(10), 4) == [0, 3, 6, 9]
+    assert pictures.evenly("abc", 8) == ["a", "b", "c"]
+    assert pictures.evenly([], 3) == []
 
 
 def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
@@ -161,8 +162,8 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
     loaded, entry = shipped.load("ours", tmp_path)
     assert (loaded.size, loaded.centre, entry["threshold"], entry["checkpoint"]) == (56, 0.3, 0.25, "best/ckpt-7")
     network, _, _ = export.load_run(run_dir, "best", 56, 0.3)
-    assert 0 < largest_difference(network, loaded, [tiny.tile(1)]) < shipped.TOLERANCE
-    started = build_segmenter(width=0.03)
+    assert 0 < largest_difference(network, loaded, [tiny.tile(1)]) < weights.TOLERANCE
+    started = build_segmenter(Networks(width=0.03))
     load_npz([started], str(output), "--initial_weights")
     for mine, theirs in zip(started.trainable_variables, loaded.segmenter.trainable_variables):
         np.testing.assert_array_equal(mine, theirs)
@@ -172,7 +173,7 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
 def test_weights_are_averaged_with_files(run_dir, tmp_path, count):
     others, files = [], []
     for number in range(count):
-        others.append(named_variables(build_segmenter(width=0.03)))
+        others.append(named_variables(build_segmenter(Networks(width=0.03))))
         files.append(tmp_path / f"before-{number}.npz")
         np.savez(files[-1], **{name: variable.numpy() for name, variable in others[-1].items()})
     arguments = [f"--run_dir={run_dir}", f"--output={tmp_path / 'mean.npz'}", "--format=weights"]

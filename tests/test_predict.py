@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,11 +18,11 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from gsr_tf import predict
+from gsr_tf.answers import answering, files, inputs
+from gsr_tf.answers.answering import Answering, Defect
+from gsr_tf.answers.results import Results
 from gsr_tf.comparators import methods
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.inference import answering, inputs
-from gsr_tf.inference.answering import Answering
-from gsr_tf.inference.results import Results
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from tests.damage import damaged_pictures
 
@@ -237,8 +238,46 @@ def test_a_picture_too_large_for_the_memory_does_not_end_the_run(tmp_path):
         r["file"]: r
         for r in Answering(segment, SETTINGS, tmp_path / "out").answer_all(inputs.find(str(tmp_path), tmp_path / "out"))
     }
-    assert found["a.png"]["error"] == "ResourceExhaustedError: OOM when allocating"
+    assert found["a.png"]["error"] == "needs more memory than there is now"
     assert found["b.png"]["score"] == 0
+
+
+def test_a_picture_that_a_method_cannot_work_on_is_skipped_with_its_words(tmp_path, capsys):
+    save(tmp_path / "small.png", picture(shape=(15, 60)))
+    save(tmp_path / "good.png")
+    arguments = ["--method=noi", f"--input={tmp_path}", f"--output={tmp_path / 'out'}"]
+    assert predict.main(["predict", *arguments]) == predict.SOME_SKIPPED
+    assert records(tmp_path / "out")["small.png"]["error"] == "60x15 pixels; noi needs at least 16 on each side"
+
+
+def test_a_defect_keeps_its_traceback_and_ends_the_run(model, tmp_path, monkeypatch):
+    """Of six pictures 1 fails while 0 and 2 are at work: these are written, the others are not begun."""
+    for number in range(6):
+        save(tmp_path / "in" / f"{number}.png", np.full((10, 10, 3), number, np.uint8))
+    at_work = threading.Barrier(answering.WORKERS)
+    failed = threading.Event()
+
+    def segment(detector, pixels, **_):
+        at_work.wait(10)
+        if pixels[0, 0, 0] == 1:
+            failed.set()
+            return [][pixels[0, 0, 0]]
+        assert failed.wait(10)
+        time.sleep(0.3)
+        return segmentation(pixels[..., 0] / np.float32(255))
+
+    arguments = [model, tmp_path / "out", f"--input={tmp_path / 'in'}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(predict.Detector, "segment", segment)
+        with pytest.raises(Defect, match="in/1.png: an unexpected error") as caught:
+            run(*arguments)
+    assert isinstance(caught.value.__cause__, IndexError)
+    assert "return [][pixels[0, 0, 0]]" in "".join(traceback.format_exception(caught.value))
+    assert set(records(tmp_path / "out")) == {"0.png", "2.png"}
+    assert (tmp_path / "out" / "index.html").read_text().count("<article") == 2
+    assert {path.name for path in (tmp_path / "out").glob("*_map.png")} == {"0_map.png", "2_map.png"}
+    assert run(*arguments) == 0
+    assert len(records(tmp_path / "out")) == 6
 
 
 def test_a_name_too_long_for_its_answers(model, tmp_path):
@@ -389,7 +428,7 @@ def test_starting_needs_no_slow_imports():
         if name not in seen and path.is_file():
             waiting.extend(imported_at_start(path))
         seen.add(name)
-    assert {"gsr_tf.inference.postprocessing", "gsr_tf.inference.answering", "tensorflow"} <= seen
+    assert {"gsr_tf.inference.postprocessing", "gsr_tf.answers.answering", "tensorflow"} <= seen
     tops = {name.split(".")[0] for name in seen}
     assert not tops & {"matplotlib", "skimage", "scipy", "pywt", "sklearn", "pillow_heif"}
 
@@ -403,23 +442,18 @@ def opened(data):
 
 
 def test_the_files_of_one_answer():
-    from gsr_tf.inference import outputs
-
     found = answer_for(np.zeros((8, 5), bool))
-    overlay, small = outputs.draw(np.zeros((8, 5, 3), np.uint8), found)
-    files = outputs.encode(found, 1, npz=False)
-    assert set(files) == {outputs.MAP, outputs.MASK}
+    overlay, small = files.draw(np.zeros((8, 5, 3), np.uint8), found)
+    assert set(files.encode(found, 1, npz=False)) == {files.MAP, files.MASK}
     assert opened(overlay).size == (5, 8)
     assert opened(small).size == (10, 8)
 
 
 def test_the_overlay_of_a_large_picture_is_smaller_than_it(monkeypatch):
-    from gsr_tf.inference import outputs
-
-    monkeypatch.setattr(outputs, "OVERLAY_PIXELS", 2_000)
+    monkeypatch.setattr(files, "OVERLAY_PIXELS", 2_000)
     mask = np.zeros((80, 100), bool)
     mask[40:45, 51:56] = True  # the least that a mask has
-    overlay, small = map(opened, outputs.draw(np.full((80, 100, 3), 90, np.uint8), answer_for(mask)))
+    overlay, small = map(opened, files.draw(np.full((80, 100, 3), 90, np.uint8), answer_for(mask)))
     assert (overlay.size, small.size) == ((50, 40), (100, 40))
     levels = np.asarray(overlay).astype(int)
     assert np.abs(levels[20:22, 26:27] - levels[5, 5]).max() > 50

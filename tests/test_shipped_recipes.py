@@ -1,106 +1,190 @@
-"""The recipes of the shipped weights, and the trials: each in small, as its flagfile says."""
+"""The flagfiles: each starts a run, and `flags/shipped/make.sh` goes through the recipes of the shipped weights."""
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from absl import flags
 
-from gsr_tf import build, config, export, train
+from gsr_tf import config, export, train
+from gsr_tf.inference import shipped
 from gsr_tf.models.weights import named_variables
-from gsr_tf.training.checkpoints import restore_generation
 
-FLAGS = Path(__file__).resolve().parents[1] / "flags"
-START, GENERATOR = FLAGS / "shipped" / "coco_plain.cfg", FLAGS / "trials" / "coco_generator.cfg"
-PATHS = sorted([*(FLAGS / "shipped").glob("*.cfg"), *(FLAGS / "trials").glob("*.cfg")])
-RECIPES = {path.stem: path for path in PATHS if path not in (START, GENERATOR)}
+ROOT = Path(__file__).resolve().parents[1]
+FLAGS = ROOT / "flags"
+PATHS = sorted(FLAGS.rglob("*.cfg"))
+RECIPES = {path.stem: path for path in PATHS if path.parent.name == "shipped"}
+SCRIPT = FLAGS / "shipped" / "make.sh"
 
-SHORT = {"coco_short", "coco_short_whole_regions", "coco_short_shapes"}
-STEADY = {"coco_steady", "coco_steady_copy_moves", "coco_steady_windows"}
-GENERATED = {"coco_generated", "coco_generated_refined"}
-SINGLE = {"coco_single_pictures", "coco_single_refined", "coco_steady", "coco_steady_copy_moves"}
-WHOLE = {"coco_colours", *SINGLE, *GENERATED}
-WIDE = {"coco_blended", "coco_single_placed", "coco_steady_windows"}
-LATE = {"coco_whole_regions", "coco_whole_pictures", "coco_authentic", "coco_wide_windows", *WHOLE, *WIDE}
-# What sets recipes apart, of settings `s` and preparation `p`, and those that have it.
+SHORT = {"04_short", "05_short_whole_regions", "06_short_shapes"}
+LATE = {"07_whole_regions", "08_authentic", "09_wide_windows", "10_whole_pictures"}
+LARGE = {"09_wide_windows", "10_whole_pictures"}
+RETOUCHED = RECIPES.keys() - {"01_plain"}
+# What sets the recipes apart, of settings `s`, and those that have it.
 TRAITS = {
-    "copy-moves": (lambda s, p: p.copy_move_share > 0, RECIPES.keys() - {"coco_retouched"}),
-    "mostly copy-moves": (lambda s, p: p.copy_move_share > 0.5, {"coco_steady_copy_moves"}),
-    "turned regions": (lambda s, p: p.paste_rotation > 0, {"coco_placed"}),
-    "scaled regions": (lambda s, p: p.paste_scale != (1.0, 1.0), {"coco_placed", "coco_single_placed"}),
-    "generation": (lambda s, p: s.generates, GENERATED),
-    "refinement": (lambda s, p: s.refine_steps > 0, {"coco_single_refined", "coco_generated_refined"}),
-    "whole regions": (lambda s, p: p.whole_regions, LATE | {"coco_short_whole_regions"}),
-    "shapes": (lambda s, p: p.shape_share > 0, LATE | {"coco_short_shapes"}),
-    "empty examples": (lambda s, p: p.retouching.authentic_share > 0, RECIPES.keys() - SHORT),
-    "colours": (lambda s, p: p.gamma > 1, WHOLE | WIDE),
-    "blending": (lambda s, p: p.retouching.blend > 0, {"coco_blended"}),
-    "a fixed rate": (lambda s, p: s.learning_rate_schedule == "fixed", STEADY),
+    "retouching": (lambda s: s["feather"] > 0 and s["jpeg_quality"] == (60, 100), RETOUCHED),
+    "falling rates": (lambda s: s["learning_rate_schedule"] == "cosine", RETOUCHED),
+    "windows of several scales": (lambda s: s["window_scale"] == (1.0, 2.0), RETOUCHED - LARGE),
+    "windows of most of a picture": (lambda s: s["window_scale"] == (1.0, 1.38), {"09_wide_windows"}),
+    "empty examples": (lambda s: s["authentic_share"] > 0, RETOUCHED - SHORT),
+    "many empty examples": (lambda s: s["authentic_share"] > 0.3, {"08_authentic"}),
+    "copy-moves": (lambda s: s["copy_move_share"] > 0, RETOUCHED - {"02_retouched"}),
+    "whole regions": (lambda s: s["whole_regions"], LATE | {"05_short_whole_regions"}),
+    "shapes": (lambda s: s["shape_share"] > 0, LATE | {"06_short_shapes"}),
+    "large inputs": (lambda s: s["input_size"] == 288, LARGE),
 }
-WINDOWS = {
-    **dict.fromkeys(RECIPES, (1.0, 2.0)),
-    **dict.fromkeys(WHOLE | {"coco_whole_pictures"}, (1.0, 1.0)),
-    **dict.fromkeys(WIDE | {"coco_wide_windows"}, (1.0, 1.38)),
+STEPS = {
+    "01_plain": 372,
+    "02_retouched": 1000,
+    "03_copy_moves": 1400,
+    **dict.fromkeys(SHORT, 160),
+    "07_whole_regions": 1300,
+    "08_authentic": 180,
+    "09_wide_windows": 340,
+    "10_whole_pictures": 300,
 }
+
+
+@pytest.fixture(autouse=True)
+def _in_the_top_folder(monkeypatch):
+    """Nested flagfiles are named from there."""
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FLAGS)))
+def test_a_flagfile_makes_a_config(path):
+    assert config.from_flagfile(path).flat()["steps"] > 0
+
+
+def test_each_recipe_has_its_traits_and_length():
+    settings = {name: config.from_flagfile(path).flat() for name, path in RECIPES.items()}
+    for trait, (has, names) in TRAITS.items():
+        assert {name for name, values in settings.items() if has(values)} == names, trait
+    assert {name: values["steps"] for name, values in settings.items()} == STEPS
+    for values in settings.values():  # Table 3's "CP + S"
+        assert (values["segment_on"], values["refine_steps"], values["width"]) == (("pasted",), 0, 1.0)
+
+
+def test_the_last_recipe_is_what_the_index_says():
+    entry = shipped.read_index()["gsr-net-coco"]
+    settings = config.from_flagfile(RECIPES["10_whole_pictures"]).flat()
+    about_the_run = {name for name in settings if name.endswith(("_records", "_targets", "_every", "_weights"))}
+    for name in settings.keys() & entry["config"].keys() - about_the_run - {"keep"}:
+        value = entry["config"][name]
+        assert settings[name] == (tuple(value) if isinstance(value, list) else value), name
+
+
+def dry_run(*arguments):
+    """The script's commands, each as (its module, its flags as that module itself parses them)."""
+    done = subprocess.run(["sh", SCRIPT, "--dry-run", *arguments], check=True, capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        _, minus_m, module, *words = shlex.split(line)
+        assert minus_m == "-m"
+        values = flags.FlagValues()
+        {"gsr_tf.train": train, "gsr_tf.export": export}[module]._define(values)
+        assert values([module, *words]) == [module]
+        yield module.rpartition(".")[2], words, values
+
+
+def test_the_script_uses_every_recipe_once_and_in_order(tmp_path):
+    commands = list(dry_run("coco", "held_out", str(tmp_path)))
+    assert [module for module, _, _ in commands] == ["train", "export"] * len(RECIPES)
+    trained = [words[0] for module, words, _ in commands if module == "train"]
+    assert trained == [f"--flagfile=flags/shipped/{name}.cfg" for name in sorted(RECIPES)]
+
+
+def test_the_script_hands_on_what_each_step_made(tmp_path):
+    starts, means, made = {}, {}, set()
+    for module, _, values in dry_run("coco", "held_out", str(tmp_path)):
+        if module == "train":
+            run = values.run_dir
+            assert values.source_records == values.target_records == "coco"
+            assert values.validation_records == values.validation_targets == "held_out"
+            assert not values.initial_weights or values.initial_weights in made
+            starts[Path(run).name] = Path(values.initial_weights).stem
+        else:
+            assert (values.run_dir, values.checkpoint, values.format) == (run, "newest", "weights")
+            assert made.issuperset(values.average_with)
+            made.add(values.output)
+            means[Path(values.output).stem] = {Path(path).stem for path in values.average_with}
+    assert starts == {
+        "01_plain": "",
+        "02_retouched": "01_plain",
+        "03_copy_moves": "02_retouched",
+        **dict.fromkeys(SHORT | {"07_whole_regions"}, "second_weights"),
+        **dict.fromkeys(LATE - {"07_whole_regions"}, "third_weights"),
+    }
+    assert {name: parts for name, parts in means.items() if parts} == {
+        "second_weights": {"02_retouched"},
+        "third_weights": SHORT,
+        "gsr-net-coco": {"third_weights", "08_authentic", "09_wide_windows"},
+    }
+    entry = shipped.read_index()["gsr-net-coco"]
+    assert (values.centre, [float(scale) for scale in values.scales]) == (entry["centre"], entry["scales"])
+    assert values.size == entry["size"] and len(values.average_with) == len(entry["averaged_with"])
+
+
+def test_the_script_does_not_make_again_what_is_there(tmp_path):
+    for name in ("01_plain", "02_retouched", "second_weights"):
+        (tmp_path / f"{name}.npz").touch()
+    done = subprocess.run(
+        ["sh", SCRIPT, "--dry-run", "coco", "held_out", str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    skipped, rest = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]
+    assert all(line.endswith("exists: skipped") for line in skipped)
+    assert "04_short.cfg" in rest[0] and not any("skipped" in line for line in rest)
+
+
+def test_the_script_says_how_it_is_called():
+    done = subprocess.run(["sh", SCRIPT, "coco"], capture_output=True, text=True)
+    assert done.returncode == 2 and "RECORDS HELD_OUT OUTPUT" in done.stderr
 
 
 @pytest.fixture(scope="module")
 def trained(sources, tmp_path_factory):
     """A function that starts a flagfile in small and returns the run's folder."""
     data = [f"--source_records={sources.path}", f"--target_records={sources.path}"]
-    small = ["--width=0.02", "--input_size=32", "--batch_size=2", "--validation_pictures=2", "--panels_every=0"]
+    small = ["--width=0.02", "--input_size=32", "--batch_size=2", "--panels_every=0", "--vgg16_weights=random"]
 
-    def start(flagfile, *more):
-        run = tmp_path_factory.mktemp(flagfile.stem)
-        arguments = [f"--flagfile={flagfile}", f"--run_dir={run}", *data, *small, "--vgg16_weights=random", *more]
+    def start(name, *more):
+        run = tmp_path_factory.mktemp(Path(name).stem)
+        arguments = [f"--flagfile=flags/{name}", f"--run_dir={run}", *data, *small, *more, "--steps=2"]
         with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(FLAGS.parent)  # nested flagfiles are named from there
-            assert train.main(["train", *arguments, "--steps=2"]) == 0
+            patch.chdir(ROOT)
+            assert train.main(["train", *arguments]) == 0
         return run
 
     return start
 
 
-@pytest.fixture(scope="module")
-def weights(trained):
-    """The .npz of weights that the others begin with."""
-    run = trained(START)
-    path = run / "weights.npz"
-    of_run = [f"--run_dir={run}", "--checkpoint=newest", "--format=weights", "--size=32"]
-    assert export.main(["export", *of_run, f"--output={path}"]) == 0
-    return path
-
-
-@pytest.fixture(scope="module")
-def generator(trained):
-    """The run of a generator alone."""
-    return trained(GENERATOR)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_goes_on_from_its_weights_with_what_it_is_about(name, trained, weights, request):
-    more = [f"--initial_generator={request.getfixturevalue('generator')}"] if name in GENERATED else []
-    run = trained(RECIPES[name], f"--initial_weights={weights}", "--short_side=64", "--learning_rate=0", *more)
-    settings = config.load(run)
-    preparation = build.preparation(settings)
-    assert preparation.retouched
-    assert preparation.window_scale == WINDOWS[name]
-    found = {trait for trait, (has, _) in TRAITS.items() if has(settings, preparation)}
-    assert found == {trait for trait, (_, recipes) in TRAITS.items() if name in recipes}
+def test_the_last_recipe_goes_on_from_the_firsts_weights(trained, tmp_path):
+    first, weights = trained("shipped/01_plain.cfg"), tmp_path / "weights.npz"
+    of_run = [f"--run_dir={first}", "--checkpoint=newest", "--format=weights", "--size=32"]
+    assert export.main(["export", *of_run, f"--output={weights}"]) == 0
+    last = trained(
+        "shipped/10_whole_pictures.cfg", f"--initial_weights={weights}", "--short_side=64", "--learning_rate=0"
+    )
     began = np.load(weights)
-    for variable_name, variable in named_variables(export.load_run(run, "newest")[0].segmenter).items():
-        np.testing.assert_array_equal(variable, began[variable_name].astype(np.float32))
+    for name, variable in named_variables(export.load_run(last, "newest")[0].segmenter).items():
+        np.testing.assert_array_equal(variable, began[name].astype(np.float32))
 
 
-def test_a_generators_run_is_gone_on_with(trained, weights, generator):
+def test_a_row_of_table_3_goes_on_with_a_generator_that_learnt_alone(trained):
+    alone = trained("generator.cfg")
     run = trained(
-        RECIPES["coco_generated"], f"--initial_weights={weights}", f"--initial_generator={generator}",
-        "--short_side=64", "--learning_rate=0", "--discriminator_learning_rate=0",
-    )  # fmt: skip
-    nets = []
-    for folder in (generator, run):
-        net = build.build_gsr_net(config.load(folder))
-        restore_generation(net, folder, "--run_dir")
-        nets.append(net)
-    for network in ("generator", "discriminator"):
-        for one, other in zip(*(getattr(net, network).trainable_variables for net in nets)):
-            np.testing.assert_array_equal(one, other)
+        "table3/cp_gs.cfg", f"--initial_generator={alone}", "--learning_rate=0", "--discriminator_learning_rate=0"
+    )
+    began, ended = generation(alone), generation(run)
+    assert began.keys() == ended.keys() and len(began) > 20
+    for name in began:
+        np.testing.assert_array_equal(began[name], ended[name])
+
+
+def generation(run):
+    """{name: value} of the generator's and the discriminator's variables in a run's newest checkpoint."""
+    reader = tf.train.load_checkpoint(str(run / "checkpoints"))
+    names = [name for name in reader.get_variable_to_shape_map() if "OPTIMIZER" not in name]
+    return {name: reader.get_tensor(name) for name in names if name.split("/")[0] in ("generator", "discriminator")}

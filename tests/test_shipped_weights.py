@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 import gsr_tf
 from gsr_tf import export, predict
 from gsr_tf.inference import shipped
-from gsr_tf.inference.agreement import ExportError
+from gsr_tf.inference.saved_model import DetectorError
 
 CARD = shipped.FOLDER / "MODEL_CARD.md"
 
@@ -73,7 +73,7 @@ def test_predict_needs_no_model(tmp_path, capsys, more, scales):
 def test_without_any_the_error_says_what_to_do(monkeypatch):
     monkeypatch.setattr(shipped, "default_name", lambda: None)
     with pytest.raises(
-        ExportError, match="none is shipped: give --saved_model=FOLDER, made by python -m gsr_tf.export"
+        DetectorError, match="none is shipped: give --saved_model=FOLDER, made by python -m gsr_tf.export"
     ):
         gsr_tf.Detector.load()
 

@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gsr_tf.evaluation.errors import ScoreError
+from gsr_tf.errors import UserError
+
+
+class MethodError(UserError):
+    """A method that does not exist, or that is asked for what it cannot do."""
+
+
+class ScoreError(UserError):
+    """A score map that cannot be scored: wrong shape or not finite; or a picture that a method cannot work on."""
 
 
 @dataclasses.dataclass(frozen=True)

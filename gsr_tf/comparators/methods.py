@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from gsr_tf.comparators import cfa, floors, noi, saved_model
-from gsr_tf.comparators.method import Method
-from gsr_tf.evaluation.errors import MethodError
+from gsr_tf.comparators import cfa, exported, floors, noi
+from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.inference.resolution import ONE_SIZE, describe
 
 _ALL = (
@@ -43,12 +42,12 @@ def from_flags(
 
     Raises:
         MethodError: both of them; or another method is to look at pictures otherwise than it does.
-        ExportError: no such model.
+        DetectorError: no such model.
     """
     if path is not None and name is not None:
         raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither for the model that is shipped")
     if name is None:
-        return saved_model.load(path, resolution=resolution, scales=scales)
+        return exported.load(path, resolution=resolution, scales=scales)
     if describe(resolution, scales or ONE_SIZE):
         raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are a model's")
     return choose(name)

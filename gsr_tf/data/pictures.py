@@ -7,18 +7,21 @@ is wrong.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
+import struct
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
-# A picture's size is checked against `max_pixels` below, before its pixels are decoded.
-Image.MAX_IMAGE_PIXELS = None
+from gsr_tf.errors import UserError
+
 # Of damaged metadata in a picture that can be read; nobody could tell which picture is meant.
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
@@ -28,7 +31,7 @@ ORIENTATION = 0x0112  # EXIF's tag
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
-class PictureError(ValueError):
+class PictureError(UserError):
     """A file that cannot be used as a picture; the message names it and says why."""
 
 
@@ -87,23 +90,59 @@ def _register_heic() -> bool:
     return True
 
 
+def _identified(data: bytes) -> Optional[Image.Image]:
+    """`Image.open`, without its limit of pixels, which belongs to the whole process; None for what is no picture.
+
+    Ours, `max_pixels`, is checked before any pixel is decoded.
+    """
+    tried: set[str] = set()
+    for load_formats in (Image.preinit, Image.init):  # the common formats; all of them
+        load_formats()
+        for name in [name for name in Image.ID if name not in tried]:
+            tried.add(name)
+            factory, accepts = Image.OPEN[name]
+            accepted = accepts is None or accepts(data[:16])
+            if isinstance(accepted, str) or not accepted:  # words: why it cannot
+                continue
+            try:
+                return factory(io.BytesIO(data), "")
+            except (SyntaxError, IndexError, TypeError, struct.error):  # how a format says that it is another one
+                continue
+    return None
+
+
 def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
     if not data:
         raise PictureError(f"{name}: the file is empty")
     heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS
     can_open_heic = heic and _register_heic()
-    try:
-        picture = Image.open(io.BytesIO(data))
-    except Image.UnidentifiedImageError as error:
-        if heic and not can_open_heic:
-            raise PictureError(f"{name}: HEIC needs pillow-heif: pip install 'gsr_tf[heic]'") from error
-        raise PictureError(f"{name}: not a picture that Pillow can read") from error
-    except Exception as error:  # damaged headers raise nearly anything
-        raise PictureError(f"{name}: damaged header ({error})") from error
+    with _damage(name, "damaged header"):
+        picture = _identified(data)
+    if picture is None and heic and not can_open_heic:
+        raise PictureError(f"{name}: HEIC needs pillow-heif: pip install 'gsr_tf[heic]'")
+    if picture is None:
+        raise PictureError(f"{name}: not a picture that Pillow can read")
     width, height = picture.size
     if width * height > max_pixels:
         raise PictureTooLarge(f"{name}: {width}x{height} pixels, more than the limit of {max_pixels:,}")
     return picture
+
+
+@contextlib.contextmanager
+def _damage(name: str, what: str) -> Iterator[None]:
+    """Damaged files raise nearly anything: all of it becomes a PictureError but the lack of memory."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise PictureError(f"{name}: {what} ({error})") from error
+
+
+def _make_room(tiff: Image.Image) -> None:
+    """Room for a TIFF's pixels; Pillow, when it makes room for them itself, holds them against its limit again."""
+    size = tiff.tag_v2[ExifTags.Base.ImageWidth], tiff.tag_v2[ExifTags.Base.ImageLength]  # as stored
+    tiff.im = Image.new(tiff.mode, size, None).im
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -146,9 +185,10 @@ def _plain(picture: Image.Image, orient: bool) -> bool:
 def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIXELS) -> Probe:
     """Checks that a picture's bytes decode to the end, at the least cost; arguments and errors as `decode_picture`."""
     picture = _open(data, name, max_pixels)
-    try:
+    with _damage(name, "truncated or damaged"):
         plain = _plain(picture, orient=True)
         if picture.format == "TIFF":
+            _make_room(picture)
             picture.load()  # which turns a TIFF upright, and forgets its orientation
         width, height = picture.size
         if _orientation(picture) >= 5:  # a quarter turn
@@ -156,8 +196,6 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
         # A JPEG's data is then read in full, but only an eighth of its rows and columns is computed.
         picture.draft("L", (max(1, picture.width // 8), max(1, picture.height // 8)))
         picture.load()
-    except Exception as error:
-        raise PictureError(f"{name}: truncated or damaged ({error})") from error
     return Probe(height, width, plain)
 
 
@@ -175,17 +213,18 @@ def decode_picture(data: bytes, name: str = "picture", *, orient: bool = True, m
 
     Raises:
         PictureError: empty, truncated, not a picture, or (PictureTooLarge) too large.
+        MemoryError: there is not enough memory for its pixels.
     """
     picture = _open(data, name, max_pixels)
     stored_format = picture.format or "unknown"
-    try:
+    with _damage(name, "truncated or damaged"):
         notes, orientation, plain = _notes(picture), _orientation(picture), _plain(picture, orient)
+        if picture.format == "TIFF":
+            _make_room(picture)
         if orient:
             ImageOps.exif_transpose(picture, in_place=True)
         picture = _to_8_bit(picture)
         pixels = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
-    except Exception as error:
-        raise PictureError(f"{name}: truncated or damaged ({error})") from error
     return Raster(pixels, stored_format, plain, orientation, notes)
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.pictures import write_atomically
+from gsr_tf.errors import UserError
 
 SCHEMA_VERSION = 1
 INDEX_NAME = "index.json"
@@ -31,7 +32,7 @@ COLUMNS = ("shard", "offset", "length", "name", "height", "width", "masks", "ori
 FRAME_BEFORE, FRAME_AFTER = 12, 4
 
 
-class RecordsError(ValueError):
+class RecordsError(UserError):
     """A records folder that cannot be used; the message says what to do."""
 
 

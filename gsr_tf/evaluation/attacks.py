@@ -16,12 +16,16 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gsr_tf.evaluation.errors import AttackError
+from gsr_tf.errors import UserError
 
 FIGURE_5 = ("jpeg-70", "jpeg-50", "scale-0.7", "scale-0.5")
 # A long side of 1,200 and JPEG of about 75 are what large networks were found to do to uploads (Sun et al., "Robust
 # image forgery detection over online social network shared images", 2022, measure such chains).
 SOCIAL_SIDE, SOCIAL_QUALITY = 1200, 75
+
+
+class AttackError(UserError):
+    """An attack that does not exist, or of a strength that makes no sense."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gsr_tf.errors import UserError
 from gsr_tf.evaluation import outputs
 from gsr_tf.evaluation.accumulator import interval
-from gsr_tf.evaluation.errors import EvaluationError
+
+
+class ComparisonError(UserError):
+    """Evaluations that are not finished, or not over the same pictures."""
 
 
 class Difference(NamedTuple):
@@ -40,7 +44,7 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
     A picture is resampled alike in both, so what is hard for both methods cancels out of the difference.
 
     Raises:
-        EvaluationError: a folder without an evaluation, or the two are over different pictures.
+        ComparisonError: a folder without an evaluation, or the two are over different pictures.
     """
     _same_pictures(Path(first), Path(second))
     one, other = (np.load(Path(path) / outputs.REPLICATES) for path in (first, second))
@@ -57,7 +61,7 @@ def _same_pictures(first: Path, second: Path) -> None:
     one, other = _names(first), _names(second)
     if one != other:
         lone = sorted(one ^ other)
-        raise EvaluationError(
+        raise ComparisonError(
             f"{first} and {second} are over different pictures, so their difference means nothing: {len(lone)} are in "
             f"one only, the first {lone[0]}; evaluate both on the same list"
         )
@@ -68,7 +72,7 @@ def _names(path: Path) -> set[str]:
         with (path / outputs.PER_IMAGE).open(encoding="utf-8") as stream:
             return {row["name"] for row in csv.DictReader(stream)}
     except FileNotFoundError:
-        raise EvaluationError(f"{path}: no {outputs.PER_IMAGE}; give the --output of a finished evaluation") from None
+        raise ComparisonError(f"{path}: no {outputs.PER_IMAGE}; give the --output of a finished evaluation") from None
 
 
 def describe(difference: Difference, other: str | os.PathLike) -> str:

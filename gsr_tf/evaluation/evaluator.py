@@ -8,12 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gsr_tf.evaluation import metrics, views
+from gsr_tf.evaluation import metrics
 from gsr_tf.evaluation.accumulator import Accumulator, resample
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, Counts
-from gsr_tf.evaluation.protocols import Protocol
-from gsr_tf.evaluation.scores import Score
-from gsr_tf.evaluation.values import at_half
+from gsr_tf.evaluation.protocols.protocol import Protocol, Score, at_half, native
 
 CURVES = ("f1", "mcc")
 # What is said of one picture; not a number where it does not apply.
@@ -88,14 +86,15 @@ class Evaluator:
             manipulated: False for an authentic picture, whose mask is empty.
         """
         weights = resample(name)
-        seen = {views.native: views.native(scores, mask, self._thresholds)}
+        counts = native(scores, mask, self._thresholds)
+        seen = {(native, id(self._thresholds)): counts}  # protocols that look alike share what they see
         for protocol in self._protocols:
             if protocol.covers(manipulated):
                 grid = self._grid(protocol)
-                if protocol.view not in seen:
-                    seen[protocol.view] = protocol.view(scores, mask, grid)
-                self._sums[protocol.name].add(weights, protocol.values(seen[protocol.view], grid))
-        counts = seen[views.native]
+                key = protocol.look, id(grid)
+                if key not in seen:
+                    seen[key] = protocol.look(scores, mask, grid)
+                self._sums[protocol.name].add(weights, protocol.keep(seen[key], grid))
         self._names.append(name)
         self._rows.append(describe(scores, counts, self._thresholds, manipulated))
         if manipulated:
@@ -112,7 +111,7 @@ class Evaluator:
         table = {"name": np.array(self._names, object), **dict(zip(COLUMNS, rows.T))}
         manipulated = table["manipulated"] > 0
         scores = {
-            protocol.name: protocol.scores(self._sums[protocol.name], self._grid(protocol))
+            protocol.name: protocol.score(self._sums[protocol.name], self._grid(protocol))
             for protocol in self._protocols
             if any(protocol.covers(kind) for kind in np.unique(manipulated))
         }

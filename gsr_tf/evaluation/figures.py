@@ -85,12 +85,30 @@ def samples(pictures: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> bytes:
     )
 
 
+def seam(picture: np.ndarray, mask: np.ndarray) -> float:
+    """How visible the border of a region is: the mean step across it (ours; the paper shows it fade, without a number).
+
+    Over all pairs of neighbours, above one another or side by side, of which one lies inside. T tells how large it is
+    where nothing was pasted, M (Eq. 1) where nothing was blended.
+
+    Args:
+        picture: [h, w, 3] uint8.
+        mask: [h, w] bool, K.
+
+    Returns:
+        Grey levels, averaged over the channels; NaN where the region has no border inside the picture.
+    """
+    values = picture.astype(np.float32)
+    across = np.concatenate([np.abs(np.diff(values, axis=axis)).mean(-1)[np.diff(mask, axis=axis)] for axis in (0, 1)])
+    return float(across.mean()) if across.size else float("nan")
+
+
 def progress(columns: Mapping[str, np.ndarray], seams: Mapping[str, Sequence[float]]) -> bytes:
     """Figure 4: G(M) as training goes on, beside T and M, each with the step across the region's border.
 
     Args:
         columns: title -> [n, h, w, 3] uint8.
-        seams: title -> [n], see `blending.seam`.
+        seams: title -> [n], see `seam`.
     """
     panels = [
         [Panel(picture, f"{title}; seam {step:.0f}") for picture, step in zip(pictures, seams[title])]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gsr_tf.evaluation.errors import ScoreError
+from gsr_tf.comparators.method import ScoreError
 
 # Exact in binary floating point; holds 0.5, and 0 (every pixel with a probability above nothing).
 PROBABILITY_GRID = np.arange(256) / 256

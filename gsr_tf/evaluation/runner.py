@@ -12,15 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gsr_tf.comparators.method import Method
+from gsr_tf.comparators.method import Method, ScoreError
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.evaluation import attacks
 from gsr_tf.evaluation.attacks import Attack
-from gsr_tf.evaluation.errors import ScoreError
 from gsr_tf.evaluation.evaluator import Evaluation, Evaluator
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, check_scores, quantile_grid
-from gsr_tf.evaluation.protocols import Protocol
+from gsr_tf.evaluation.protocols.protocol import Protocol
 from gsr_tf.inference import postprocessing
 
 # Enough pictures, and pixels of each, for 256 quantiles; they bound what the pass before the pass costs.

@@ -11,11 +11,11 @@ import numpy as np
 
 from gsr_tf.comparators.method import Method
 from gsr_tf.data.pictures import write_atomically
-from gsr_tf.evaluation import attacks, outputs, runner
+from gsr_tf.evaluation import attacks, outputs, runner, scoring
 from gsr_tf.evaluation.attacks import Attack
 from gsr_tf.evaluation.evaluator import CURVES
 from gsr_tf.evaluation.items import Item
-from gsr_tf.evaluation.protocols import Protocol
+from gsr_tf.evaluation.protocols.protocol import Protocol
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 
 ROBUSTNESS = "robustness.csv"
@@ -36,6 +36,7 @@ def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, pro
         "data_fingerprint": data_set.fingerprint,
         "method": method.name,
         "method_fingerprint": method.fingerprint,
+        "scoring": scoring.fingerprint(method),
         "attack": attack.name,
         "postprocessing": post,
         "protocols": {one.name: {"definition": one.definition, "source": one.source} for one in protocols},

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from gsr_tf.data.pictures import PictureError, read_picture
 from gsr_tf.inference import saved_model, shipped
-from gsr_tf.inference.agreement import ExportError
 from gsr_tf.inference.resolution import ONE_SIZE, maps_at
+from gsr_tf.inference.saved_model import DetectorError
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from gsr_tf.inference.tiling import Maps
 
@@ -57,12 +57,12 @@ class Detector:
             flag: what gave it, for the messages.
 
         Raises:
-            ExportError: no such folder or name, or none is shipped.
+            DetectorError: no such folder or name, or none is shipped.
             WeightsError: what is shipped is damaged.
         """
         path = shipped.default_name() if path is None else path
         if path is None:
-            raise ExportError(
+            raise DetectorError(
                 f"no model given and none is shipped: give {flag}=FOLDER, made by python -m gsr_tf.export from a "
                 "training run (python -m gsr_tf.train), or make demo for a small one in demo/model"
             )

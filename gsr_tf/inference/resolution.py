@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.pictures import MAX_PIXELS
+from gsr_tf.errors import UserError
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.tiling import LAYOUT, Maps, arrays, tile, whole
 
@@ -23,7 +24,7 @@ SCALES_HELP = (
 )
 
 
-class ResolutionError(ValueError):
+class ResolutionError(UserError):
     """A resolution or scales that cannot be, or that a model was exported without."""
 
 

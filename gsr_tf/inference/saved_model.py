@@ -1,85 +1,43 @@
-"""Writing a detector as a SavedModel, proved on pictures before anyone relies on it."""
+"""Reading an exported detector: a SavedModel, what it says of itself, which one it is."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
-from gsr_tf.inference.agreement import ExportError, largest_difference, require_agreement, trial_pictures
-from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.signatures import signatures
+from gsr_tf.errors import UserError
 
 METADATA = "assets/gsr_tf.json"
-# The same operations on the same machine, compiled again: less than a thousandth of a level of a heat map.
-TOLERANCE = 1e-5
 
 
-def save(detector: DetectorModule, output: Path, metadata: Mapping, pictures: Sequence[np.ndarray] = ()) -> float:
-    """Writes, reloads and compares; the folder appears under its name only when they agree.
-
-    Args:
-        detector: what is saved, with `signatures`.
-        output: folder to make; must not exist.
-        metadata: written as JSON inside.
-        pictures: [h, w, 3] uint8, to compare on beside the trial pictures.
-
-    Returns:
-        The largest difference between the network's and the SavedModel's probabilities.
-
-    Raises:
-        ExportError: `output` exists, cannot be written, or the reloaded model differs by more than 1e-5.
-    """
-    if output.exists():
-        raise ExportError(f"--output={output} exists already; remove it or choose another folder")
-    aside = output.with_name(f".{output.name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        _write(detector, aside, metadata)
-        worst = largest_difference(detector, tf.saved_model.load(str(aside)), [*trial_pictures(), *pictures])
-        require_agreement(worst, TOLERANCE)
-        aside.rename(output)
-    except (OSError, tf.errors.OpError) as error:
-        raise ExportError(f"--output={output}: could not be written ({error})") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return worst
-
-
-def _write(detector: DetectorModule, folder: Path, metadata: Mapping) -> None:
-    with tempfile.TemporaryDirectory() as temporary:
-        file = Path(temporary) / Path(METADATA).name
-        file.write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        # As an asset it stays with the model when TensorFlow loads and saves it again.
-        detector.metadata = tf.saved_model.Asset(str(file))
-        tf.saved_model.save(detector, str(folder), signatures=signatures(detector))
-        del detector.metadata
+class DetectorError(UserError):
+    """No detector where one was expected; the message names the flag that gave it."""
 
 
 def load(path: str | Path, flag: str = "--saved_model") -> tf.Module:
-    """An exported detector, called as `DetectorModule` is; ExportError when there is none at `path`."""
+    """An exported detector, called as `DetectorModule` is; DetectorError when there is none at `path`."""
     try:
         detector = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError) as error:
-        raise ExportError(f"{flag}={path}: not a SavedModel folder; python -m gsr_tf.export makes one") from error
+        raise DetectorError(f"{flag}={path}: not a SavedModel folder; python -m gsr_tf.export makes one") from error
     signature = detector.signatures.get("serving_default")
     if signature is None or "probability" not in signature.structured_outputs or not callable(detector):
-        raise ExportError(f"{flag}={path}: a SavedModel, but not a detector; python -m gsr_tf.export makes one")
+        raise DetectorError(f"{flag}={path}: a SavedModel, but not a detector; python -m gsr_tf.export makes one")
     return detector
 
 
 def read_metadata(path: str | Path) -> dict:
-    """What `save` wrote down; empty for a SavedModel without it."""
+    """What the export wrote down; empty for a SavedModel without it. DetectorError when it is damaged."""
+    file = Path(path) / METADATA
     try:
-        return json.loads((Path(path) / METADATA).read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except ValueError as error:
+        raise DetectorError(f"{file}: damaged ({error}); export the model again") from error
 
 
 def fingerprint(path: str | Path) -> str:

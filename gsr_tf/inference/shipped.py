@@ -15,23 +15,25 @@ from typing import Any, Optional
 
 import numpy as np
 
-from gsr_tf.data.pictures import write_atomically
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import WeightsError, assign, named_variables
 
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 INDEX = "index.json"
 SEEN = ("size", "resize_mode", "centre")  # how the detector uses its network
-TOLERANCE = 0.02  # in probability: weights of 11 bits; the scores that ship are measured with them
 
 
 def read_index(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
-    """{name: what is known of it}, the default first; empty where nothing is shipped."""
+    """{name: what is known of it}, the default first; empty where nothing is shipped. WeightsError when damaged."""
+    path = folder / INDEX
     try:
-        return json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except ValueError as error:
+        raise WeightsError(f"{path}: damaged ({error})") from error
 
 
 def default_name(folder: Path = FOLDER) -> Optional[str]:
@@ -50,7 +52,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[DetectorModule, dict[str, An
         raise WeightsError(f"{name}: no such weights in {folder}; there are: {', '.join(index) or 'none'}")
     entry = index[name]
     values = _read(folder / entry["file"], entry["sha256"])
-    segmenter = build_segmenter(**entry["segmenter"], kernel_initializer="zeros")
+    segmenter = build_segmenter(Networks(**entry["segmenter"]), kernel_initializer="zeros")
     assign(named_variables(segmenter), values, str(folder / entry["file"]))
     return DetectorModule(segmenter, **{name: entry[name] for name in SEEN}), entry
 
@@ -71,30 +73,3 @@ def _read(path: Path, sha256: str) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: SHA-256 {found}, expected {sha256}: damaged or changed; install gsr_tf again")
     with np.load(io.BytesIO(data)) as arrays:
         return {name: arrays[name] for name in arrays.files}
-
-
-def save(detector: DetectorModule, name: str, entry: Mapping[str, Any], folder: Path = FOLDER) -> Path:
-    """Adds weights under a name, or replaces them; the others stay, and a new name comes last.
-
-    Args:
-        detector: whose segmenter's weights are written, rounded to half precision.
-        name: how they will be asked for.
-        entry: for the index: "segmenter" (the arguments of `build_segmenter`) and whatever else is to be known.
-        folder: of the weights.
-
-    Returns:
-        The file.
-    """
-    buffer = io.BytesIO()
-    variables = named_variables(detector.segmenter)
-    np.savez_compressed(buffer, **{key: v.numpy().astype(np.float16) for key, v in variables.items()})
-    path = folder / f"{name}.npz"
-    write_atomically(path, buffer.getvalue())
-    facts = {
-        "file": path.name,
-        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
-        **{name: getattr(detector, name) for name in SEEN},
-    }
-    index = {**read_index(folder), name: {**facts, **entry}}
-    write_atomically(folder / INDEX, (json.dumps(index, indent=2) + "\n").encode())
-    return path

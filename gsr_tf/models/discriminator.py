@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow import keras
 
-from gsr_tf.models.layers import normal
+from gsr_tf.models.convolution import normal
 
 SIZE = 256
 

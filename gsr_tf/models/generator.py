@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from gsr_tf.data.image_ops import CAFFE_MEAN_BGR
-from gsr_tf.models.layers import normal
+from gsr_tf.models.convolution import normal
 
 SIZE = 256  # Section 4.1: eight halvings lead to 1x1
 

@@ -5,11 +5,39 @@ Units: pictures are in 0-255 (less the Caffe mean), as in the release: the lambd
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
 from gsr_tf.data.image_ops import laplacian
+from gsr_tf.settings import check_bounds, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Losses:
+    """Weights and conventions of the losses; each field's help says what it is."""
+
+    lambda_grad: float = setting(1.0, "Weight of L_grad (Eq. 7).", least=0.0)
+    lambda_edge: float = setting(2.0, "Weight of L_edge (Eq. 7).", least=0.0)
+    lambda_adv: float = setting(5.0, "Weight of L_adv (Eq. 7).", least=0.0)
+    loss_normalization: str = setting(
+        "region",
+        "Eq. 3-5 are means over their region (paper) or over all pixels (release).",
+        choices=("region", "pixel"),
+    )
+    laplacian_scale: float = setting(1.0, "Factor on the Laplacian of Eq. 4; the release's is 0.25.", least=0.0)
+    boundary_size: int = setting(5, "Side of the square that dilates and erodes K (release; paper silent).", least=2)
+    boundary_class_weights: tuple[float, ...] = setting(
+        (1.0, 1.0),
+        "Weights of rest and boundary in the boundary's cross entropy; the release's are 0.3,0.7.",
+        two="0.3,0.7",
+        least=0.0,
+    )
+    weight_decay: float = setting(5e-5, "L2 rate on the segmenter's kernels (Section 4.1).", least=0.0)
+
+    def __post_init__(self):
+        check_bounds(self)
 
 
 def _masked_l1(x: tf.Tensor, y: tf.Tensor, region: tf.Tensor, normalization: str) -> tf.Tensor:

@@ -7,8 +7,11 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow import keras
 
+from gsr_tf.models.convolution import Convolution, DilatedConvolution, normal
 from gsr_tf.models.dropout import Dropout
-from gsr_tf.models.layers import Convolution, DilatedConvolution, MomentNormalization, Upsample, UpsampledHead, normal
+from gsr_tf.models.heads import Upsample, UpsampledHead
+from gsr_tf.models.networks import Networks
+from gsr_tf.models.normalization import MomentNormalization
 
 
 class VGGBlock(NamedTuple):
@@ -34,15 +37,7 @@ CLASSES = 2  # authentic, manipulated
 
 # No layer branches on a tensor: AutoGraph's look at their sources would be two fifths of the time that building takes.
 @tf.autograph.experimental.do_not_convert
-def build_segmenter(
-    *,
-    width: float = 1.0,
-    head_kernel: int = 1,
-    half_pixel: bool = True,
-    boundary_branch: bool = True,
-    dropout: float = 0.5,
-    kernel_initializer: str = "glorot_uniform",
-) -> keras.Model:
+def build_segmenter(networks: Networks, *, kernel_initializer: str = "glorot_uniform") -> keras.Model:
     """DeepLab-LargeFOV with batch normalisation and, by default, boundary branch and fusion.
 
     Stride 8: a 300x300 picture has 38x38 features, whose projection to two classes is interpolated back. The boundary
@@ -50,11 +45,7 @@ def build_segmenter(
     segmentation logits, give the final prediction.
 
     Args:
-        width: multiplies every number of channels; 1.0 is the paper's.
-        head_kernel: side of the three heads' kernels: 1 in the paper, 4 in the release.
-        half_pixel: the resize convention (see `image_ops.resize`); the release's is False.
-        boundary_branch: without it the network is the DeepLab baseline of Tables 1 and 2.
-        dropout: rate after fc6 and fc7, in training (Section 4.1).
+        networks: the settings of all three networks.
         kernel_initializer: of VGG, fc6 and fc7: Xavier (the release), or "zeros" where values are assigned at once:
             20 million random numbers would be an eighth of the time until a shipped model's first answer.
 
@@ -64,18 +55,19 @@ def build_segmenter(
         parameters with 1x1 heads, 20,553,920 with 4x4 ones.
     """
     image = keras.Input([None, None, 3], name="image")
-    x, blocks = _vgg16(image, width, kernel_initializer)
-    x = _large_field_of_view(x, width, dropout, kernel_initializer)
+    x, blocks = _vgg16(image, networks.width, kernel_initializer)
+    x = _large_field_of_view(x, networks.width, networks.dropout, kernel_initializer)
 
-    logits = UpsampledHead(CLASSES, head_kernel, name="interior_head")([x], like=x)
+    side, half_pixel = networks.head_kernel, networks.half_pixel
+    logits = UpsampledHead(CLASSES, side, name="interior_head")([x], like=x)
     logits = Upsample(half_pixel=half_pixel, dtype="float32", name="interior_upsample")(logits, like=image)
-    if not boundary_branch:
+    if not networks.boundary_branch:
         return keras.Model(image, {"segmentation": logits}, name="segmenter")
 
     edges = [blocks[number - 1] for number in BOUNDARY_BLOCKS]
-    edges = UpsampledHead(CLASSES, head_kernel, half_pixel=half_pixel, name="boundary_head")(edges, like=image)
+    edges = UpsampledHead(CLASSES, side, half_pixel=half_pixel, name="boundary_head")(edges, like=image)
     fuse = {"use_bias": False, "kernel_initializer": normal(), "padding": "same", "dtype": "float32"}
-    fused = keras.layers.Conv2D(CLASSES, head_kernel, name="fusion_head", **fuse)(tf.concat([logits, edges], -1))
+    fused = keras.layers.Conv2D(CLASSES, side, name="fusion_head", **fuse)(tf.concat([logits, edges], -1))
     return keras.Model(image, {"segmentation": fused, "boundary": edges}, name="segmenter")
 
 

@@ -17,7 +17,7 @@ WHERE = (
 )
 
 
-def initialize_vgg16(segmenter: keras.Model, source: str, *, with_fc: bool = False) -> None:
+def initialize_vgg16(segmenter: keras.Model, source: str) -> None:
     """Fills the segmenter's 13 VGG convolutions; everything else keeps its random initialisation.
 
     All sources are for BGR less the Caffe mean, which is the networks' range. As in the release, the batch
@@ -26,7 +26,6 @@ def initialize_vgg16(segmenter: keras.Model, source: str, *, with_fc: bool = Fal
     Args:
         segmenter: at width 1.
         source: "imagenet", a path (see `WHERE`), or "random", which does nothing.
-        with_fc: also take fc6 and fc7, which only a DeepLab-LargeFOV checkpoint has.
 
     Raises:
         WeightsError: no such weights, or weights that do not fit; says where to get them.
@@ -34,9 +33,8 @@ def initialize_vgg16(segmenter: keras.Model, source: str, *, with_fc: bool = Fal
     if source == "random":
         return
     values = _read(source)
-    layers = r"conv\d_\d|fc[67]" if with_fc else r"conv\d_\d"
-    wanted = rf"segmenter/({layers})/(kernel|bias)"
-    variables = {name: v for name, v in named_variables(segmenter).items() if re.fullmatch(wanted, name)}
+    wanted = re.compile(r"segmenter/conv\d_\d/(kernel|bias)")
+    variables = {name: v for name, v in named_variables(segmenter).items() if wanted.fullmatch(name)}
     assign(variables, values, f"--vgg16_weights={source}")
 
 
@@ -48,7 +46,7 @@ def _read(source: str) -> dict[str, np.ndarray]:
         return _from_npz(source)
     if Path(f"{source}.index").exists():
         reader = open_tf1_checkpoint(source, f"--vgg16_weights={source}")
-        names = [n for n in reader.get_variable_to_shape_map() if re.fullmatch(r"(conv\d_\d|fc[67])/[wb]", n)]
+        names = [n for n in reader.get_variable_to_shape_map() if re.fullmatch(r"conv\d_\d/[wb]", n)]
         kind = {"w": "kernel", "b": "bias"}
         return {f"segmenter/{n[:-2]}/{kind[n[-1]]}": reader.get_tensor(n) for n in names}
     raise WeightsError(f"--vgg16_weights={source}: no such file. {WHERE}")

@@ -14,8 +14,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
+from gsr_tf.errors import UserError
 
-class WeightsError(ValueError):
+
+class WeightsError(UserError):
     """Weights that do not fit; the message says which and where to get the right ones."""
 
 

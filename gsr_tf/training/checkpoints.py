@@ -10,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.pictures import write_atomically
+from gsr_tf.errors import UserError
 from gsr_tf.models.gsr_net import GSRNet
 
 BEST_SCORE_NAME = "best.json"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(UserError):
     """A checkpoint that is missing, does not fit, or could not be written."""
 
 

@@ -14,7 +14,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from gsr_tf.data.batch import Batch
+from gsr_tf.errors import UserError
 from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.settings import check_bounds, setting
 from gsr_tf.training.checkpoints import Checkpoints
 from gsr_tf.training.summaries import Summaries
 
@@ -22,37 +24,46 @@ from gsr_tf.training.summaries import Summaries
 SHOWN = {"loss/segmenter": "segmenter", "loss/generator": "generator", "loss/discriminator": "discriminator"}
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(UserError):
     """A loss that is NaN or infinite; names step and loss."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """When things happen, in steps; 0 panels: never."""
+    """When things happen beside the steps; each field's help says what."""
 
-    steps: int
-    log_every: int
-    panels_every: int
-    validate_every: int
-    save_every: int
+    log_every: int = setting(50, "Steps between TensorBoard scalars.", least=1, may_change=True)
+    panels_every: int = setting(
+        1000, "Steps between TensorBoard panels of pictures; 0: none.", least=0, may_change=True
+    )
+    validate_every: int = setting(1000, "Steps between validations.", least=1, may_change=True)
+    save_every: int = setting(1000, "Steps between checkpoints.", least=1, may_change=True)
+    keep: int = setting(
+        5, "Newest checkpoints to keep; the best by validation is kept beside them.", least=1, may_change=True
+    )
+
+    def __post_init__(self):
+        check_bounds(self)
 
 
 def train(
     net: GSRNet,
     batches: Iterable[Batch],
+    steps: int,
     schedule: Schedule,
     checkpoints: Checkpoints,
     summaries: Summaries,
     validate: Optional[Callable[[], dict[str, float]]] = None,
 ) -> int:
-    """Trains from the net's present step to `schedule.steps`.
+    """Trains from the net's present step to `steps`.
 
     Ctrl-C and SIGTERM let the step finish, then save.
 
     Args:
         net: its `step` is where to go on.
         batches: from that step on.
-        schedule: when to log, draw, validate, save and end.
+        steps: where to end.
+        schedule: when to log, draw, validate and save.
         checkpoints: where states go.
         summaries: where curves and panels go.
         validate: returns scores; "validation/f1" decides which checkpoint is the best.
@@ -67,9 +78,9 @@ def train(
     step = int(net.step.numpy())
     clock = _Clock()
     unchecked = None  # losses are looked at one step late, so that a GPU never waits for the host
-    with _signals() as received, tqdm(initial=step, total=schedule.steps, unit="step", dynamic_ncols=True) as bar:
+    with _signals() as received, tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True) as bar:
         for batch in clock.timed(batches):
-            if step >= schedule.steps or received:
+            if step >= steps or received:
                 break
             losses = net.train_step(batch)
             if unchecked is not None:
@@ -85,17 +96,17 @@ def train(
                 bar.set_postfix({short: f"{values[name]:.3g}" for name, short in SHOWN.items() if name in values})
             if due(schedule.panels_every):
                 summaries.panel(step, net, batch)
-            if validate and (due(schedule.validate_every) or step == schedule.steps):
+            if validate and (due(schedule.validate_every) or step == steps):
                 _check(step, losses)
                 _validate(step, validate, checkpoints, summaries)
-            if due(schedule.save_every) or step == schedule.steps:
+            if due(schedule.save_every) or step == steps:
                 _check(step, losses)
                 checkpoints.save()
             bar.update()
         if received and unchecked is not None:
             _check(step, unchecked)
             checkpoints.save()
-    return received[0] if received and step < schedule.steps else 0
+    return received[0] if received and step < steps else 0
 
 
 def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:

@@ -61,23 +61,23 @@ def panel_pictures(net: GSRNet, batch: Batch) -> dict[str, np.ndarray]:
     """{title: [b, h, w, 3] uint8}: every tensor of Figure 2 that the run's settings have, by name."""
     pictures = {"S": batch.s, "K": batch.k, "T": batch.t, "M": batch.m}
     shown, authentic = batch.m, batch.t
-    if net.generates:
+    if net.settings.generates:
         shown = pictures["G(M)"] = net.generate(batch).g_m
-    elif net.segment_on == ("source",):
+    elif net.settings.segment_on == ("source",):
         shown, authentic = batch.s, batch.a
     return {title: _to_rgb(x) for title, x in {**pictures, **_segmented(net, batch.k, shown, authentic)}.items()}
 
 
 def _segmented(net: GSRNet, k: tf.Tensor, shown: tf.Tensor, authentic: tf.Tensor | None) -> dict[str, tf.Tensor]:
     """What the segmenter makes of a picture; nothing where it does not learn."""
-    if not net.segment_on:
+    if not net.settings.segment_on:
         return {}
     pictures = {}
     logits = net.segmenter(shown, training=False)
     p = predicted_boundary(logits)
     if p is not None:
         pictures["P"] = p
-    if p is not None and net.refine_steps and authentic is not None:
+    if p is not None and net.settings.refine_steps and authentic is not None:
         pictures["M'"], pictures["K'"] = refine(shown, k, p, authentic)
     pictures["prediction"] = tf.nn.softmax(logits["segmentation"])[..., 1:]
     if "boundary" in logits:

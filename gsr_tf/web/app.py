@@ -19,7 +19,7 @@ from gsr_tf.inference.resolution import RESOLUTIONS
 from gsr_tf.web import answer, refusal
 from gsr_tf.web.guard import guarded
 from gsr_tf.web.limits import Limits
-from gsr_tf.web.metrics import Metrics
+from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.service import Found, Service
 
 STATIC = Path(__file__).with_name("static")
@@ -127,6 +127,6 @@ def create_app(detector: Detector, limits: Limits, names: Collection[str] = ()) 
 
 
 def _report(found: Found, **settings) -> Response:
-    from gsr_tf.web import report  # Matplotlib is a tenth of the start-up: who asks for a report waits for it
+    from gsr_tf.web import document
 
-    return report.respond(found, **settings)
+    return document.respond(found, **settings)

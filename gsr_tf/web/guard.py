@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gsr_tf.web.metrics import Metrics
+from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import refuse
 
 POLICY = "; ".join(

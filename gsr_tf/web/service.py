@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import Callable, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
-from gsr_tf.data.pictures import PictureError, PictureTooLarge, decode_picture
+from gsr_tf.answers import memory
+from gsr_tf.data.pictures import PictureTooLarge, decode_picture
+from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.resolution import ResolutionError
 from gsr_tf.inference.segmentation import Segmentation
 from gsr_tf.web.limits import Limits, check_shape
-from gsr_tf.web.metrics import Metrics
+from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import Refusal
 from gsr_tf.web.upload import check_header, read_upload
 
@@ -120,9 +120,11 @@ class Service:
                     return respond(found)
             except PictureTooLarge as error:
                 raise Refusal(413, str(error)) from error
-            except (PictureError, ResolutionError) as error:
+            except UserError as error:
                 raise Refusal(422, str(error)) from error
-            except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            except Exception as error:
+                if not memory.was_lacking(error):
+                    raise
                 raise Refusal(503, "this picture needs more memory than there is now; try a smaller one") from error
 
     def _find(self, data: bytes, asked: Mapping) -> Found:

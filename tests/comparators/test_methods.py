@@ -3,9 +3,8 @@ import pytest
 
 from gsr_tf import predict
 from gsr_tf.comparators import floors, methods
-from gsr_tf.comparators.method import Method
+from gsr_tf.comparators.method import Method, MethodError, ScoreError
 from gsr_tf.data.pictures import encode_png, read_picture
-from gsr_tf.evaluation.errors import MethodError, ScoreError
 from tests.comparators.photographs import photograph, rectangle
 
 

@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from gsr_tf.data import pictures
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import (
     PictureError,
+    PictureTooLarge,
     decode_picture,
     pixel_count,
     probe_picture,
@@ -189,6 +191,36 @@ def test_a_picture_above_the_limit_is_refused_before_it_is_decoded():
     with pytest.raises(PictureError, match="photo.jpg: 9x6 pixels, more than the limit of 50"):
         decode_picture(encoded(RGB), "photo.jpg", max_pixels=50)
     assert decode_picture(encoded(RGB), max_pixels=54).pixels.shape == (6, 9, 3)
+
+
+def test_pillows_own_limit_belongs_to_the_host_program(monkeypatch):
+    assert Image.MAX_IMAGE_PIXELS == 1024**3 // 4 // 3  # as Pillow sets it
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    for data, expected, _ in FILES.values():
+        np.testing.assert_array_equal(decode_picture(data).pixels, expected)
+        assert probe_picture(data)[:2] == expected.shape[:2]
+    assert Image.MAX_IMAGE_PIXELS == 20
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(io.BytesIO(encoded(RGB)))
+
+
+def test_large_pictures_up_to_our_limit_are_read_without_a_warning(recwarn):
+    buffer = io.BytesIO()
+    Image.new("1", (20_000, 10_000)).save(buffer, "PNG", compress_level=1)
+    assert probe_picture(buffer.getvalue()) == (10_000, 20_000, False)
+    assert not [warning for warning in recwarn if issubclass(warning.category, Image.DecompressionBombWarning)]
+    with pytest.raises(PictureTooLarge, match="20000x10000 pixels, more than the limit of 199,999,999"):
+        decode_picture(buffer.getvalue(), max_pixels=199_999_999)
+
+
+@pytest.mark.parametrize("use", [decode_picture, probe_picture])
+def test_lack_of_memory_is_not_damage(monkeypatch, use):
+    def lacks(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(PngImageFile, "load", lacks)
+    with pytest.raises(MemoryError):
+        use(encoded(RGB))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):

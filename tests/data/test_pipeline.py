@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gsr_tf.data.augment.retouching import Retouching
+from gsr_tf.data.augmentation import augment, finish
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, to_network_range
 from gsr_tf.data.loading import Loader
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.data.pipeline import Preparation, augment, compose, readable, source_pairs, training_stream
+from gsr_tf.data.pipeline import compose, readable, source_pairs, training_stream
+from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import RecordsError, open_records
 from tests import tiny
 
-SQUASH = Preparation(size=32, seed=3)
+SQUASH = Preparation(input_size=32, seed=3)
 PAIRS = 7
 
 
@@ -134,8 +137,8 @@ def test_flips(stream, unflipped):
 
 
 def test_about_half_of_the_elements_are_flipped(sources, targets):
-    tiny_batches = take(sources, targets, dataclasses.replace(SQUASH, size=4), 1, batch_size=400)[0]
-    plain = take(sources, targets, dataclasses.replace(SQUASH, size=4, flip=False), 1, batch_size=400)[0]
+    tiny_batches = take(sources, targets, dataclasses.replace(SQUASH, input_size=16), 1, batch_size=400)[0]
+    plain = take(sources, targets, dataclasses.replace(SQUASH, input_size=16, flip=False), 1, batch_size=400)[0]
     for flipped in ((tiny_batches[n] != plain[n]).any(axis=(1, 2, 3)).mean() for n in (0, 2)):
         assert 0.4 < flipped < 0.6
 
@@ -155,24 +158,26 @@ class Memory:
         return self.example
 
 
-def loaded(example, target, preparation, number=0):
+def loaded(example, target, preparation, number=0, with_original=False):
     """What the loader gives of pictures in memory: (S, K and maybe the original), T."""
     settings = {"size": preparation.loaded_size, "resize_mode": preparation.resize_mode}
-    source = Loader(Memory(example), **settings).source(np.array([[0, number]]), 0, preparation.with_original)
+    source = Loader(Memory(example), **settings).source(np.array([[0, number]]), 0, with_original)
     if preparation.target_size:
         settings = {"size": preparation.target_size, "resize_mode": "squash"}
     t = Loader(Memory(tiny.Example(target)), **settings).picture(0)
     return tuple(map(tf.constant, source)), tf.constant(t)
 
 
-def composed(example, target, preparation, number=0, i=0):
+def composed(example, target, preparation, number=0, i=0, with_original=False, half_pixel=True):
     """One composed example of pictures in memory."""
-    source, t = augment(*loaded(example, target, preparation, number), tf.constant(i, tf.int64), preparation)
-    batch = compose(tuple(layer[None] for layer in source), t[None], preparation)
+    layers = loaded(example, target, preparation, number, with_original)
+    source, t = augment(*layers, tf.constant(i, tf.int64), preparation)
+    batch = compose(tuple(layer[None] for layer in source), t[None], preparation, half_pixel=half_pixel)
     return Batch(*(x if x is None else x[0] for x in batch))
 
 
-STILL = Preparation(size=32, flip=False)
+STILL = Preparation(input_size=32, flip=False)
+FEATHER = Retouching(feather=1.0)
 
 
 def test_squash_is_opencvs_resize_and_a_threshold():
@@ -185,6 +190,15 @@ def test_squash_is_opencvs_resize_and_a_threshold():
     np.testing.assert_array_equal(batch.k[..., 0], mask > 50)
 
 
+def test_a_mask_as_bright_as_the_threshold_is_authentic():
+    """Of 255: 50 is not above 50, the release's threshold; 51 is. Retouched examples too."""
+    k = np.tile(np.uint8([49, 50, 51, 255]), (32, 8))[..., None]
+    s = t = np.zeros((32, 32, 3), np.uint8)
+    (_, finished), *_ = finish((s, k), t, tf.constant(0, tf.int64), dataclasses.replace(STILL, retouching=FEATHER))
+    np.testing.assert_array_equal(compose((s[None], k[None]), t[None], STILL).k[0], k > 50)
+    np.testing.assert_array_equal(finished == 255, k > 50)
+
+
 def test_the_mask_that_is_asked_for_is_k():
     example = tiny.manipulated()[5]
     first, second = (composed(example, tiny.tile(8), STILL, number=n).k.numpy() for n in (0, 1))
@@ -194,16 +208,16 @@ def test_the_mask_that_is_asked_for_is_k():
 
 def test_the_target_goes_through_its_stored_size():
     t = tiny.tile(7)
-    preparation = dataclasses.replace(STILL, target_size=24, half_pixel=False)
+    preparation = dataclasses.replace(STILL, target_size=24)
     stored = cv2.resize(t, (24, 24), interpolation=cv2.INTER_LINEAR)
     expected = to_network_range(resize(tf.constant(stored), [32, 32], half_pixel=False))
-    np.testing.assert_allclose(composed(tiny.manipulated()[0], t, preparation).t, expected, atol=1e-3)
+    found = composed(tiny.manipulated()[0], t, preparation, half_pixel=False)
+    np.testing.assert_allclose(found.t, expected, atol=1e-3)
 
 
 def test_the_original_is_prepared_as_s_is():
-    preparation = dataclasses.replace(SQUASH, with_original=True)
     for i in range(4):
-        batch = composed(tiny.manipulated()[1], tiny.tile(8), preparation, i=i)
+        batch = composed(tiny.manipulated()[1], tiny.tile(8), SQUASH, i=i, with_original=True)
         around = tf.nn.max_pool2d(batch.k[None], 3, 1, "SAME")[0].numpy()
         np.testing.assert_array_equal(np.where(around, 0, batch.a), np.where(around, 0, batch.s))
         assert np.abs(batch.a - batch.s)[batch.k[..., 0] == 1].mean() > 10
@@ -309,3 +323,10 @@ def test_records_without_one_readable_picture_are_an_error_that_names_them(tmp_p
     opened = open_records(damaged, "--target_records")
     with pytest.raises(RecordsError, match=rf"--records=.* or --target_records={damaged}: .*not one of its pictures"):
         next(readable(training_stream(sources, opened, SQUASH, batch_size=1), [sources, opened]))
+
+
+@pytest.mark.parametrize("threshold, last", [(50 / 255, 50), (0.5, 127)])
+def test_a_mask_pixel_is_manipulated_above_the_threshold_not_at_it(threshold, last):
+    levels, black = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1), np.zeros([1, 16, 16, 3], np.uint8)
+    preparation = Preparation(input_size=16, mask_threshold=threshold)
+    np.testing.assert_array_equal(compose((black, levels), tf.constant(black), preparation).k, levels > last)

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf.data import placing
-from gsr_tf.data.pipeline import Preparation, training_stream
+from gsr_tf.data.augment import placing
+from gsr_tf.data.pipeline import training_stream
+from gsr_tf.data.preparation import Preparation
 
 ROWS, COLUMNS = np.mgrid[:60, :60]
 S = np.stack([ROWS * 4, COLUMNS * 4, 128 + 90 * np.sin(ROWS / 5 + COLUMNS / 7)], -1).astype(np.uint8)
@@ -56,7 +57,7 @@ def test_factors_are_drawn_between_the_two():
 @pytest.mark.parametrize("settings", [{"paste_scale": (0.6, 0.6)}, {"paste_rotation": 30.0}])
 @pytest.mark.parametrize("mode", ["squash", "crop"])
 def test_a_stream_places_s_and_k_alone(sources, targets, settings, mode):
-    kept = {"size": 32, "seed": 3, "resize_mode": mode}
+    kept = {"input_size": 32, "seed": 3, "resize_mode": mode}
     (plain,) = training_stream(sources, targets, Preparation(**kept), batch_size=20).take(1)
     (moved,) = training_stream(sources, targets, Preparation(**kept, **settings), batch_size=20).take(1)
     np.testing.assert_array_equal(plain.t, moved.t)
@@ -64,3 +65,15 @@ def test_a_stream_places_s_and_k_alone(sources, targets, settings, mode):
     assert np.mean(changed) > 0.9
     ratio = float(tf.reduce_sum(moved.k) / tf.reduce_sum(plain.k))
     assert ratio == pytest.approx(settings.get("paste_scale", (1.0,))[0] ** 2, rel=0.25)
+
+
+def test_a_share_of_the_examples_is_placed_and_the_others_are_pasted_as_they_are(sources, targets):
+    kept = {"input_size": 32, "seed": 3}
+    (plain,) = training_stream(sources, targets, Preparation(**kept), batch_size=80).take(1)
+    moved = {}
+    for share in (0.0, 0.5, 1.0):
+        settings = Preparation(**kept, paste_scale=(0.6, 0.6), placed_share=share)
+        (batch,) = training_stream(sources, targets, settings, batch_size=80).take(1)
+        moved[share] = np.array([not np.array_equal(one, other) for one, other in zip(plain.s, batch.s)])
+    assert not moved[0.0].any() and moved[1.0].mean() > 0.9
+    assert moved[0.5].mean() == pytest.approx(0.5, abs=0.15)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf.data import shapes
-from gsr_tf.data.pipeline import Preparation, training_stream
+from gsr_tf.data.augment import shapes
+from gsr_tf.data.pipeline import training_stream
+from gsr_tf.data.preparation import Preparation
 
 EXPONENTS = {1: 0.0, 2: 0.25, 4: 0.5}  # p: the random number that draws it
 
@@ -44,7 +45,7 @@ def test_it_is_turned():
 
 @pytest.mark.parametrize("mode", ["squash", "crop"])
 def test_a_stream_changes_k_alone_in_the_share_asked_for(sources, targets, mode):
-    kept = {"size": 32, "seed": 3, "resize_mode": mode, "short_side": 32 if mode == "crop" else 0}
+    kept = {"input_size": 32, "seed": 3, "resize_mode": mode, "short_side": 32 if mode == "crop" else 0}
     (plain,) = training_stream(sources, targets, Preparation(**kept), batch_size=60).take(1)
     (shaped,) = training_stream(sources, targets, Preparation(**kept, shape_share=0.5), batch_size=60).take(1)
     np.testing.assert_array_equal(plain.t, shaped.t)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf.data import toning
-from gsr_tf.data.pipeline import Preparation, training_stream
+from gsr_tf.data.augment import toning
+from gsr_tf.data.pipeline import training_stream
+from gsr_tf.data.preparation import Preparation
 
 
 def curves(gamma, random):
@@ -27,9 +28,9 @@ def test_each_channel_takes_its_own_curve():
 
 @pytest.mark.parametrize("with_original", [False, True])
 def test_s_t_and_m_share_their_curves_and_k_stays(sources, targets, with_original):
-    kept = {"size": 32, "seed": 3, "with_original": with_original}
-    (plain,) = training_stream(sources, targets, Preparation(**kept), batch_size=20).take(1)
-    (toned,) = training_stream(sources, targets, Preparation(**kept, gamma=1.6), batch_size=20).take(1)
+    kept, stream = {"input_size": 32, "seed": 3}, {"batch_size": 20, "with_original": with_original}
+    (plain,) = training_stream(sources, targets, Preparation(**kept), **stream).take(1)
+    (toned,) = training_stream(sources, targets, Preparation(**kept, gamma=1.6), **stream).take(1)
     np.testing.assert_array_equal(plain.k, toned.k)
     for example in range(20):
         for channel in range(3):

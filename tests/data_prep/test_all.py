@@ -10,8 +10,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from data_prep import all as prepare_all
-from data_prep.archives import archive_stem, unpack_archive
-from data_prep.entries import PreparationError
+from data_prep.reading.archives import archive_stem, unpack_archive
+from data_prep.reading.entries import PreparationError
 from gsr_tf.data.records import open_records
 from tests.data_prep.pictures import mask, photo, read_all
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep import check, duplicates, folder, interchange
-from data_prep.inspection import looks_inverted, perceptual_hash
+from data_prep import check, folder, interchange
+from data_prep.inspecting import duplicates
+from data_prep.inspecting.inspection import looks_inverted, perceptual_hash
 from tests.data_prep.pictures import mask, photo, real_data
 
 

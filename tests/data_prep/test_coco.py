@@ -5,6 +5,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from data_prep import coco
+from data_prep.coco import AreaLimits
 from tests.data_prep.pictures import index_of, photo, read_all, real_data, skipped_of
 
 SIZE = (40, 30)  # width, height
@@ -155,3 +156,12 @@ def test_the_real_annotations_are_all_accounted_for(tmp_path):
             if 0.01 <= pixels.mean() <= 0.5:
                 expected.append(pixels[..., None] * 255)
     np.testing.assert_array_equal(by_name[image["file_name"]]["masks"], expected)
+
+
+def test_limits_are_inclusive_and_nothing_and_everything_are_no_objects():
+    limits = AreaLimits(0.01, 0.5)
+    assert [limits.refusal(share) for share in (0.01, 0.5)] == ["", ""]
+    assert limits.refusal(0.0099) == "object is too small"
+    assert limits.refusal(0.5001) == "object is too large"
+    assert AreaLimits(0.0, 1.0).refusal(0.0) == "object is empty"
+    assert AreaLimits(0.0, 1.0).refusal(1.0) == "object is too large"

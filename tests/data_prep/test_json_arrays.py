@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from data_prep import json_arrays
-from data_prep.json_arrays import elements, read_elements
+from data_prep.reading import json_arrays
+from data_prep.reading.json_arrays import elements, read_elements
 
 DOCUMENT = {
     "info": {"version": 1.5, "text": 'a "quoted" [bracket] }'},

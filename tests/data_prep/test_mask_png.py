@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data_prep.mask_png import encode_mask
+from data_prep.writing.mask_png import encode_mask
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (5, 8), (24, 33), (200, 301)])

@@ -3,7 +3,7 @@ from pathlib import PurePosixPath as P
 
 import pytest
 
-from data_prep.pairing import pair
+from data_prep.reading.pairing import pair
 
 
 def pairs(pictures, masks):

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from data_prep import folder, shards, writing
-from data_prep.entries import Entry, Listing, PreparationError
-from data_prep.files import file_sha256
+from data_prep import folder
+from data_prep.reading.entries import Entry, Listing, PreparationError
+from data_prep.reading.files import file_sha256
+from data_prep.writing import records, shards
 from gsr_tf.data.records import open_records
 from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all
 
@@ -53,12 +54,12 @@ def test_interrupted_after_any_shard_it_goes_on_to_the_same_bytes(images, monkey
             raise KeyboardInterrupt
         return shards.write_shard(shard)
 
-    monkeypatch.setattr(writing, "write_shard", interrupted)
+    monkeypatch.setattr(records, "write_shard", interrupted)
     assert prepare(images, images / "out", "--processes=1") == (130 if stop < 8 else 0)
     assert (images / "out/index.json").exists() == (stop == 8)
     again = itertools.count()
     make_example = shards.make_example
-    monkeypatch.setattr(writing, "write_shard", shards.write_shard)
+    monkeypatch.setattr(records, "write_shard", shards.write_shard)
     monkeypatch.setattr(shards, "make_example", lambda entry: (next(again), make_example(entry))[1])
     assert prepare(images, images / "out", "--processes=1") == 0
     assert all_bytes(images / "out") == all_bytes(images / "whole")
@@ -90,7 +91,7 @@ def test_killed_without_warning_it_goes_on_to_the_same_bytes(images):
 
 def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
     prepare(images, images / "whole", "--processes=1")
-    monkeypatch.setattr(writing, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(records, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
     assert prepare(images, images / "out", "--processes=1") == 130
     monkeypatch.undo()
     shard = images / "out/00003-of-00008.tfrecord"
@@ -103,7 +104,7 @@ def test_shards_of_an_unfinished_run_over_fewer_pictures_do_not_stay(images, mon
     for path in [*(images / "images").iterdir(), *(images / "masks").iterdir()]:
         if path.stem > "04":
             path.rename(images / path.parent.name / f"..{path.name}")  # hidden: no picture
-    monkeypatch.setattr(writing, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(records, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
     assert prepare(images, images / "out", "--processes=1") == 130
     assert (images / "out/00004-of-00005.tfrecord").exists()
     monkeypatch.undo()
@@ -165,14 +166,14 @@ def test_an_output_that_cannot_be_written(images, capsys):
 def test_memory_of_the_plan_does_not_hold_pictures(images):
     """20,000 entries are planned from their names alone."""
     entries = [Entry(f"{n}.jpg", str(images / "images/00.jpg")) for n in range(20_000)]
-    planned = writing.plan(Listing(entries, [], {}), images / "out")
+    planned = records.plan(Listing(entries, [], {}), images / "out")
     assert len(planned) == 79 and sum(len(shard.entries) for shard in planned) == 20_000
 
 
 def test_nothing_to_keep_is_an_error(tmp_path):
     listing = Listing([], [], {})
     with pytest.raises(PreparationError, match="nothing to keep"):
-        writing.write_records(listing, tmp_path / "out", run=functools.partial(writing.run_locally, processes=1))
+        records.write_records(listing, tmp_path / "out", run=functools.partial(records.run_locally, processes=1))
     assert not (tmp_path / "out/index.json").exists()
 
 
@@ -186,8 +187,19 @@ def kill_itself(shard):
 
 
 def test_a_worker_that_the_system_kills_stops_the_run_with_a_message(images, capsys, monkeypatch):
-    monkeypatch.setattr(writing, "write_shard", kill_itself)
+    monkeypatch.setattr(records, "write_shard", kill_itself)
     assert prepare(images, images / "out", "--processes=2") == 1
     assert "a worker process was killed" in capsys.readouterr().err
     monkeypatch.undo()
     assert prepare(images, images / "out", "--processes=2") == 0
+
+
+def lack_memory(shard):
+    raise MemoryError
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_lack_of_memory_stops_the_run_with_a_message(images, capsys, monkeypatch, processes):
+    monkeypatch.setattr(records, "write_shard", lack_memory)
+    assert prepare(images, images / "out", f"--processes={processes}") == 1
+    assert "error: memory ran out" in capsys.readouterr().err

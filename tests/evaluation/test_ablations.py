@@ -5,14 +5,14 @@ import json
 
 import pytest
 
-from gsr_tf import benchmark, figure
-from gsr_tf.comparators import saved_model
-from gsr_tf.evaluation.rows import ROWS
+from gsr_tf import figure, tables
+from gsr_tf.comparators import exported
+from gsr_tf.evaluation.published import TABLES
 from tests.evaluation import toy_records
 from tests.evaluation.test_figures import pixels
 
 TINY = "steps=2,width=0.02,input_size=48,batch_size=2,vgg16_weights=random,panels_every=0"
-TRAINED = [(table, row) for table in (2, 3) for row in ROWS[table] if row.flagfile]
+TRAINED = [(table, row) for table in (2, 3) for row in TABLES[table].rows if row.flagfile]
 
 
 @pytest.fixture(name="folder", scope="module")
@@ -30,19 +30,19 @@ def in_this_process(module, *arguments):
 @pytest.mark.slow
 @pytest.mark.parametrize(("table", "row"), TRAINED, ids=lambda value: getattr(value, "name", value))
 def test_a_row_trains_exports_and_scores(table, row, folder, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "_command", in_this_process)
+    monkeypatch.setattr(tables, "_command", in_this_process)
     records, runs = folder / "records", folder / "runs"
-    code = benchmark.main(
-        ["benchmark", f"--table={table}", f"--rows={row.name}", f"--records=CASIA={records}", f"--runs={runs}",
+    code = tables.main(
+        ["tables", f"--table={table}", f"--rows={row.name}", f"--records=CASIA={records}", f"--runs={runs}",
          f"--output={folder / 'out'}", f"--source_records={records}", f"--target_records={records}",
          f"--training={TINY}"]
     )  # fmt: skip
     assert code == 0
     assert f"- {row.name} (CASIA): flags/{row.flagfile} steps=2" in capsys.readouterr().out
-    (summary,) = (folder / "out" / "evaluations" / "CASIA" / benchmark._slug(row.name)).glob("summary.json")
+    (summary,) = (folder / "out" / "evaluations" / "CASIA" / tables._slug(row.name)).glob("summary.json")
     scores = {(line["protocol"], line["metric"]): line["value"] for line in json.loads(summary.read_text())["scores"]}
     assert 0.2 < scores["paper", "f1"] <= 1  # the floor, marking everything, is 2 x 480 / (480 + 3072) = .27
-    maps = saved_model.load_maps(runs / row.flagfile[:-4] / "export")(toy_records.sample(0)[0])
+    maps = exported.load_maps(runs / row.flagfile[:-4] / "export")(toy_records.sample(0)[0])
     assert ("boundary" in maps) == (not row.name.startswith("DL"))
 
 

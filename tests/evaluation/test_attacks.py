@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gsr_tf.evaluation import attacks
-from gsr_tf.evaluation.errors import AttackError
+from gsr_tf.evaluation.attacks import AttackError
 from tests.comparators.photographs import photograph
 
 PICTURE = photograph("chelsea")

@@ -6,7 +6,7 @@ import pytest
 from gsr_tf.comparators.method import Method
 from gsr_tf.evaluation import comparison, report, study
 from gsr_tf.evaluation.attacks import parse_all
-from gsr_tf.evaluation.errors import EvaluationError
+from gsr_tf.evaluation.comparison import ComparisonError
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.protocols import PROTOCOLS, choose
 from gsr_tf.evaluation.study import DataSet
@@ -66,9 +66,9 @@ def test_an_evaluation_does_not_differ_from_itself(folders):
 
 def test_other_pictures_are_refused_by_name(folders, tmp_path):
     study.run(tmp_path, DataSet("part", "f00d", ITEMS[1:]), noisy("sharp", 0.05), choose(["paper"]))
-    with pytest.raises(EvaluationError, match="1 are in one only, the first picture 0"):
+    with pytest.raises(ComparisonError, match="1 are in one only, the first picture 0"):
         comparison.compare(folders / "sharp", tmp_path)
-    with pytest.raises(EvaluationError, match="no per_image.csv"):
+    with pytest.raises(ComparisonError, match="no per_image.csv"):
         comparison.compare(folders / "sharp", tmp_path / "nowhere")
 
 

@@ -5,9 +5,11 @@ import pytest
 from PIL import Image, ImageColor
 
 from gsr_tf.evaluation import figures, gallery, html
-from gsr_tf.evaluation.figures import Panel
+from gsr_tf.evaluation.figures import Panel, seam
 
 PNG = b"\x89PNG\r\n\x1a\n"
+MASK = np.zeros((6, 7), bool)
+MASK[2:4, 1:5] = True
 
 
 def pixels(png):
@@ -54,6 +56,27 @@ def test_figure_4_has_a_column_a_checkpoint():
     drawn = pixels(figures.progress(columns, dict.fromkeys(columns, [3.0, 4.0])))
     dark = (drawn < 10).all(axis=2).any(axis=0)
     assert np.count_nonzero(np.diff(dark.astype(int)) == 1) >= 4
+
+
+def test_the_seam_is_the_step_of_a_flat_region_on_a_flat_ground():
+    picture = np.where(MASK[..., None], [40, 100, 250], [10, 130, 250]).astype(np.uint8)
+    assert seam(picture, MASK) == pytest.approx((30 + 30 + 0) / 3)
+    assert seam(picture, ~MASK) == seam(picture, MASK)
+
+
+def test_only_neighbours_on_both_sides_of_the_border_count():
+    picture = np.random.default_rng(0).integers(0, 256, (*MASK.shape, 3)).astype(np.uint8)
+    pairs = []
+    for y, x in np.ndindex(MASK.shape):
+        for other in ((y + 1, x), (y, x + 1)):
+            if other[0] < 6 and other[1] < 7 and MASK[y, x] != MASK[other]:
+                pairs.append(np.abs(picture[y, x].astype(float) - picture[other]).mean())
+    assert len(pairs) == 12
+    assert seam(picture, MASK) == pytest.approx(np.mean(pairs), rel=1e-6)
+
+
+def test_what_has_no_border_has_no_seam():
+    assert np.isnan(seam(np.zeros((6, 7, 3), np.uint8), np.ones((6, 7), bool)))
 
 
 def test_figure_5_draws_what_was_measured():

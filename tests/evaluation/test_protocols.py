@@ -1,13 +1,27 @@
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from gsr_tf.evaluation import metrics, views
-from gsr_tf.evaluation.errors import ProtocolError
+from gsr_tf import evaluate
+from gsr_tf.evaluation import metrics
+from gsr_tf.evaluation.accumulator import resample
 from gsr_tf.evaluation.evaluator import Evaluator
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
-from gsr_tf.evaluation.protocols import PROTOCOLS, choose
+from gsr_tf.evaluation.protocols import (
+    DEFAULT,
+    PROTOCOLS,
+    choose,
+    image_level,
+    imdlbenco,
+    paper_cleaned,
+    release,
+    trufor,
+)
+from gsr_tf.evaluation.protocols.protocol import ProtocolError
+from gsr_tf.inference import postprocessing
 from tests.evaluation.test_metrics import random_map
 
 
@@ -30,6 +44,59 @@ def square(side=64, start=16, stop=40):
 EMPTY, SQUARE = np.zeros((64, 64), bool), square()
 NOTHING, EVERYTHING = np.zeros((64, 64), np.float32), np.ones((64, 64), np.float32)
 MAPS = [(*random_map(seed, shape=(40, 50)), True) for seed in range(6)]
+
+
+def picture(*pixels):
+    """(scores, mask) of one row of pixels, from (how many, score, manipulated)."""
+    scores = np.concatenate([np.full(number, score, np.float32) for number, score, _ in pixels])
+    return scores[None], np.concatenate([np.full(number, truth) for number, _, truth in pixels])[None]
+
+
+# Below .25 TP 20, FP 5 of 20 and 80 pixels; from .25 on TP 15, FP 5.
+ONE = picture((15, 0.75, True), (5, 0.25, True), (5, 0.75, False), (75, 0, False))
+# Below .25 TP 30, FP 10 of 50 and 50 pixels; from .25 on TP 30, FP 0.
+OTHER = picture((30, 0.75, True), (20, 0, True), (10, 0.25, False), (40, 0, False))
+BY_HAND = {
+    "paper": {
+        "f1": (40 / 45 + 60 / 90) / 2,
+        "mcc": (1100 / 1600 + 1500 / np.sqrt(30 * 50 * 50 * 70)) / 2,
+        "iou": (20 / 25 + 30 / 60) / 2,
+        "precision": (20 / 25 + 30 / 40) / 2,  # where F1 is best
+        "recall": (1 + 30 / 50) / 2,
+        # Squares and triangles under the two curves, steps at .75, .25 and 0.
+        "auc": ((5 * 7.5 + 75 * 20) / 1600 + (10 * 30 + 40 * 40) / 2500) / 2,
+        "ap": ((15 / 20 * 15 / 20 + 5 / 20 * 20 / 25) + (30 / 50 + 20 / 50 * 50 / 100)) / 2,
+    },
+    "image-optimum": {
+        "f1": (40 / 45 + 60 / 80) / 2,
+        "mcc": (1500 / np.sqrt(25 * 20 * 75 * 80) + 1500 / np.sqrt(30 * 50 * 50 * 70)) / 2,
+        "iou": (20 / 25 + 30 / 50) / 2,
+    },
+    "fixed-0.5": {
+        "f1": (30 / 40 + 60 / 80) / 2,
+        "mcc": (1100 / 1600 + 1500 / np.sqrt(30 * 50 * 50 * 70)) / 2,
+        "iou": (15 / 25 + 30 / 50) / 2,
+        "precision": (15 / 20 + 1) / 2,
+        "recall": (15 / 20 + 30 / 50) / 2,
+    },
+    "pooled": {  # TP 50, FP 15 below .25; TP 45, FP 5 from there on; of 70 and 130
+        "f1": 90 / 120,
+        "mcc": (45 * 125 - 5 * 25) / np.sqrt(50 * 70 * 130 * 150),
+        "iou": 45 / 75,
+        "f1 at 0.5": 90 / 120,
+        "mcc at 0.5": (45 * 125 - 5 * 25) / np.sqrt(50 * 70 * 130 * 150),
+        "iou at 0.5": 45 / 75,
+        "auc": (5 * 22.5 + 10 * 47.5 + 115 * 60) / (70 * 130),
+        "ap": 45 / 70 * 45 / 50 + 5 / 70 * 50 / 65 + 20 / 70 * 70 / 200,
+    },
+    "mvss": {"f1": (30 / 40 + 60 / 80) / 2},
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_scores_of_two_pictures_are_those_by_hand(name):
+    found = evaluated([name], [(*ONE, True), (*OTHER, True)])[name]
+    assert found == pytest.approx(BY_HAND[name], abs=1e-12)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -64,6 +131,51 @@ def test_paper_image_optimum_fixed_and_pooled_differ_as_defined():
     assert found["pooled"]["auc"] == pytest.approx(metrics.roc_auc(counts), abs=1e-12)
 
 
+def replicated(pictures):
+    """[rows, t] of the estimate and of every replicate: the mean F1, the pooled F1, and the mean share of marked."""
+    weights = np.stack([resample(f"picture {index}") for index in range(len(pictures))], axis=1)
+    counts = [metrics.count(scores, mask) for scores, mask, _ in pictures]
+    parts = [weights @ np.stack([one[part] for one in counts]) for part in range(3)]
+    pooled = 2 * parts[0] / np.maximum(parts[0] + parts[1] + parts[2][:, None], 1)
+    with np.errstate(invalid="ignore"):
+        f1, marked = (
+            weights @ np.stack([*map(metric, counts)]) / weights.sum(axis=1, keepdims=True)
+            for metric in (metrics.f1, metrics.false_positive_rate)
+        )
+    return f1, pooled, marked
+
+
+def test_every_replicate_takes_its_own_best_threshold():
+    maps = [(*random_map(seed, shape=(40, 50)), True) for seed in range(20, 26)]
+    evaluator = Evaluator(choose(["paper", "pooled"]))
+    for index, one in enumerate(maps):
+        evaluator.add(f"picture {index}", *one)
+    found = evaluator.finish().scores
+    for name, curves in zip(("paper", "pooled"), replicated(maps)):
+        assert len(np.unique(curves.argmax(axis=1))) > 5 and curves[0].argmax() != curves[-1].argmax()
+        np.testing.assert_allclose(found[name]["f1"].rows, curves.max(axis=1), atol=1e-12)
+        assert found[name]["f1"].threshold == PROBABILITY_GRID[curves[0].argmax()] and found[name]["f1"].pictures == 6
+
+
+def test_every_replicate_takes_its_own_threshold_of_false_alarms():
+    rng = np.random.default_rng(0)
+    authentic = [(np.float32(rng.random((40, 50)) ** power), np.zeros((40, 50), bool), False) for power in (1, 4, 9)]
+    evaluator = Evaluator(choose(["false-alarms"]))
+    for index, one in enumerate([*authentic, *MAPS]):
+        evaluator.add(f"picture {index}", *one)
+    score = evaluator.finish().scores["false-alarms"]["f1 at 10% false alarms"]
+    marked = replicated(authentic)[2]
+    lowest = (marked <= 0.1).argmax(axis=1)
+    weights = np.stack([resample(f"picture {index}") for index in range(3, 9)], axis=1)
+    curves = weights @ np.stack([metrics.f1(metrics.count(scores, mask)) for scores, mask, _ in MAPS])
+    expected = curves[np.arange(len(curves)), lowest] / np.maximum(weights.sum(axis=1), 1)
+    defined = np.isfinite(marked[:, 0]) & (weights.sum(axis=1) > 0)  # a replicate may have drawn none of a kind
+    assert len(np.unique(lowest)) > 3 and 0.9 < defined.mean() < 1
+    np.testing.assert_allclose(score.rows[defined], expected[defined], atol=1e-12)
+    assert np.isnan(score.rows[~defined]).all()
+    assert score.threshold == PROBABILITY_GRID[lowest[0]]
+
+
 def test_f1_and_mcc_have_their_own_thresholds():
     evaluator = Evaluator(choose(["paper"]))
     # Few, faint false alarms over a large region: F1 wants everything, MCC only what is sure.
@@ -77,17 +189,53 @@ def test_f1_and_mcc_have_their_own_thresholds():
     assert found["recall"].rows[0] == 1
 
 
+def test_each_protocol_is_counted_on_its_own_grid():
+    coarse = dataclasses.replace(PROTOCOLS["paper"], name="coarse", thresholds=np.array([0.25, 0.8]))
+    evaluator = Evaluator([PROTOCOLS["paper"], coarse])
+    evaluator.add("one", *ONE)
+    scores = evaluator.finish().scores
+    assert (scores["paper"]["f1"].rows[0], scores["paper"]["f1"].threshold) == (40 / 45, 0)
+    assert (scores["coarse"]["f1"].rows[0], scores["coarse"]["f1"].threshold) == (30 / 40, 0.25)
+
+
 def test_authentic_pictures_reach_only_the_protocols_that_cover_them():
     manipulated = [(EVERYTHING, SQUARE, True)]
     alone = evaluated(list(PROTOCOLS), manipulated)
     both = evaluated(list(PROTOCOLS), [*manipulated, (EVERYTHING, EMPTY, False)])
-    for name in ("paper", "release", "image-optimum", "fixed-0.5", "pooled", "trufor", "mvss"):
+    for name in ("paper", "paper-cleaned", "release", "image-optimum", "fixed-0.5", "pooled", "trufor", "mvss"):
         assert alone[name] == both[name]
     assert both["imdlbenco"]["f1"] == alone["imdlbenco"]["f1"] / 2
     assert both["authentic"] == {"false positive rate": 1, "pictures with any": 1}
     assert "authentic" not in alone
     assert both["image-level"]["balanced accuracy"] == 0.5
     assert both["image-level"]["mvss f1"] == 0
+
+
+def test_authentic_pictures_are_scored_by_what_is_marked_in_them():
+    quarter, nothing = (picture((25, score, False), (75, 0.4, False)) for score in (0.6, 0.4))
+    found = evaluated(["authentic"], [(*quarter, False), (*nothing, False)])["authentic"]
+    assert found == {"false positive rate": 0.125, "pictures with any": 0.5}
+
+
+def test_pictures_are_told_apart_by_their_highest_pixel():
+    highest = ((0.9, True), (0.8, True), (0.3, True), (0.6, False), (0.1, False))
+    maps = [(*picture((1, score, truth), (9, 0.05, False)), truth) for score, truth in highest]
+    sensitivity, specificity = 2 / 3, 1 / 2
+    assert evaluated(["image-level"], maps)["image-level"] == pytest.approx(
+        {
+            "auc": 5 / 6,
+            "ap": 1 / 3 + 1 / 3 + 1 / 3 * 3 / 4,
+            "f1": 2 * 2 / (2 * 2 + 1 + 1),
+            "balanced accuracy": (sensitivity + specificity) / 2,
+            "mvss f1": 2 * sensitivity * specificity / (sensitivity + specificity),
+        }
+    )
+
+
+def test_imdlbenco_halves_everything_with_as_many_authentic_pictures():
+    share = SQUARE.mean()
+    found = evaluated(["imdlbenco"], [(EVERYTHING, SQUARE, True), (EVERYTHING, EMPTY, False)])["imdlbenco"]
+    assert found == pytest.approx({"f1": share / (1 + share), "iou": share / 2, "auc": 0.25})
 
 
 def test_what_is_found_at_a_share_of_false_alarms():
@@ -112,8 +260,12 @@ def test_exactly_the_share_is_allowed():
 
 
 def test_false_alarms_that_no_threshold_avoids_leave_a_score_undefined():
-    found = evaluated(["false-alarms"], [(EVERYTHING, SQUARE, True), (EVERYTHING, EMPTY, False)])["false-alarms"]
-    assert len(found) == 12 and np.isnan(list(found.values())).all()
+    evaluator = Evaluator(choose(["false-alarms"]))
+    evaluator.add("manipulated", EVERYTHING, SQUARE)
+    evaluator.add("authentic", EVERYTHING, EMPTY, manipulated=False)
+    found = evaluator.finish().scores["false-alarms"]
+    assert len(found) == 12 and all(np.isnan(score.rows).all() for score in found.values())
+    assert {score.threshold for score in found.values()} == {None}
 
 
 @pytest.mark.parametrize("picture", [(EVERYTHING, SQUARE, True), (EVERYTHING, EMPTY, False)])
@@ -141,11 +293,63 @@ def test_trufor_takes_the_better_polarity_and_ignores_the_border():
     assert found["trufor"]["f1"] == 1 > found["fixed-0.5"]["f1"]
 
 
+def test_trufor_takes_the_best_threshold_and_a_half():
+    found = evaluated(["trufor"], [(np.where(SQUARE, 0.3, 0.1).astype(np.float32), SQUARE, True)])["trufor"]
+    # At .5 nothing is marked, so its inverse is everything: 10 x 10 manipulated pixels, all but 34 x 34 authentic ones.
+    assert found == pytest.approx({"f1": 1, "f1 at 0.5": 2 * 100 / (2 * 100 + 64 * 64 - 34 * 34)})
+
+
 def test_trufor_band_is_that_of_its_filters():
-    counts = views.trufor(EVERYTHING, SQUARE, PROBABILITY_GRID)
+    counts = trufor.look(EVERYTHING, SQUARE, PROBABILITY_GRID)
     truth = SQUARE.astype(np.uint8)
     assert counts.positives == ndimage.minimum_filter(truth, 15).sum() == 10 * 10
     assert counts.negatives == (ndimage.maximum_filter(truth, 11) == 0).sum()
+
+
+SEEN = square(40, 10, 22)  # after the dilation by 5x5 it covers the region: 16 x 16
+
+
+@pytest.mark.parametrize(("side", "false"), [(3, 0), (4, 8 * 8)])
+def test_cleaning_up_takes_small_particles_away(side, false):
+    region, particle = square(40, 8, 24), square(40, 30, 30 + side)
+    pictures = [(0.8 * (SEEN | particle).astype(np.float32), region, True)]
+    found = evaluated(["paper", "paper-cleaned"], pictures)
+    assert found["paper"]["precision"] == pytest.approx(144 / (144 + side**2))
+    assert found["paper"]["recall"] == pytest.approx(144 / 256)
+    # 3x3 pixels grow to 7x7, fewer than 64; 4x4 grow to 8x8 and stay.
+    assert found["paper-cleaned"]["precision"] == pytest.approx(256 / (256 + false))
+    assert found["paper-cleaned"]["recall"] == 1
+    assert found["paper-cleaned"]["f1"] == pytest.approx(2 * 256 / (2 * 256 + false))
+
+
+@pytest.mark.parametrize("thresholds", [PROBABILITY_GRID, np.array([-np.inf, 0.2, 0.55, 0.6])])
+def test_cleaning_up_is_done_at_every_threshold(thresholds):
+    rng = np.random.default_rng(0)
+    scores = cv2.GaussianBlur(rng.random((60, 70)), (0, 0), 2)
+    scores = (scores - scores.min()) / np.ptp(scores)
+    mask = rng.random((60, 70)) < 0.4
+    counts = paper_cleaned.look(scores, mask, thresholds)
+    for index, threshold in enumerate(thresholds):
+        dilated = ndimage.binary_dilation(scores > threshold, np.ones((5, 5)))
+        labels, number = ndimage.label(dilated, np.ones((3, 3)))
+        large = np.bincount(labels.ravel(), minlength=number + 1) >= 64
+        prediction = large[labels] & dilated
+        assert (counts.tp[index], counts.fp[index]) == ((prediction & mask).sum(), (prediction & ~mask).sum())
+    assert (counts.positives, counts.negatives) == (mask.sum(), (~mask).sum())
+
+
+def test_cleaning_up_is_the_post_processing_of_that_name():
+    scores, mask, _ = MAPS[0]
+    cleaned = metrics.count(postprocessing.paper(scores), mask)
+    for ours, other in zip(paper_cleaned.look(scores, mask, PROBABILITY_GRID), cleaned):
+        np.testing.assert_array_equal(ours, other)
+
+
+def test_only_the_slow_one_must_be_asked_for(capsys):
+    assert set(PROTOCOLS) - set(DEFAULT) == {"paper-cleaned"}
+    assert evaluate.main(["evaluate", "--help"]) == 0
+    printed = "".join(capsys.readouterr().out.split())
+    assert "onlyifnamed:paper-cleaned." in printed and f"[{','.join(DEFAULT)}]" in printed
 
 
 def release_by_hand(scores, mask, threshold):
@@ -167,7 +371,7 @@ def test_release_counts_are_those_of_its_steps():
     scores = cv2.GaussianBlur(rng.random((200, 260)).astype(np.float32), (0, 0), 5)
     scores = (scores - scores.min()) / np.ptp(scores)
     mask = cv2.GaussianBlur(rng.random((200, 260)), (0, 0), 12) > 0.51
-    counts = views.release(scores, mask, views.RELEASE_THRESHOLDS)
+    counts = release.look(scores, mask, release.THRESHOLDS)
     for index in (0, 15, 30, 40, 45, 49):
         assert (counts.tp[index], counts.fp[index]) == release_by_hand(scores, mask, index / 100)
     assert counts.positives + counts.negatives == 300 * 300
@@ -178,10 +382,28 @@ def test_release_keeps_two_objects_and_works_at_300():
     scores = np.zeros((300, 300), np.float32)
     for corner, side in (((30, 30), 60), ((200, 30), 50), ((30, 200), 40), ((200, 200), 30)):
         scores[corner[0] : corner[0] + side, corner[1] : corner[1] + side] = 0.8
-    counts = views.release(scores, scores > 0, views.RELEASE_THRESHOLDS)
+    counts = release.look(scores, scores > 0, release.THRESHOLDS)
     # The erosion takes one pixel a side; the closing does not give it back to a lone square.
     assert counts.tp[20] == 58**2 + 48**2
     assert (counts.fp == 0).all()
+
+
+def test_release_looks_below_a_half():
+    needs_half = np.where(SQUARE, 0.6, 0.495).astype(np.float32)
+    needs_less = np.where(SQUARE, 0.6, 0.485).astype(np.float32)
+    low, high = (
+        evaluated(["release"], [(scores, SQUARE, True)])["release"]["f1"] for scores in (needs_half, needs_less)
+    )
+    assert low < 0.3 and high > 0.9
+
+
+def test_release_takes_each_pictures_best():
+    best = {"f1": [], "mcc": []}
+    for scores, mask, _ in MAPS:
+        counts = release.look(scores, mask, release.THRESHOLDS)
+        for name, found in best.items():
+            found.append(getattr(metrics, name)(counts).max())
+    assert evaluated(["release"], MAPS)["release"] == pytest.approx({name: np.mean(f) for name, f in best.items()})
 
 
 def test_release_leaves_out_what_would_be_nan():
@@ -190,16 +412,29 @@ def test_release_leaves_out_what_would_be_nan():
 
 
 def test_imdlbenco_stretches_to_512():
-    counts = views.imdlbenco(EVERYTHING[:, :32], SQUARE[:, :32], PROBABILITY_GRID)
+    counts = imdlbenco.look(EVERYTHING[:, :32], SQUARE[:, :32], PROBABILITY_GRID)
     assert counts.positives + counts.negatives == 512 * 512
     assert counts.positives == 24 * 16 * 8 * 16
+
+
+def test_imdlbenco_stretches_maps_bilinearly():
+    half = np.zeros((64, 64), bool)
+    half[:, 32:] = True
+    # A pixel becomes eight columns; the region's first one has .8 * 9/16 = .45, the next .8 * 11/16 = .55.
+    found = evaluated(["imdlbenco"], [(0.8 * half.astype(np.float32), half, True)])
+    assert found["imdlbenco"]["f1"] == pytest.approx(2 * 255 / (255 + 256))
 
 
 def test_the_image_score_is_the_highest_pixel():
     scores = NOTHING.copy()
     scores[3, 4] = 0.7
-    counts = views.whole_picture(scores, EMPTY, PROBABILITY_GRID)
+    counts = image_level.look(scores, EMPTY, PROBABILITY_GRID)
     assert counts.fp.sum() == (np.float32(0.7) > PROBABILITY_GRID).sum() and counts.negatives == 1
+
+
+def test_what_is_fixed_beforehand_needs_probabilities():
+    needing = {name for name, protocol in PROTOCOLS.items() if protocol.needs_probabilities}
+    assert needing == {"release", "fixed-0.5", "imdlbenco", "mvss", "authentic"}
 
 
 def test_maps_without_probabilities_have_no_fixed_threshold():
@@ -218,7 +453,7 @@ def test_maps_without_probabilities_have_no_fixed_threshold():
 
 
 def test_unknown_protocol_lists_the_known_ones():
-    with pytest.raises(ProtocolError, match="--protocols: no protocol nope; choose from paper, release"):
+    with pytest.raises(ProtocolError, match="--protocols: no protocol nope; choose from paper, paper-cleaned, release"):
         choose(["paper", "nope"])
 
 

@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,12 +11,12 @@ from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import Method
 from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.records import open_records
-from gsr_tf.evaluation import attacks, items, outputs, runner, study
+from gsr_tf.evaluation import attacks, items, outputs, runner, scoring, study
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import choose
 from gsr_tf.evaluation.study import DataSet
-from gsr_tf.inference.saved_model import ExportError
+from gsr_tf.inference.saved_model import DetectorError
 from tests.evaluation import toy_records
 from tests.evaluation.toy_records import sample
 
@@ -171,19 +172,58 @@ def test_frozen_thresholds_are_those_of_before_the_attack(tmp_path):
         assert [row["attack"] for row in csv.DictReader(stream)] == columns["attack"]
 
 
-def test_finished_passes_are_not_done_again(tmp_path):
-    calls = []
-
+def counting(calls, fingerprint):
     def score(picture):
         calls.append(1)
         return picture.mean(axis=2) / 255
 
-    method = Method("counting", score, probabilities=True, fingerprint="one")
-    for expected in (7, 7):
-        study.run(tmp_path, DATA, method, choose(["paper"]))
+    return Method("counting", score, probabilities=True, fingerprint=fingerprint)
+
+
+def test_finished_passes_are_not_done_again(tmp_path):
+    calls = []
+    for fingerprint, expected in (("one", 7), ("one", 7), ("two", 14)):
+        study.run(tmp_path, DATA, counting(calls, fingerprint), choose(["paper"]))
         assert len(calls) == expected
-    study.run(tmp_path, DATA, Method("counting", score, True, fingerprint="two"), choose(["paper"]))
+
+
+@pytest.mark.parametrize("fingerprint", ["", "a model's"])
+def test_a_pass_of_other_scoring_code_is_done_again(tmp_path, fingerprint):
+    calls = []
+    method = counting(calls, fingerprint)
+    first = study.run(tmp_path, DATA, method, choose(["paper"]))["none"]
+    path = tmp_path / outputs.SUMMARY
+    path.write_text(path.read_text().replace(first["scoring"], "0123456789abcdef"))
+    assert study.run(tmp_path, DATA, method, choose(["paper"]))["none"] == first
     assert len(calls) == 14
+    study.run(tmp_path, DATA, method, choose(["paper"]))
+    assert len(calls) == 14
+
+
+def test_the_version_of_the_scoring_code_is_that_of_its_files(tmp_path, monkeypatch):
+    package = tmp_path / "gsr_tf"
+    shutil.copytree(scoring.PACKAGE, package, ignore=shutil.ignore_patterns("weights", "__pycache__"))
+
+    def versions():
+        scoring._of_patterns.cache_clear()
+        return [scoring.fingerprint(counting([], fingerprint)) for fingerprint in ("", "a model's")]
+
+    assert len(set(before := versions())) == 2
+    monkeypatch.setattr(scoring, "PACKAGE", package)
+    assert versions() == before
+    for file, changes in [
+        ("evaluation/metrics.py", [True, True]),
+        ("evaluation/accumulator.py", [True, True]),
+        ("evaluation/protocols/pooled.py", [True, True]),
+        ("inference/postprocessing.py", [True, True]),
+        ("comparators/noi.py", [True, False]),  # a model's numbers do not depend on it
+        ("evaluation/report.py", [False, False]),
+    ]:
+        with (package / file).open("a") as stream:
+            stream.write("#")
+        assert [one != other for one, other in zip(before, versions())] == changes, file
+        before = versions()
+    scoring._of_patterns.cache_clear()
 
 
 def test_printed_scores_carry_all_that_they_mean(tmp_path):
@@ -199,7 +239,7 @@ def test_the_command_line_names_what_is_missing(records):
         methods.from_flags("model", "noi")
     with pytest.raises(ValueError, match="--records=DIR and --pairs=FILE"):
         evaluate.chosen_data_set(str(records), "list.csv")
-    with pytest.raises(ExportError, match="--saved_model=.*not a SavedModel folder"):
+    with pytest.raises(DetectorError, match="--saved_model=.*not a SavedModel folder"):
         methods.from_flags(str(records), None)
     assert methods.from_flags(None, "cfa").name == "cfa"
     assert len(evaluate.chosen_data_set(str(records), None).items) == 4
@@ -208,7 +248,7 @@ def test_the_command_line_names_what_is_missing(records):
 def test_an_exported_detector_is_a_method(tmp_path):
     import tensorflow as tf
 
-    from gsr_tf.comparators import saved_model
+    from gsr_tf.comparators import exported
     from gsr_tf.inference.saved_model import fingerprint
 
     class Detector(tf.Module):
@@ -217,7 +257,7 @@ def test_an_exported_detector_is_a_method(tmp_path):
             return {"probability": tf.reduce_mean(tf.cast(picture, tf.float32), axis=-1, keepdims=True) / 255.0}
 
     tf.saved_model.save(Detector(), str(tmp_path / "detector"))
-    method = saved_model.load(tmp_path / "detector")
+    method = exported.load(tmp_path / "detector")
     picture, mask = sample(0)
     np.testing.assert_allclose(method(picture, mask), BRIGHTNESS.score(picture), atol=1e-6)
     assert method.name == "detector" and method.probabilities

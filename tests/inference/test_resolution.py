@@ -4,18 +4,20 @@ import skimage.data
 import tensorflow as tf
 
 from gsr_tf.comparators import methods
-from gsr_tf.evaluation.errors import MethodError
-from gsr_tf.inference import resolution, saved_model
+from gsr_tf.comparators.method import MethodError
+from gsr_tf.formats import saved_model
+from gsr_tf.inference import resolution
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ResolutionError, describe, maps_at, parse_scales
+from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 
 
 @pytest.fixture(scope="module")
 def segmenter():
     tf.keras.utils.set_random_seed(0)
-    return build_segmenter(width=0.04)
+    return build_segmenter(Networks(width=0.04))
 
 
 def detector(segmenter, metadata=None, **settings):

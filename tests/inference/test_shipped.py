@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import skimage.data
 
+from gsr_tf.formats import weights
 from gsr_tf.inference import shipped
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import WeightsError
 
@@ -15,13 +17,13 @@ PICTURE = skimage.data.astronaut()[:60, :80]
 
 @pytest.fixture(scope="module")
 def detector():
-    return DetectorModule(build_segmenter(**SETTINGS), size=32, resize_mode="crop")
+    return DetectorModule(build_segmenter(Networks(**SETTINGS)), size=32, resize_mode="crop")
 
 
 @pytest.fixture
 def folder(tmp_path, detector):
-    shipped.save(detector, "first", {"segmenter": SETTINGS, "threshold": 0.3}, tmp_path)
-    shipped.save(detector, "second", {"segmenter": SETTINGS}, tmp_path)
+    weights.add(detector, "first", {"segmenter": SETTINGS, "threshold": 0.3}, tmp_path)
+    weights.add(detector, "second", {"segmenter": SETTINGS}, tmp_path)
     return tmp_path
 
 
@@ -37,7 +39,7 @@ def test_there_and_back_in_half_precision(detector, folder):
 
 def test_probabilities_are_centred(detector, folder):
     centred = DetectorModule(detector.segmenter, size=32, resize_mode="crop", centre=0.2)
-    shipped.save(centred, "centred", {"segmenter": SETTINGS}, folder)
+    weights.add(centred, "centred", {"segmenter": SETTINGS}, folder)
     assert shipped.load("centred", folder)[0].centre == 0.2
     found, plain = ({name: x.numpy() for name, x in one.native(PICTURE).items()} for one in (centred, detector))
     odds, before = (p / (1 - p) for p in (found["probability"], plain["probability"]))
@@ -54,7 +56,7 @@ def test_a_fingerprint_is_of_the_weights_and_their_use(detector, folder):
 
 def test_the_first_is_the_default_and_stays_it_when_replaced(detector, folder):
     assert shipped.default_name(folder) == "first"
-    shipped.save(detector, "first", {"segmenter": SETTINGS}, folder)
+    weights.add(detector, "first", {"segmenter": SETTINGS}, folder)
     assert list(shipped.read_index(folder)) == ["first", "second"]
     assert shipped.default_name(folder / "nowhere") is None
 
@@ -82,3 +84,11 @@ def test_weights_of_another_width_are_refused(folder):
     (folder / "index.json").write_text(json.dumps(index))
     with pytest.raises(WeightsError, match="segmenter/conv1_1/kernel is"):
         shipped.load("first", folder)
+
+
+def test_a_damaged_index_is_named(detector, folder):
+    (folder / "index.json").write_text("{")
+    with pytest.raises(WeightsError, match="index.json: damaged"):
+        shipped.load("first", folder)
+    with pytest.raises(WeightsError, match="index.json: damaged"):  # nor is it written over
+        weights.add(detector, "third", {"segmenter": SETTINGS}, folder)

@@ -10,6 +10,7 @@ from gsr_tf.inference import tiling
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.tiling import Layout, arrays, stretches, tile
+from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 
 REACH = 216  # pixels: how far the network sees
@@ -19,7 +20,7 @@ SMALL = Layout(64, 16, 16)
 @pytest.fixture(scope="module")
 def segmenter():
     tf.keras.utils.set_random_seed(0)
-    return build_segmenter(width=0.04)
+    return build_segmenter(Networks(width=0.04))
 
 
 @pytest.fixture(scope="module")

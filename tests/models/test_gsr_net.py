@@ -4,20 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf.data.batch import Batch
-from gsr_tf.data.composition import copy_paste
-from gsr_tf.models.gsr_net import Adam, GSRNet
+from gsr_tf.models.optimizers import Adam
+from tests.networks import make_batch, tiny_net
 
 NETWORKS = ("generator", "discriminator", "segmenter")
-TINY = {"width": 0.03, "dropout": 0.0}
-
-
-def make_batch(pictures=2, size=32):
-    random = np.random.default_rng(0)
-    s, t, a = random.uniform(-120, 150, [3, pictures, size, size, 3]).astype(np.float32)
-    k = np.zeros([pictures, size, size, 1], np.float32)
-    k[:, 8:20, 6:18] = 1
-    return Batch(*(tf.constant(x) for x in (s, k, t, copy_paste(s, k, t), a)))
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +38,14 @@ def generator_update(net, batch, gradient=None):
     ],
 )
 def test_an_update_moves_its_own_network_and_no_other(batch, update, moves):
-    net = GSRNet(**TINY)
+    net = tiny_net()
     before = weights(net)
     update(net, batch)
     assert moved(before, weights(net)) == {moves}
 
 
 def test_every_variable_has_a_gradient_and_the_step_is_traced_once(batch):
-    net = GSRNet(**{**TINY, "weight_decay": 0.0})
+    net = tiny_net(weight_decay=0.0)
     before = weights(net)
     for _ in range(3):
         net.train_step(batch)
@@ -72,7 +62,7 @@ def test_every_variable_has_a_gradient_and_the_step_is_traced_once(batch):
 
 
 def test_the_steps_losses_are_named_and_add_up(batch):
-    values = {name: float(v) for name, v in GSRNet(**TINY).train_step(batch).items()}
+    values = {name: float(v) for name, v in tiny_net().train_step(batch).items()}
     pictures = ["source", "pasted", "generated", "pasted_refined_1", "generated_refined_1"]
     segmenter = [f"loss/{kind}/{picture}" for kind in ("segmentation", "boundary") for picture in pictures]
     parts = {name: values[name] for name in [*segmenter, "loss/weight_decay"]}
@@ -88,13 +78,13 @@ def test_the_steps_losses_are_named_and_add_up(batch):
 
 
 def test_rounds_of_refinement_are_passes_of_their_own(batch):
-    net = GSRNet(**TINY, segment_on=["source"], refine_on=["source"], refine_steps=2)
+    net = tiny_net(segment_on=["source"], refine_on=["source"], refine_steps=2)
     names = {name for name in net._step(batch) if name.startswith("loss/segmentation/")}
     assert names == {f"loss/segmentation/source{end}" for end in ("", "_refined_1", "_refined_2")}
 
 
 def test_without_generated_pictures_generator_and_discriminator_rest(batch):
-    net = GSRNet(**TINY, segment_on=["source", "pasted"], refine_steps=0)
+    net = tiny_net(segment_on=["source", "pasted"], refine_steps=0)
     before = weights(net)
     losses = net._step(batch)
     assert moved(before, weights(net)) == {"segmenter"}
@@ -105,7 +95,7 @@ def test_generator_and_discriminator_learn_alone_what_they_learn_beside_the_segm
     found = []
     for segment_on in (["generated"], []):
         tf.keras.utils.set_random_seed(0)
-        net = GSRNet(**TINY, segment_on=segment_on, refine_steps=0)
+        net = tiny_net(segment_on=segment_on, refine_steps=0)
         before = weights(net)
         losses = [net.train_step(batch) for _ in range(3)][-1]
         found.append((moved(before, weights(net)), weights(net), losses))
@@ -123,7 +113,7 @@ def test_the_joint_update_lets_segmentation_move_the_generator(batch):
     no_own_loss = {"lambda_grad": 0.0, "lambda_edge": 0.0, "lambda_adv": 0.0}
     empty_target = batch._replace(k=tf.ones_like(batch.k))  # no background: nothing of Eq. 7 is left
     for joint, expected in ((False, set()), (True, {"generator"})):
-        net = GSRNet(**TINY, **no_own_loss, segment_on=["generated"], refine_steps=0, segmentation_gradient=joint)
+        net = tiny_net(**no_own_loss, segment_on=["generated"], refine_steps=0, segmentation_gradient=joint)
         before = weights(net)
         net._step(empty_target)
         assert moved(before, weights(net)) - {"discriminator", "segmenter"} == expected
@@ -131,7 +121,7 @@ def test_the_joint_update_lets_segmentation_move_the_generator(batch):
 
 def test_the_joint_gradient_is_that_of_the_sum_of_losses(batch):
     """Two tapes chained through G(M) give what one tape over both networks gives."""
-    net = GSRNet(**TINY, segment_on=["generated"], refine_steps=0, segmentation_gradient=True, weight_decay=0.0)
+    net = tiny_net(segment_on=["generated"], refine_steps=0, segmentation_gradient=True, weight_decay=0.0)
     variables = net.generator.trainable_variables
     with tf.GradientTape() as tape:
         generation = net.generate(batch)
@@ -148,16 +138,16 @@ def test_the_joint_gradient_is_that_of_the_sum_of_losses(batch):
 
 
 def test_the_loss_on_one_batch_falls_by_half(batch):
-    net = GSRNet(**TINY, segment_on=["pasted"], refine_steps=0, learning_rate=1e-2, weight_decay=0.0)
+    net = tiny_net(segment_on=["pasted"], refine_steps=0, learning_rate=1e-2, weight_decay=0.0)
     losses = [float(net.train_step(batch)["loss/segmenter"]) for _ in range(40)]
     assert losses[-1] < losses[0] / 2
 
 
 def test_eager_equals_graph(batch):
     tf.keras.utils.set_random_seed(0)
-    graph = GSRNet(**TINY)
+    graph = tiny_net()
     tf.keras.utils.set_random_seed(0)
-    eager = GSRNet(**TINY)
+    eager = tiny_net()
     in_graph = graph.train_step(batch)
     for name, value in eager._step(batch).items():
         assert float(value) == pytest.approx(float(in_graph[name]), rel=1e-4)
@@ -165,12 +155,12 @@ def test_eager_equals_graph(batch):
 
 def test_replicas_average_losses_and_gradients(batch, two_replicas):
     """Two replicas, each with the same pictures, do what one does with them."""
-    settings = {**TINY, "segment_on": ["pasted"], "refine_steps": 0}
+    settings = {"segment_on": ["pasted"], "refine_steps": 0}
     tf.keras.utils.set_random_seed(0)
-    one = GSRNet(**settings)
+    one = tiny_net(**settings)
     with two_replicas.scope():
         tf.keras.utils.set_random_seed(0)
-        mirrored = GSRNet(**settings)
+        mirrored = tiny_net(**settings)
     twice = (
         tf.data.Dataset.from_tensors(tf.nest.map_structure(lambda x: tf.concat([x, x], 0), batch)).unbatch().batch(4)
     )
@@ -183,13 +173,13 @@ def test_replicas_average_losses_and_gradients(batch, two_replicas):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "xla"])
 def test_precision_and_compilation_keep_the_losses(batch, policy):
-    settings = {**TINY, "segment_on": ["generated"], "refine_steps": 0}
+    settings = {"segment_on": ["generated"], "refine_steps": 0}
     tf.keras.utils.set_random_seed(0)
-    expected = {name: float(value) for name, value in GSRNet(**settings)._step(batch).items()}
+    expected = {name: float(value) for name, value in tiny_net(**settings)._step(batch).items()}
     tf.keras.mixed_precision.set_global_policy("float32" if policy == "xla" else policy)
     try:
         tf.keras.utils.set_random_seed(0)
-        net = GSRNet(**settings, jit_compile=policy == "xla")
+        net = tiny_net(**settings, jit_compile=policy == "xla")
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
     for name, value in net.train_step(batch).items():
@@ -209,4 +199,4 @@ def test_rates_fall_along_a_cosine_to_zero():
 
 
 def test_rates_are_fixed_unless_asked():
-    assert float(GSRNet(**TINY).segmenter_optimizer.learning_rate) == pytest.approx(1e-4)
+    assert float(tiny_net().segmenter_optimizer.learning_rate) == pytest.approx(1e-4)

@@ -6,8 +6,10 @@ import tensorflow as tf
 import tensorflow_addons as tfa
 
 from gsr_tf.data.image_ops import resize
-from gsr_tf.models import layers
-from gsr_tf.models.layers import Convolution, DilatedConvolution, MomentNormalization, UpsampledHead
+from gsr_tf.models import convolution, normalization
+from gsr_tf.models.convolution import Convolution, DilatedConvolution
+from gsr_tf.models.heads import UpsampledHead
+from gsr_tf.models.normalization import MomentNormalization
 
 
 def value_and_gradients(function, *inputs):
@@ -26,7 +28,7 @@ def assert_same(ours, theirs, tolerance=1e-4):
 
 @pytest.mark.parametrize("size, dilation", [(1, 1), (3, 1), (3, 2)])
 def test_convolution_has_the_values_and_gradients_of_tensorflow(monkeypatch, size, dilation):
-    monkeypatch.setattr(layers, "_native_filter_gradient", lambda: False)
+    monkeypatch.setattr(convolution, "_native_filter_gradient", lambda: False)
     x = tf.random.stateless_normal([2, 9, 8, 16], [0, 1])
     layer = Convolution(5, size, dilation_rate=dilation, use_bias=False)
     layer.build(x.shape)
@@ -96,11 +98,11 @@ def test_at_test_it_is_addons_instance_normalization():
 
 
 def test_without_gradients_of_our_own_the_convolution_is_the_same(monkeypatch):
-    monkeypatch.setattr(layers, "_native_filter_gradient", lambda: False)
+    monkeypatch.setattr(convolution, "_native_filter_gradient", lambda: False)
     x = tf.random.stateless_normal([1, 9, 8, 16], [0, 1])
     layer = Convolution(5, 3, dilation_rate=2)
     expected = layer(x)
-    with layers.without_gradients():
+    with convolution.without_gradients():
         trace = tf.function(lambda: layer(x)).get_concrete_function()
     assert "IdentityN" not in {op.type for op in trace.graph.get_operations()}
     assert "IdentityN" in {
@@ -112,7 +114,7 @@ def test_without_gradients_of_our_own_the_convolution_is_the_same(monkeypatch):
 def test_recorded_moments_are_the_pictures_and_are_given_in_order():
     x, y = (tf.random.stateless_normal([1, 6, 5, c], [c, 1], mean=3.0) for c in (4, 2))
     first, second = MomentNormalization(), MomentNormalization()
-    with layers.recorded_moments() as moments:
+    with normalization.recorded_moments() as moments:
         first(x), second(y)
     expected = [
         x.numpy().mean((0, 1, 2)),
@@ -122,7 +124,7 @@ def test_recorded_moments_are_the_pictures_and_are_given_in_order():
     ]
     for found, value in zip(moments, expected):
         np.testing.assert_allclose(found, value, atol=1e-5)
-    with layers.given_moments(tf.concat(moments, 0)):
+    with normalization.given_moments(tf.concat(moments, 0)):
         np.testing.assert_allclose(first(2 * x), (2 * x - expected[0]) / np.sqrt(expected[1] + 1e-5), atol=1e-4)
         np.testing.assert_allclose(second(y), (y - expected[2]) / np.sqrt(expected[3] + 1e-5), atol=1e-4)
     assert abs(float(tf.reduce_mean(first(2 * x)))) < 1e-5  # outside: its own again

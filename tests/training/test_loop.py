@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from gsr_tf.training.loop import NonFiniteLoss, Schedule, train
 
-SCHEDULE = Schedule(steps=6, log_every=3, panels_every=4, validate_every=4, save_every=2)
+SCHEDULE = Schedule(log_every=3, panels_every=4, validate_every=4, save_every=2)
 
 
 class Journal:
@@ -37,9 +37,9 @@ class Journal:
     def save_if_best(self, score):
         self.lines.append(f"score {score} at {int(self.step)}")
 
-    def run(self, schedule=SCHEDULE, validate=None):
+    def run(self, schedule=SCHEDULE, validate=None, steps=6):
         batches = (f"batch {number}" for number in itertools.count(int(self.step)))
-        return train(self, batches, schedule, self, self, validate)
+        return train(self, batches, steps, schedule, self, self, validate)
 
 
 def test_everything_happens_when_it_is_due():
@@ -123,5 +123,5 @@ def test_a_bad_loss_before_a_signal_is_not_saved():
 def test_losses_are_looked_at_one_step_late_at_most():
     journal = Journal(losses={3: math.nan})
     with pytest.raises(NonFiniteLoss, match="step 3"):
-        journal.run(Schedule(steps=50, log_every=50, panels_every=0, validate_every=50, save_every=50))
+        journal.run(Schedule(log_every=50, panels_every=0, validate_every=50, save_every=50), steps=50)
     assert journal.lines[-1] == "train 4 on batch 3"

@@ -1,8 +1,7 @@
 """Curves, there and back; what a panel shows."""
 
-from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.training.summaries import Summaries, panel_pictures, read_scalars
-from tests.models.test_gsr_net import TINY, make_batch
+from tests.networks import make_batch, tiny_net
 
 
 def test_a_continued_run_has_one_curve_where_the_later_stretch_counts(tmp_path):
@@ -23,5 +22,5 @@ def test_a_folder_without_events_has_no_curves(tmp_path):
 
 
 def test_of_a_generator_alone_nothing_of_the_segmenter_is_shown():
-    pictures = panel_pictures(GSRNet(**TINY, segment_on=[], refine_steps=0), make_batch())
+    pictures = panel_pictures(tiny_net(segment_on=[], refine_steps=0), make_batch())
     assert list(pictures) == ["S", "K", "T", "M", "G(M)"]

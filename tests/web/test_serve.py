@@ -13,7 +13,7 @@ import pytest
 
 from gsr_tf import serve
 from gsr_tf.inference.detector import Detector
-from gsr_tf.web.metrics import Metrics
+from gsr_tf.web.monitoring import Metrics
 from tests.web.conftest import red_detector
 from tests.web.pictures import blotches, encoded
 

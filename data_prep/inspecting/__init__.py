@@ -1,0 +1,1 @@
+"""What `data_prep.check` finds in a set, and draws of it."""

@@ -1,0 +1,72 @@
+"""Pictures of a set, for people to look at: a contact sheet with outlined masks, a histogram of the masks' sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import matplotlib
+import numpy as np
+
+from data_prep.inspecting.samples import Sample
+from data_prep.reading.entries import Refused
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402 (after the choice of a backend that needs no display)
+
+TILE = (160, 240)  # height, width of a picture on the sheet
+CAPTION = 18  # height of the line under it
+COLUMNS = 6
+OUTLINE = (255, 0, 64)
+
+
+def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
+    """The picture at the tile's size, its masks outlined, on grey."""
+    scale = min(TILE[0] / pixels.shape[0], TILE[1] / pixels.shape[1])
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    for mask in masks:
+        outlines, _ = cv2.findContours(
+            cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+        )
+        cv2.drawContours(small, outlines, -1, OUTLINE, 2)
+    tile = np.full((TILE[0] + CAPTION, TILE[1], 3), 40, np.uint8)
+    top, left = (TILE[0] - size[1]) // 2, (TILE[1] - size[0]) // 2
+    tile[top : top + size[1], left : left + size[0]] = small
+    return tile
+
+
+def contact_sheet(samples: Sequence[Sample], count: int = 36) -> np.ndarray:
+    """[h, w, 3] uint8: `count` of the samples, evenly chosen, with their masks outlined and their names.
+
+    Samples that cannot be read are marked as such.
+    """
+    chosen = [samples[number * len(samples) // count] for number in range(count)] if len(samples) > count else samples
+    tiles = []
+    for sample in chosen:
+        try:
+            tile = _outlined(*sample.load())
+        except Refused as refusal:
+            tile = np.full((TILE[0] + CAPTION, TILE[1], 3), 40, np.uint8)
+            cv2.putText(tile, refusal.reason, (8, TILE[0] // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, OUTLINE, 1)
+        caption = sample.name.encode("ascii", "replace").decode()[-31:]
+        cv2.putText(tile, caption, (2, TILE[0] + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (230, 230, 230), 1, cv2.LINE_AA)
+        tiles.append(tile)
+    tiles += [np.full_like(tiles[0], 40)] * (-len(tiles) % COLUMNS)
+    return np.concatenate([np.concatenate(tiles[row : row + COLUMNS], 1) for row in range(0, len(tiles), COLUMNS)])
+
+
+def draw_histogram(shares: dict[str, Sequence[float]], path: str) -> None:
+    """Writes a PNG: how large a share of their pictures the masks of each set cover."""
+    shares = {name: values for name, values in shares.items() if len(values)}
+    figure, axes = pyplot.subplots(
+        max(1, len(shares)), 1, figsize=(7, 2.2 * max(1, len(shares)) + 0.6), squeeze=False, sharex=True
+    )
+    for axis, (name, values) in zip(axes[:, 0], shares.items()):
+        axis.hist(np.asarray(values) * 100, bins=np.arange(0, 102, 2), color="tab:blue")
+        axis.set_title(f"{name}: {len(values):,} masks, median {np.median(values):.1%} of the picture", fontsize=10)
+        axis.set_ylabel("masks")
+    axes[-1, 0].set_xlabel("manipulated pixels, % of the picture")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)

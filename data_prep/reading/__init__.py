@@ -1,0 +1,1 @@
+"""Files as people have them -> entries: found, paired, listed, decoded."""

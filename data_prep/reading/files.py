@@ -1,0 +1,75 @@
+"""The files of a folder, as a data set's publisher or a user left them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from data_prep.reading.entries import PreparationError, Skipped
+from gsr_tf.data.pictures import PICTURE_SUFFIXES
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+
+
+def require_folder(path: str | os.PathLike, flag: str) -> Path:
+    """The folder at `path`; a PreparationError that names `flag` when it is missing, a file or an archive."""
+    folder = Path(path)
+    if folder.is_dir():
+        return folder
+    if not folder.exists():
+        raise PreparationError(f"{flag}={path}: no such folder")
+    if folder.suffix.lower() in ARCHIVE_SUFFIXES:
+        raise PreparationError(f"{flag}={path}: an archive; unpack it and give {flag} the folder that comes out")
+    raise PreparationError(f"{flag}={path}: a file where a folder was expected")
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file, read in pieces."""
+    state = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            state.update(piece)
+    return state.hexdigest()
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise PreparationError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
+
+
+def list_files(folder: Path) -> list[PurePosixPath]:
+    """Every file below `folder`, relative to it, sorted; symbolic links are followed, each folder once.
+
+    Broken links are listed too: they fail by name when they are read. A folder that cannot be read is a
+    PreparationError: what it holds would be dropped unseen.
+    """
+    found, seen = [], set()
+    for parent, subfolders, names in os.walk(folder, onerror=_refuse_folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders.sort()
+        base = PurePosixPath(Path(parent).relative_to(folder).as_posix())
+        found.extend(base / name for name in names)
+    return sorted(found)
+
+
+def _fault_of_name(file: PurePosixPath) -> Skipped | None:
+    """Why a file's name says that it is no picture that can be used; None when it may be one."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:  # unpacked from an archive of another alphabet; records and lists hold UTF-8
+        readable = os.fsencode(str(file)).decode("utf-8", "backslashreplace")
+        return Skipped(readable, "name is not UTF-8", "rename the file")
+    if file.suffix.lower() not in PICTURE_SUFFIXES or file.name.startswith("."):
+        return Skipped(str(file), "not a picture", f"suffix {file.suffix or 'missing'}")
+    return None
+
+
+def split_pictures(files: Iterable[PurePosixPath]) -> tuple[list[PurePosixPath], list[Skipped]]:
+    """Picture files, by their names, and the others as skipped."""
+    faults = {file: _fault_of_name(file) for file in files}
+    return [file for file, fault in faults.items() if not fault], [fault for fault in faults.values() if fault]

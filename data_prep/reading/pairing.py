@@ -1,0 +1,113 @@
+"""Which mask belongs to which picture: by name, never by position."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from data_prep.reading.entries import Skipped
+
+# What publishers append to a picture's stem to name its mask.
+MASK_ENDINGS = ("_gt", "-gt", "_mask", "-mask", "_groundtruth", "_edgemask")
+
+Stem = Callable[[PurePosixPath], str]
+
+
+def picture_stem(file: PurePosixPath) -> str:
+    """The name without its suffix, in one unicode form (disks differ in how they store accents)."""
+    return unicodedata.normalize("NFC", file.stem)
+
+
+def mask_stem(file: PurePosixPath) -> str:
+    """The stem of the picture that a mask belongs to."""
+    stem = picture_stem(file)
+    ending = next((ending for ending in MASK_ENDINGS if stem.lower().endswith(ending)), "")
+    return stem[: len(stem) - len(ending)]
+
+
+class Pairs(NamedTuple):
+    """Pictures with their masks, and what found no partner or too many."""
+
+    pairs: list[tuple[PurePosixPath, PurePosixPath]]
+    skipped: list[Skipped]
+
+
+Files = list[PurePosixPath]
+Key = Callable[[PurePosixPath], object]
+
+
+def _groups(files: Iterable[PurePosixPath], key: Key) -> dict[object, Files]:
+    groups = defaultdict(list)
+    for file in files:
+        groups[key(file)].append(file)
+    return groups
+
+
+def _match(pictures: Files, masks: Files, picture_key: Key, mask_key: Key) -> dict[PurePosixPath, PurePosixPath]:
+    """Pictures whose key no other picture and exactly one mask has, each with that mask."""
+    mask_groups = _groups(masks, mask_key)
+    return {
+        group[0]: mask_groups[key][0]
+        for key, group in _groups(pictures, picture_key).items()
+        if len(group) == len(mask_groups.get(key, ())) == 1
+    }
+
+
+def _explain(picture: PurePosixPath, rivals: Files, masks: Files) -> Skipped:
+    if not masks:
+        return Skipped(str(picture), "no mask")
+    if len(masks) > 1:
+        return Skipped(str(picture), "several masks", ", ".join(map(str, masks)))
+    return Skipped(str(picture), "several pictures", f"{', '.join(map(str, rivals))} all match the mask {masks[0]}")
+
+
+def _unmatched(pictures: Files, masks: Files, picture_key: Key, mask_key: Key) -> list[Skipped]:
+    """Why these pictures have no mask, and the masks that belong to no picture."""
+    groups, mask_groups = _groups(pictures, picture_key), _groups(masks, mask_key)
+    skipped = [_explain(file, group, mask_groups.get(key, [])) for key, group in groups.items() for file in group]
+    orphans = [mask for key, group in mask_groups.items() if key not in groups for mask in group]
+    return sorted([*skipped, *(Skipped(str(mask), "no picture", "a mask that belongs to none") for mask in orphans)])
+
+
+def pair(
+    pictures: Iterable[PurePosixPath],
+    masks: Iterable[PurePosixPath],
+    *,
+    stem_of_picture: Stem = picture_stem,
+    stem_of_mask: Stem = mask_stem,
+) -> Pairs:
+    """Pairs one picture with one mask, by folder and stem, then regardless of case, then by stem alone.
+
+    Args:
+        pictures: files relative to their folder.
+        masks: files relative to theirs.
+        stem_of_picture: what of a picture's name its mask's name repeats.
+        stem_of_mask: the same, from the mask's name.
+
+    Returns:
+        Pairs in the pictures' order. A picture with several possible masks, or a mask with several pictures, is
+        refused rather than guessed at; a mask without a picture is listed as skipped too.
+    """
+    pictures, masks = sorted(pictures), sorted(masks)
+    # A picture named like a mask, me_mask.jpg, has a mask of the very same stem or none.
+    odd = [file for file in pictures if mask_stem(file) != picture_stem(file)]
+    partner = _match(odd, masks, lambda file: (file.parent, picture_stem(file)), lambda file: (file.parent, file.stem))
+    # Then from the strictest likeness to the loosest: each round sees what the ones before left.
+    likenesses = (
+        lambda stem: lambda file: (file.parent, stem(file)),
+        lambda stem: lambda file: (str(file.parent).casefold(), stem(file).casefold()),
+        lambda stem: lambda file: stem(file).casefold(),
+    )
+    for likeness in likenesses:
+        keys = likeness(stem_of_picture), likeness(stem_of_mask)
+        taken = set(partner.values())
+        pictures = [picture for picture in pictures if picture not in partner]
+        masks = [mask for mask in masks if mask not in taken]
+        found = _match(pictures, masks, *keys)
+        partner.update(found)
+    taken = set(found.values())
+    left = [picture for picture in pictures if picture not in found], [mask for mask in masks if mask not in taken]
+    return Pairs(sorted(partner.items()), _unmatched(*left, *keys))

@@ -1,0 +1,1 @@
+"""Entries -> records: examples, shards, workers, clusters."""

@@ -1,0 +1,195 @@
+"""All shards -> a records folder: planned, written by many processes, indexed last."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from data_prep.reading.entries import Listing, PreparationError, Skipped
+from data_prep.reading.files import file_sha256
+from data_prep.writing.shards import Shard, digest, write_shard
+from data_prep.writing.workers import in_processes
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.records import INDEX_NAME, open_records, write_index
+
+PICTURES_PER_SHARD = 256
+LEAST_SHARDS = 8  # small sets too are worth several processes
+SKIPPED_NAME = "skipped.json"
+SHARD_OR_NOTE = re.compile(r"\.?(\d{5}-of-\d{5}\.tfrecord)(\.json)?")
+
+Runner = Callable[[list[Shard]], Iterable[dict]]
+
+
+class Report(NamedTuple):
+    """What became of what was found: found = kept + the sum of skipped.
+
+    Attributes:
+        found: pictures and files.
+        kept: records written.
+        skipped: how many were not, by reason.
+        remarks: objects and originals left out of the kept ones, by reason.
+        counts: of the index: records, masks, authentic, originals.
+    """
+
+    found: int
+    kept: int
+    skipped: dict[str, int]
+    remarks: dict[str, int]
+    counts: dict[str, int]
+
+    def summary(self, output: Path) -> str:
+        """The lines that end every preparation."""
+        counts = self.counts
+        lines = [
+            f"found {self.found} = kept {self.kept} + skipped {self.found - self.kept}",
+            *(f"  skipped {count}: {reason}" for reason, count in self.skipped.items()),
+            *(f"  left out {count}: {reason}" for reason, count in self.remarks.items()),
+            f"records in {output}: {counts['records']} pictures, {counts['masks']} masks, "
+            f"{counts['authentic']} authentic, {counts['originals']} with their original",
+        ]
+        if self.skipped:
+            lines.append(f"{output / SKIPPED_NAME} names what was skipped")
+        return "\n".join(lines)
+
+
+def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
+    """Writes shards on this machine; gives their notes."""
+    return in_processes(write_shard, shards, processes)
+
+
+def plan(listing: Listing, output: Path) -> list[Shard]:
+    """Deals the entries, in order, into shards; their number depends on the number of entries alone."""
+    entries = listing.entries
+    number = min(len(entries), max(LEAST_SHARDS, -(-len(entries) // PICTURES_PER_SHARD)))
+    bounds = [len(entries) * shard // number for shard in range(number + 1)]
+    parts = [entries[start:end] for start, end in zip(bounds, bounds[1:])]
+    return [Shard(str(output), shard, number, part, digest(part, listing.settings)) for shard, part in enumerate(parts)]
+
+
+def _prepare_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for leftover in output.glob(".*.tmp"):
+            leftover.unlink()
+        probe = output / f".{os.getpid()}.tmp"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise PreparationError(f"--output={output}: cannot be written ({error.strerror})") from error
+
+
+def _remove_stale(output: Path, shards: list[Shard]) -> None:
+    """Removes the shards of an unfinished preparation of another number of them: no index names them."""
+    planned = {shard.file for shard in shards}
+    for file in output.iterdir():
+        match = SHARD_OR_NOTE.fullmatch(file.name)
+        if match and match[1] not in planned:
+            file.unlink()
+
+
+def _finished(output: Path, state: str) -> Report | None:
+    """The report of a folder that already holds these very records; an error when it holds others."""
+    if not (output / INDEX_NAME).exists():
+        return None
+    records = open_records(output, "--output")
+    index = json.loads((output / INDEX_NAME).read_bytes())
+    if index.get("digest") != state:
+        raise PreparationError(
+            f"--output={output}: holds records of other files or settings; give another folder, or delete this one"
+        )
+    for shard in index["shards"]:
+        if file_sha256(records.path / shard["file"]) != shard["sha256"]:
+            raise PreparationError(f"--output={output}: shard {shard['file']} is damaged; delete the folder")
+    return Report(**index["report"], counts=index["counts"])
+
+
+def _collect(shards: list[Shard], notes: Iterable[dict], progress: bool) -> list[dict]:
+    """The notes, one a shard, in order, as they come in."""
+    by_digest = {}
+    with tqdm(total=sum(len(shard.entries) for shard in shards), unit="picture", disable=not progress) as bar:
+        for note in notes:
+            by_digest[note["digest"]] = note
+            bar.update(len(note["lines"]) + len(note["skipped"]))
+    return [by_digest[shard.digest] for shard in shards]
+
+
+def _columns(notes: list[dict]) -> dict[str, list]:
+    columns = {name: [] for name in ("shard", "offset", "length", "name", "height", "width", "masks", "original")}
+    for shard, note in enumerate(notes):
+        for line in note["lines"]:
+            for name, value in (("shard", shard), *line.items()):
+                columns[name].append(value)
+    return columns
+
+
+def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, progress: bool = True) -> Report:
+    """Writes the records of a listing, or goes on where an interrupted call stopped.
+
+    The bytes of every file depend on the listing alone, not on `run` nor on interruptions.
+
+    Args:
+        listing: what to convert.
+        output: the records folder.
+        run: calls `write_shard` on every shard, anywhere, in any order, and gives its notes.
+        progress: shows a bar.
+
+    Raises:
+        PreparationError: `output` cannot be used, or nothing could be kept.
+    """
+    output = Path(output)
+    _prepare_folder(output)
+    shards = plan(listing, output) if listing.entries else []
+    state = hashlib.sha256("".join(shard.digest for shard in shards).encode()).hexdigest()
+    report = _finished(output, state)
+    if report is None:
+        try:
+            _remove_stale(output, shards)
+            notes = _collect(shards, run(shards), progress)
+            report = _write_index(listing, output, shards, notes, state)
+        except OSError as error:
+            raise PreparationError(
+                f"--output={output}: {error}; finished shards are kept, the same command goes on from them"
+            ) from error
+    for shard in shards:
+        with contextlib.suppress(FileNotFoundError):
+            shard.note.unlink()
+    return report
+
+
+def _write_index(listing: Listing, output: Path, shards: list[Shard], notes: list[dict], state: str) -> Report:
+    skipped = sorted([*listing.skipped, *(Skipped(*skip) for note in notes for skip in note["skipped"])])
+    reasons = Counter(skip.reason for skip in skipped)
+    remarks = sum((Counter(note["remarks"]) for note in notes), Counter())
+    columns = _columns(notes)
+    kept = len(columns["name"])
+    lines = [skip._asdict() for skip in skipped]
+    write_atomically(output / SKIPPED_NAME, json.dumps(lines, indent=1, ensure_ascii=False).encode())
+    if not kept:
+        found = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "no file"
+        raise PreparationError(f"nothing to keep: {found}; {output / SKIPPED_NAME} says which files")
+    summary = {
+        "found": kept + len(skipped),
+        "kept": kept,
+        "skipped": dict(sorted(reasons.items())),
+        "remarks": dict(sorted(remarks.items())),
+    }
+    files = [
+        {"file": shard.file, "records": len(note["lines"]), "bytes": note["bytes"], "sha256": note["sha256"]}
+        for shard, note in zip(shards, notes)
+    ]
+    write_index(
+        output,
+        shards=files,
+        columns=columns,
+        extra={"digest": state, "settings": listing.settings, "report": summary},
+    )
+    return Report(**summary, counts=json.loads((output / INDEX_NAME).read_bytes())["counts"])

@@ -1,0 +1,1 @@
+"""What a person gets for their pictures: inputs, answers, files, overviews."""

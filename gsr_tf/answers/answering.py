@@ -1,0 +1,177 @@
+"""Many pictures answered, several at a time: while the network works on one, others are read and written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+from gsr_tf.answers import files, memory
+from gsr_tf.answers.inputs import Source
+from gsr_tf.data.pictures import MAX_PIXELS, decode_picture, pixel_count, write_atomically
+from gsr_tf.errors import UserError
+from gsr_tf.inference.segmentation import Segmentation
+
+WORKERS = 3  # pictures at a time
+LARGE = 16_000_000  # pixels; of pictures above it one at a time, so that memory is bounded by the largest
+PREVIEWS = ".previews"
+LACKING = "needs more memory than there is now"
+
+Segment = Callable[[np.ndarray], Segmentation]
+
+
+class Defect(RuntimeError):
+    """An error that is neither the picture's nor the user's; its message names the picture, its cause is the error."""
+
+
+def preview(output: Path, name: str) -> Path:
+    """Where the contact sheet finds a picture's small JPEG."""
+    return output / PREVIEWS / f"{name}.jpg"
+
+
+def stamp(source: Source) -> dict:
+    """Size and time of the picture's file; empty where it has none."""
+    try:
+        status = os.stat(source.path) if source.path else None
+    except OSError:
+        status = None
+    return {} if status is None else {"bytes": status.st_size, "modified": status.st_mtime_ns}
+
+
+class Answering:
+    """How pictures are answered, and into which folder.
+
+    Args:
+        segment: [h, w, 3] uint8 RGB -> Segmentation; called by several threads.
+        settings: JSON: what an answer depends on besides the picture; "detector" and "threshold" are among it.
+        output: the folder.
+        npz: write arrays, too.
+        max_pixels: larger pictures are refused.
+    """
+
+    def __init__(
+        self, segment: Segment, settings: Mapping, output: Path, *, npz: bool = False, max_pixels: int = MAX_PIXELS
+    ):
+        self._segment, self._settings, self._output = segment, dict(settings), output
+        self._npz, self._max_pixels = npz, max_pixels
+        self._one_large = threading.Lock()
+
+    def answer_all(self, sources: Sequence[Source]) -> Iterator[dict]:
+        """The record of each picture, in the order in which they get done; see `answer`.
+
+        Raises:
+            OSError, Defect: as `answer`, after the records of the pictures that had been begun.
+        """
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
+            answers = [pool.submit(self.answer, source) for source in sources]
+            yield from _results(answers)
+        finally:
+            pool.shutdown(cancel_futures=True)  # of an interrupted run; what has begun is finished
+
+    def answer(self, source: Source) -> dict:
+        """Answers one picture and writes its files; nothing that is wrong with the picture is raised.
+
+        A picture for which there is not enough memory gets an error, too: it is no reason to end the run.
+
+        Returns:
+            The record. Of every picture: name, file, path, settings, stamp. Of one that was answered: score and
+            flagged share, in [0, 1]; boxes, [left, top, width, height] in pixels of the stored raster; width and
+            height of that raster; orientation; format; warnings; seconds by stage. Of one that was not: error.
+
+        Raises:
+            OSError: the answer cannot be written; the disk is full, say.
+            Defect: anything else.
+        """
+        record = {
+            "name": source.name,
+            "file": source.file,
+            "path": "-" if source.path is None else os.path.abspath(source.path),
+            "settings": self._settings,
+            "stamp": stamp(source),
+        }
+        try:
+            contents, facts = self._answered(source)
+        except UserError as error:
+            return {**record, "error": str(error).removeprefix(f"{source.file}: ").removeprefix(f"{source.path}: ")}
+        except Exception as error:
+            if memory.was_lacking(error):
+                return {**record, "error": LACKING}
+            raise Defect(f"{record['path']}: an unexpected error, which ends the run") from error
+        start = time.perf_counter()
+        try:
+            for path, data in contents.items():
+                write_atomically(path, data)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return {**record, "error": "the name is too long for its answers; rename the file"}
+        if not self._npz:  # an earlier answer's
+            (self._output / f"{source.name}{files.ARRAYS}").unlink(missing_ok=True)
+        facts["seconds"]["write"] = round(facts["seconds"]["write"] + time.perf_counter() - start, 4)
+        return {**record, **facts}
+
+    def _answered(self, source: Source) -> tuple[dict[Path, bytes], dict]:
+        seconds, clock = {}, _clock()
+        next(clock)
+        data = source.read()
+        count = pixel_count(data, source.file, max_pixels=self._max_pixels)
+        with self._one_large if count > LARGE else contextlib.nullcontext():
+            pixels, stored_as, _, orientation, notes = decode_picture(data, source.file, max_pixels=self._max_pixels)
+            del data
+            seconds["read"] = next(clock)
+            upright = self._segment(pixels)
+            if count > LARGE:
+                memory.give_back()
+            seconds["segment"] = next(clock)
+            overlay, small = files.draw(pixels, upright)
+            del pixels  # of a large picture as much as its map
+            found = files.stored(upright, orientation)
+            contents = {**files.encode(found, orientation, npz=self._npz), files.OVERLAY: overlay}
+            height, width = found.map.shape
+            facts = {
+                "score": round(found.score, 6),
+                "flagged": round(found.flagged, 6),
+                "boxes": [list(box) for box in found.boxes],
+                "width": width,
+                "height": height,
+                "orientation": orientation,
+                "format": stored_as,
+                "warnings": [*notes, *found.warnings],
+                "seconds": seconds,
+            }
+            seconds["write"] = next(clock)
+        paths = {self._output / f"{source.name}{ending}": content for ending, content in contents.items()}
+        return {**paths, preview(self._output, source.name): small}, facts
+
+
+def _results(answers: Sequence[Future]) -> Iterator[dict]:
+    """What futures return, as they get done; after the first error, of those that had begun, and then that error."""
+    first = None
+    for done in as_completed(answers):
+        if done.cancelled():
+            continue
+        if done.exception() is None:
+            yield done.result()
+        elif first is None:
+            first = done.exception()
+            for answer in answers:
+                answer.cancel()
+    if first is not None:
+        raise first
+
+
+def _clock() -> Iterator[float]:
+    """Seconds since the last time it was asked."""
+    last = time.perf_counter()
+    while True:
+        now = time.perf_counter()
+        yield round(now - last, 4)
+        last = now

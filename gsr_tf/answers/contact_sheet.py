@@ -1,0 +1,149 @@
+"""One page to look through: every picture beside its overlay, the most suspicious first. Nothing is fetched.
+
+The small pictures are inside the page; a click opens the overlay's own file, where the page lies beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable, Iterator, Sequence
+from typing import Optional
+from urllib.parse import quote
+
+from gsr_tf.answers import files
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 14px/1.45 system-ui, sans-serif; margin: 0; background: Canvas; color: CanvasText; }
+header { position: sticky; top: 0; z-index: 1; background: Canvas; border-bottom: 1px solid #8886;
+  padding: .7rem 1.2rem; }
+h1 { font-size: 1.15rem; margin: 0 0 .3rem; } p { margin: .2rem 0; } .note { color: #777; }
+form { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; margin-top: .5rem; }
+input, select { font: inherit; padding: .15rem .4rem; } input[type=search] { width: 15rem; }
+.heat { display: inline-block; width: 9rem; height: .7rem; border: 1px solid #8888; vertical-align: -1px; }
+.outline { display: inline-block; width: 1.6rem; height: .7rem; background: #777; border: 2px solid #fff;
+  outline: 2px solid #000; vertical-align: -1px; margin: 0 .3rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: .9rem; padding: 1rem 1.2rem; }
+article { border: 1px solid #8884; border-radius: 6px; padding: .6rem; content-visibility: auto;
+  contain-intrinsic-size: auto 17rem; overflow-wrap: anywhere; }
+article img { display: block; width: 100%; height: 13rem; object-fit: contain; background: #8882; }
+article[hidden] { display: none; }
+article h2 { font-size: .95rem; margin: .5rem 0 .15rem; font-weight: 600; }
+.score { display: inline-block; min-width: 3.2em; padding: 0 .45em; border-radius: 4px; text-align: center; color: #fff;
+  font-variant-numeric: tabular-nums; }
+.warning { color: #b26a00; font-size: .9em; } .links { font-size: .9em; }
+section { padding: 0 1.2rem 1rem; } section h2 { font-size: 1rem; } li { overflow-wrap: anywhere; }
+"""
+SCRIPT = """
+const sheet = document.querySelector("main"), form = document.querySelector("form");
+const cards = [...sheet.children], shown = document.getElementById("shown");
+form.addEventListener("submit", event => event.preventDefault());
+function look() {
+  const words = form.words.value.toLowerCase(), least = Number(form.least.value), key = form.order.value;
+  let count = 0;
+  for (const card of cards) {
+    const fits = card.dataset.file.toLowerCase().includes(words) && Number(card.dataset.score) >= least
+      && (!form.flagged.checked || Number(card.dataset.flagged) > 0);
+    card.hidden = !fits;
+    count += fits;
+  }
+  shown.textContent = `${count} of ${cards.length} shown`;
+  document.getElementById("at_least").textContent = least.toFixed(2);
+  const order = key === "file" ? (a, b) => a.dataset.file.localeCompare(b.dataset.file)
+    : (a, b) => b.dataset[key] - a.dataset[key];
+  if (key !== sheet.dataset.order) sheet.append(...cards.sort(order));
+  sheet.dataset.order = key;
+}
+form.addEventListener("input", look);
+look();
+"""
+CONTROLS = """<form>
+<label>Name <input type="search" name="words" placeholder="part of a name"></label>
+<label>Score at least <input type="range" name="least" min="0" max="1" step="0.01" value="0"> <output id="at_least">0.00
+</output></label>
+<label><input type="checkbox" name="flagged"> with a flagged region</label>
+<label>Order <select name="order"><option value="score">score</option><option value="flagged">share flagged</option>
+<option value="file">name</option></select></label>
+<span id="shown" class="note"></span></form>
+"""
+# Samples of OpenCV's inferno, the overlay's colours.
+LEGEND = """<p class="note">Left: the picture. Right: in grey, under heat <span class="heat" style="background:
+linear-gradient(90deg, #888, #711f57 30%, #ba3655 50%, #f1731d 70%, #f6d543 90%, #fcffa4)"></span>, probability of
+manipulation 0 to 1 <span class="outline"></span> flagged region. A score is evidence to look at, not proof.</p>
+"""
+
+
+def page(records: Sequence[dict], preview: Callable[[str], Optional[bytes]]) -> Iterator[str]:
+    """The page, in pieces.
+
+    Args:
+        records: of `Results`.
+        preview: name of an answer -> its small JPEG, picture beside overlay; None: there is none.
+    """
+    answered = sorted((record for record in records if "error" not in record), key=lambda record: -record["score"])
+    failed = [record for record in records if "error" in record]
+    yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Manipulated regions</title>'
+    yield f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n<body><header>'
+    yield f"<h1>{_summary(answered, failed)}</h1>\n<p>{_settings(records)}</p>\n{LEGEND}{CONTROLS}</header>\n<main>\n"
+    for record in answered:
+        yield _card(record, preview(record["name"]))
+    yield "</main>\n"
+    if failed:
+        yield f'<section id="errors"><h2>{_count(failed, "picture")} could not be answered</h2><ul>\n'
+        yield "".join(f"<li>{_text(record['file'])}: {_text(record['error'])}</li>\n" for record in failed)
+        yield "</ul></section>\n"
+    yield f"<script>{SCRIPT}</script></body></html>\n"
+
+
+def _card(record: dict, small: Optional[bytes]) -> str:
+    links = {kind: _link(record, ending) for kind, ending in (("map", files.MAP), ("mask", files.MASK))}
+    warnings = "".join(f'<p class="warning">{_text(warning)}</p>' for warning in record["warnings"])
+    data = "" if small is None else f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
+    image = f'<img loading="lazy" decoding="async" alt="picture and overlay" src="{data}">' if data else ""
+    facts = f"{record['flagged']:.1%} flagged in {_count(record['boxes'], 'region')}, "
+    return (
+        f'<article data-file="{_text(record["file"])}" data-score="{record["score"]}" '
+        f'data-flagged="{record["flagged"]}">'
+        f'<a href="{_link(record, files.OVERLAY)}">{image}</a>'
+        f"<h2>{_text(record['file'])}</h2>"
+        f'<p><span class="score" style="background: {_colour(record["score"])}">{record["score"]:.3f}</span> '
+        f"{facts}{record['width']}x{record['height']} pixels</p>{warnings}"
+        f'<p class="links">{" ".join(f"<a href={chr(34)}{link}{chr(34)}>{kind}</a>" for kind, link in links.items())}'
+        "</p></article>\n"
+    )
+
+
+def _summary(answered: Sequence[dict], failed: Sequence[dict]) -> str:
+    flagged = [record for record in answered if record["boxes"]]
+    words = f"{_count(answered, 'picture')}, {len(flagged)} with a flagged region"
+    return words if not failed else f'{words}, <a href="#errors">{len(failed)} could not be answered</a>'
+
+
+def _settings(records: Sequence[dict]) -> str:
+    """What answered: as a rule one detector with one setting."""
+    said = dict.fromkeys(
+        ", ".join(
+            [record["settings"]["detector"], *(f"{k} {v}" for k, v in record["settings"].items() if k != "detector")]
+        )
+        for record in records
+    )
+    mixed = "Answers of several settings, whose scores do not compare: " if len(said) > 1 else "Detector: "
+    return _text(mixed + "; ".join(said))
+
+
+def _count(things: Sequence, word: str) -> str:
+    return f"{len(things):,} {word}{'' if len(things) == 1 else 's'}"
+
+
+def _colour(score: float) -> str:
+    """Grey for 0 to red for 1, dark enough under white letters."""
+    return f"hsl(8 {round(75 * score)}% 40%)"
+
+
+def _link(record: dict, ending: str) -> str:
+    return quote(record["name"] + ending, errors="surrogateescape")
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,108 @@
+"""The files of one answer.
+
+NAME_map.png       probability of manipulation, 16 bits: 0 is 0, 65535 is 1
+NAME_mask.png      255 where the mask is, else 0
+NAME_overlay.jpg   the picture in grey under the map's heat, the mask outlined
+NAME.npz           `map` float32, `mask` bool, `score`; when asked for
+
+Map, mask and npz have the raster of the picture's file, pixel by pixel, and the PNGs carry the file's EXIF
+orientation: they lie over the picture in what honours that tag and in what ignores it. The overlay is upright, and
+reduced where the picture has more than 16 megapixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from gsr_tf.answers.overlay import draw_overlay
+from gsr_tf.data.orientation import to_stored
+from gsr_tf.data.pictures import encode_png
+from gsr_tf.inference.regions import bands
+from gsr_tf.inference.segmentation import Segmentation
+
+MAP, MASK, OVERLAY, ARRAYS = "_map.png", "_mask.png", "_overlay.jpg", ".npz"
+# An overlay of a larger picture is smaller than it: a JPEG has no longer sides, and nobody looks at more pixels.
+LONGEST_OVERLAY, OVERLAY_PIXELS = 65_500, 16_000_000
+PREVIEW = 208  # pixels, the longer side of each half
+
+
+def stored(found: Segmentation, orientation: int) -> Segmentation:
+    """The answer for an upright picture, in the raster of its file."""
+    boundary = None if found.boundary is None else to_stored(found.boundary, orientation)
+    maps = {name: to_stored(getattr(found, name), orientation) for name in ("map", "mask")}
+    return dataclasses.replace(found, boundary=boundary, **maps)
+
+
+def draw(picture: np.ndarray, found: Segmentation) -> tuple[bytes, bytes]:
+    """What there is to look at.
+
+    Args:
+        picture: [h, w, 3] uint8 RGB, upright.
+        found: the answer for it.
+
+    Returns:
+        The overlay's file, and a small JPEG for the contact sheet, picture beside overlay.
+    """
+    picture, *answer = _drawable(picture, found.map, found.mask)
+    overlay = draw_overlay(picture, *answer)
+    halves = [_small(pixels) for pixels in (picture, overlay)]
+    return _jpeg(Image.fromarray(overlay), quality=92), _jpeg(Image.fromarray(np.hstack(halves)), quality=70)
+
+
+def encode(found: Segmentation, orientation: int, *, npz: bool) -> dict[str, bytes]:
+    """The contents of the other files.
+
+    Args:
+        found: the answer in the raster of the picture's file, as `stored` gives it.
+        orientation: EXIF's, of that file.
+        npz: also the arrays.
+
+    Returns:
+        The bytes of each file by what follows NAME.
+    """
+    files = {
+        MAP: encode_png(_levels(found.map), orientation),
+        MASK: encode_png(found.mask.view(np.uint8) * np.uint8(255), orientation),
+    }
+    if npz:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, map=found.map, mask=found.mask, score=np.float32(found.score))
+        files[ARRAYS] = buffer.getvalue()
+    return files
+
+
+def _levels(probability: np.ndarray) -> np.ndarray:
+    """[h, w] float32 in [0, 1] as uint16, 65535 for 1; in bands, so that there is no second copy in float32."""
+    levels = np.empty(probability.shape, np.uint16)
+    for rows in bands(probability.shape):
+        levels[rows] = np.rint(probability[rows] * np.float32(65535))
+    return levels
+
+
+def _drawable(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Picture, map and mask as they are, or reduced to what an overlay may have."""
+    height, width = mask.shape
+    scale = min(LONGEST_OVERLAY / max(height, width), (OVERLAY_PIXELS / mask.size) ** 0.5)
+    if scale >= 1:
+        return picture, probability, mask
+    size = [max(1, int(scale * length)) for length in (width, height)]
+    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (picture, probability)]
+    # Regions of a mask are at least as large as its dilation: none falls between the pixels that stay.
+    return *small, cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(bool)
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((PREVIEW, PREVIEW), reducing_gap=2)
+    return np.asarray(picture)
+
+
+def _jpeg(picture: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()

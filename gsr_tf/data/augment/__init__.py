@@ -1,0 +1,1 @@
+"""What befalls a training example at random, one thing a file."""

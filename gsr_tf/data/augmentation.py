@@ -1,0 +1,95 @@
+"""What befalls a training example at random, in order: tone, shape, placing, window, flip; then M is retouched."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gsr_tf.data.augment import placing, shapes, toning
+from gsr_tf.data.augment.retouching import RANDOM_NUMBERS, reduce, retouch
+from gsr_tf.data.preparation import Preparation
+from gsr_tf.data.randomness import (
+    PLACING,
+    RETOUCHING,
+    SHAPE,
+    SOURCE_FLIP,
+    SOURCE_WINDOW,
+    TARGET_FLIP,
+    TARGET_WINDOW,
+    TONE,
+    uniform,
+)
+from gsr_tf.data.windows import cut, window_corner, window_side
+
+Layers = tuple[tf.Tensor, ...]  # pictures of one raster: S, K and maybe S's original
+
+
+def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor]:
+    """An element's random tone, shape, placing, windows and flips.
+
+    Args:
+        source: S [h, w, 3], K [h, w, 1] with 255 for manipulated, and maybe S's original [h, w, 3], uint8.
+        t: T [h, w, 3] uint8.
+        i: scalar int64, the element's number, which with the seed decides everything.
+        preparation: how pictures are prepared.
+
+    Returns:
+        The same, squares of one side (T's is `target_size` where it takes that detour): `input_size`, or what the
+        window's scale makes of it.
+    """
+    source, t = _toned(source, t, i, preparation)
+    source = _placed(_shaped(source, i, preparation), i, preparation)
+    if preparation.resize_mode == "crop":
+        side = window_side(i, preparation)
+        mask = source[1] > preparation.white
+        source = cut(source, window_corner(source[0], mask, i, SOURCE_WINDOW, side, preparation), side)
+        if not preparation.target_size:
+            (t,) = cut((t,), window_corner(t, None, i, TARGET_WINDOW, side, preparation), side)
+    (t,) = _flipped((t,), i, TARGET_FLIP, preparation)
+    return _flipped(source, i, SOURCE_FLIP, preparation), t
+
+
+def finish(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor, Layers]:
+    """An augmented element with its M, retouched, all of them at the network's size; arguments as `augment`."""
+    random = uniform(i, RETOUCHING, preparation.seed, RANDOM_NUMBERS)
+    s, k, *original = source
+    s, k, t, m = retouch(s, k > preparation.white, t, preparation.input_size, preparation.retouching, random)
+    original = [tf.saturate_cast(tf.round(reduce(a, preparation.input_size)), tf.uint8) for a in original]
+    return (s, tf.where(k, tf.constant(255, tf.uint8), 0), *original), t, (m,)
+
+
+def _flipped(layers: Layers, i: tf.Tensor, purpose: int, preparation: Preparation) -> Layers:
+    """All of them mirrored, or none: with probability one half (Section 4.1: only flips)."""
+    if not preparation.flip:
+        return layers
+    mirror = uniform(i, purpose, preparation.seed, 1)[0] < 0.5
+    return tf.cond(mirror, lambda: tuple(tf.reverse(layer, [1]) for layer in layers), lambda: layers)
+
+
+def _toned(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor]:
+    """S and T through the same curves, so that M (Eq. 1) is toned as a whole: no colour gives the region away."""
+    if preparation.gamma == 1.0:
+        return source, t
+    random = uniform(i, TONE, preparation.seed, toning.RANDOM_NUMBERS)
+    curves = toning.gamma_curves(preparation.gamma, random)
+    s, k, *original = source
+    s, t, *original = (toning.toned(picture, curves) for picture in (s, t, *original))
+    return (s, k, *original), t
+
+
+def _shaped(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:
+    if not preparation.shape_share:
+        return source
+    random = uniform(i, SHAPE, preparation.seed, 1 + shapes.RANDOM_NUMBERS)
+    s, k, *original = source
+    shape = shapes.superellipse(tf.shape(s)[:2], random[1:])
+    return s, tf.where(random[0] < preparation.shape_share, shape, k), *original
+
+
+def _placed(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:
+    scale, rotation, share = preparation.paste_scale, preparation.paste_rotation, preparation.placed_share
+    if (scale == (1.0, 1.0) and not rotation) or not share:
+        return source
+    random = uniform(i, PLACING, preparation.seed, 1 + placing.RANDOM_NUMBERS)
+    return tf.cond(
+        random[0] < share, lambda: placing.placed(source, scale, rotation, random[1:]), lambda: tuple(source)
+    )

@@ -1,0 +1,45 @@
+"""Random numbers of a training element: functions of the run's seed, of what they decide, and of the element's number.
+
+Nothing is drawn from a state, so an element is the same whenever and wherever it is made.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# What a random number decides. A purpose of its own for each: no draw depends on another setting's being on.
+(
+    SOURCE_ORDER,
+    TARGET_ORDER,
+    SOURCE_FLIP,
+    TARGET_FLIP,
+    SOURCE_WINDOW,
+    TARGET_WINDOW,
+    WINDOW_SIDE,
+    RETOUCHING,
+    COPY_MOVE,
+    SHAPE,
+    PLACING,
+    TONE,
+) = range(12)
+
+BLOCK = 8  # purposes that share a seed's neighbourhood
+SEEDS = 2**32  # of runs
+
+
+def uniform(i: tf.Tensor, purpose: int, seed: int, count: int) -> tf.Tensor:
+    """[count] float32 in [0, 1): element i's own random numbers for one purpose."""
+    return tf.random.stateless_uniform([count], seed=_seed(seed, purpose, i))
+
+
+def visit(i: tf.Tensor, count: int, seed: int, purpose: int) -> tf.Tensor:
+    """The i-th visit to one of `count` things: each epoch sees all of them, in an order of its own."""
+    epoch, position = i // count, i % count
+    last = tf.constant(count - 1, tf.int64)
+    return tf.random.experimental.index_shuffle(position, _seed(seed, purpose, epoch), max_index=last)
+
+
+def _seed(seed: int, purpose: int, number: tf.Tensor) -> tf.Tensor:
+    """[2] int64, different for every seed, purpose and number; `number` is an element's or an epoch's."""
+    block, place = divmod(purpose, BLOCK)
+    return tf.stack([tf.constant(BLOCK * (seed + block * SEEDS) + place, tf.int64), number])

@@ -1,0 +1,89 @@
+"""What a protocol is, and the steps that several protocols share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gsr_tf.errors import UserError
+from gsr_tf.evaluation import metrics
+from gsr_tf.evaluation.accumulator import Accumulator
+from gsr_tf.evaluation.metrics import Counts
+
+# What is kept of one picture, to be summed over pictures: name -> [v]. A [t] curve where the threshold is chosen for
+# the data set; one value where it is fixed or chosen picture by picture; none where the grid lacks the threshold.
+Values = dict[str, np.ndarray]
+
+
+class ProtocolError(UserError):
+    """A protocol that does not exist."""
+
+
+class Score(NamedTuple):
+    """A metric over a data set.
+
+    Attributes:
+        rows: [1 + replicates] its value, then its value in each bootstrap replicate.
+        threshold: where it was taken; None where there is not one for the whole data set.
+        pictures: how many it is over.
+    """
+
+    rows: np.ndarray
+    threshold: float | None
+    pictures: int
+
+
+Scores = dict[str, Score]
+
+
+def native(scores: np.ndarray, mask: np.ndarray, thresholds: np.ndarray) -> Counts:
+    """Every pixel, at the picture's own size."""
+    return metrics.count(scores, mask, thresholds)
+
+
+def at_half(curve: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """[..., 1], a [..., t] curve at the threshold 0.5; [..., 0] where the grid does not have it."""
+    return curve[..., thresholds == 0.5]
+
+
+def mean(sums: Accumulator, thresholds: np.ndarray) -> Scores:
+    """Averages over pictures of numbers whose threshold was fixed, or the picture's own."""
+    return {name: Score(rows[:, 0], None, sums.pictures(name)) for name, rows in sums.means().items() if rows.shape[1]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """One way to turn score maps into numbers.
+
+    Attributes:
+        name: what the command line and every printed score call it.
+        definition: thresholds, averaging and conventions, in a sentence.
+        source: where the definition is from.
+        keep: (counts, thresholds) -> what is kept of one picture.
+        look: (scores [h, w], mask [h, w] bool, thresholds [t]) -> how one picture is counted.
+        score: (sums of what was kept, thresholds) -> the metrics.
+        resolution: at which size pixels are counted.
+        pictures: "manipulated", "authentic" or "all": which ones it is over.
+        needs_probabilities: it has a fixed threshold or grid, which means nothing for other maps.
+        thresholds: its own grid, [t] ascending; None for the run's.
+        by_default: False for a slow one, which is computed only where it is asked for by name.
+    """
+
+    name: str
+    definition: str
+    source: str
+    keep: Callable[[Counts, np.ndarray], Values]
+    look: Callable[[np.ndarray, np.ndarray, np.ndarray], Counts] = native
+    score: Callable[[Accumulator, np.ndarray], Scores] = mean
+    resolution: str = "native"
+    pictures: str = "manipulated"
+    needs_probabilities: bool = False
+    thresholds: np.ndarray | None = None
+    by_default: bool = True
+
+    def covers(self, manipulated: bool) -> bool:
+        """Whether the protocol is over pictures of this kind."""
+        return self.pictures in ("all", "manipulated" if manipulated else "authentic")

@@ -1,0 +1,1 @@
+"""An exported detector's formats: written, read again, compared, described."""

@@ -1,0 +1,97 @@
+"""What an exported model says of itself, so that whoever has the file knows what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from gsr_tf.evaluation import outputs
+from gsr_tf.formats.agreement import ExportError
+from gsr_tf.training.checkpoints import BEST_SCORE_NAME
+from gsr_tf.training.run_dir import read_facts
+
+FORMAT = 1
+LICENCE = "not stated by who exported it; bound by the terms of the training pictures and of the pretrained weights"
+THRESHOLD = 0.5  # where no protocol has chosen one
+
+
+def export_facts(
+    run_dir: Path,
+    settings: Mapping[str, Any],
+    checkpoint: str,
+    name: str,
+    *,
+    scores: Sequence[str] = (),
+    threshold: Optional[float] = None,
+    licence: str = LICENCE,
+) -> dict[str, Any]:
+    """The metadata of an export; of folders only names, for their places mean nothing on another machine.
+
+    Args:
+        run_dir: the training run.
+        settings: the run's, by the names of their flags.
+        checkpoint: path of what is exported, inside `run_dir`.
+        name: of the model.
+        scores: folders of evaluations (python -m gsr_tf.evaluate).
+        threshold: in [0, 1], above it a pixel is flagged; None: the one at which the mean F1 of the first of
+            `scores` was highest (protocol "paper"), 0.5 without one.
+        licence: of the weights.
+
+    Returns:
+        "format", "name", "licence", "threshold"; "run", "checkpoint", "config", and of run.json "commit", "records",
+        "versions"; "scores": "validation" (the best checkpoint's, else absent) and "evaluations".
+
+    Raises:
+        ExportError: a folder of `scores` holds no evaluation, or the score of the best checkpoint is damaged.
+        ConfigError: run.json is damaged.
+    """
+    evaluations = [evaluation(path) for path in scores]
+    if threshold is None:
+        threshold = next((found for found in map(paper_threshold, evaluations) if found is not None), THRESHOLD)
+    measured = {"evaluations": evaluations}
+    if Path(checkpoint).parent.name == "best":
+        measured["validation"] = _read_json(run_dir / BEST_SCORE_NAME)
+    return {
+        "format": FORMAT,
+        "name": name,
+        "licence": licence,
+        "threshold": threshold,
+        "run": run_dir.resolve().name,
+        "checkpoint": str(Path(checkpoint).relative_to(run_dir)),
+        "scores": measured,
+        **without_places({"config": dict(settings), **read_facts(run_dir)}),
+    }
+
+
+def evaluation(path: str) -> dict[str, Any]:
+    """What an evaluation's folder says, in short; raises ExportError where there is none."""
+    summary = outputs.read_summary(path)
+    if summary is None:
+        raise ExportError(f"--scores={path}: no finished evaluation there; python -m gsr_tf.evaluate makes one")
+    return {
+        name: summary[name]
+        for name in ("data_set", "data_fingerprint", "method", "postprocessing", "pictures", "scores")
+    }
+
+
+def paper_threshold(evaluated: dict[str, Any]) -> Optional[float]:
+    """The threshold of the paper's protocol, of its F1; None of an evaluation without it."""
+    found = [line["threshold"] for line in evaluated["scores"] if (line["protocol"], line["metric"]) == ("paper", "f1")]
+    return next(iter(found), None)
+
+
+def without_places(value: Any) -> Any:
+    """JSON values with every absolute path cut to its name."""
+    if isinstance(value, dict):
+        return {name: without_places(part) for name, part in value.items()}
+    return os.path.basename(value) if isinstance(value, str) and os.path.isabs(value) else value
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{path}: damaged ({error}); --checkpoint=newest exports without it") from error

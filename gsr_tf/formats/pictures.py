@@ -1,0 +1,77 @@
+"""The real pictures that an export is compared on, and those that a quantised one is scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from tqdm import tqdm
+
+from gsr_tf.data.pictures import PICTURE_SUFFIXES, decode_picture, read_picture
+from gsr_tf.data.records import Records, RecordsError, open_records, parse_example
+from gsr_tf.evaluation import items, metrics
+from gsr_tf.formats.agreement import ExportError, Maps
+from gsr_tf.training.run_dir import read_facts
+
+COMPARED, SCORED = 8, 100
+RUN_RECORDS = ("--validation_records", "--source_records", "--target_records")
+
+
+def paper_scores(maps: Maps, scored: Sequence[items.Item], name: str) -> dict[str, float]:
+    """The paper's F1 and MCC of a detector's maps, with their thresholds (`metrics.summarise`)."""
+
+    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for item in tqdm(scored, desc=name, unit="picture"):
+            picture, mask = item.read()
+            yield np.asarray(maps(picture)["probability"])[..., 0], mask
+
+    return metrics.summarise(pairs())
+
+
+def evenly(sequence: Sequence, count: int) -> list:
+    """Up to `count` entries, evenly spread, first and last among them."""
+    return [sequence[i] for i in np.unique(np.linspace(0, len(sequence) - 1, count).astype(int))] if sequence else []
+
+
+def folder_pictures(folder: str) -> list[np.ndarray]:
+    """Some of the pictures of a folder, [h, w, 3] uint8; raises ExportError where there is none, PictureError."""
+    files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not files:
+        raise ExportError(f"--pictures={folder}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
+    return [read_picture(path) for path in evenly(files, COMPARED)]
+
+
+def run_pictures(run_dir: Path) -> list[np.ndarray]:
+    """Some of the pictures that a run saw, [h, w, 3] uint8; none where its records are gone."""
+    for flag in RUN_RECORDS:
+        records = _run_records(run_dir, flag)
+        if records:
+            examples = (parse_example(records.read(record)) for record in evenly(range(len(records)), COMPARED))
+            return [decode_picture(example.image, example.name).pixels for example in examples]
+    return []
+
+
+def scored_items(path: Optional[str], run_dir: Optional[Path]) -> list[items.Item]:
+    """Some of the manipulated pictures of records, or of the run's own for validation.
+
+    Raises:
+        RecordsError: they cannot be read, or hold none.
+    """
+    flag = "--validation_records"
+    records = open_records(path) if path else _run_records(run_dir, flag) if run_dir else None
+    if records is None:
+        raise RecordsError(f"no {flag} of the run to be read; --records=FOLDER says what to measure the cost on")
+    if not len(records.pairs):
+        raise RecordsError(f"--records={records.path}: no pictures with a mask, so there is nothing to score")
+    return evenly(items.from_records(records)[: len(records.pairs)], SCORED)
+
+
+def _run_records(run_dir: Path, flag: str) -> Optional[Records]:
+    """The records that a run had for `flag`; None where it had none or they are gone."""
+    facts = read_facts(run_dir).get("records", {}).get(flag)
+    try:
+        return open_records(facts["path"], flag) if facts else None
+    except RecordsError:
+        return None

@@ -1,0 +1,76 @@
+"""A detector as one file, ONNX or TensorFlow Lite, proved before it gets its name; what it is stands beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.evaluation.items import Item
+from gsr_tf.formats import onnx, tflite
+from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
+from gsr_tf.formats.pictures import paper_scores
+from gsr_tf.inference.module import DetectorModule
+
+
+def save(
+    detector: DetectorModule, output: Path, format_: str, facts: Mapping[str, Any], pictures: Sequence[np.ndarray]
+) -> float:
+    """Writes `output` in format "onnx" or "tflite" when it agrees; returns the largest difference.
+
+    Raises:
+        ExportError: it differs by more than the format's tolerance, or needs an extra.
+    """
+    form = {"onnx": onnx, "tflite": tflite}[format_]
+    model = form.convert(detector)
+    worst = largest_difference(detector, form.runner(model), [*trial_pictures(), *pictures])
+    require_agreement(worst, form.TOLERANCE)
+    _write(output, model, facts)
+    return worst
+
+
+def save_quantized(
+    detector: DetectorModule,
+    output: Path,
+    quantize: str,
+    facts: Mapping[str, Any],
+    pictures: Sequence[np.ndarray],
+    scored: Sequence[Item],
+) -> float:
+    """Writes a quantised TFLite model with what it costs; returns the largest difference.
+
+    Its tolerance is a score, not a difference: how much is too much is for its user to say.
+
+    Args:
+        detector: what is written.
+        output: the file.
+        quantize: "float16" or "int8".
+        facts: what the file beside it says.
+        pictures: [h, w, 3] uint8; the representative set.
+        scored: manipulated pictures with their masks.
+
+    Raises:
+        ExportError: there are no pictures.
+    """
+    if not pictures:
+        raise ExportError(
+            f"--quantize={quantize} needs real pictures as its representative set: give --pictures=FOLDER"
+        )
+    model = tflite.convert(detector, quantize, pictures)
+    maps = tflite.runner(model)
+    cost = {"network": paper_scores(detector, scored, "network"), quantize: paper_scores(maps, scored, quantize)}
+    for name, scores in cost.items():
+        print(f"{name}: F1 {scores['f1']:.4f}, MCC {scores['mcc']:.4f} (paper, {scores['pictures']} pictures)")
+    worst = largest_difference(detector, maps, [*trial_pictures(), *pictures])
+    _write(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
+    return worst
+
+
+def _write(output: Path, model: bytes, facts: Mapping[str, Any]) -> None:
+    beside = output.with_name(f"{output.name}.json")
+    write_atomically(beside, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(output, model)

@@ -1,0 +1,98 @@
+"""Batch normalisation by the moments at hand: a batch's in training, a picture's own at test (Sections 3.2, 4.1)."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+from typing import Optional
+
+import tensorflow as tf
+from tensorflow import keras
+
+Moments = tuple[tf.Tensor, tf.Tensor]  # mean and variance, [1 or b, 1, 1, c] each
+
+_moments: contextvars.ContextVar[Optional[Callable[[tf.Tensor], Moments]]] = contextvars.ContextVar(
+    "_moments", default=None
+)
+
+
+@contextlib.contextmanager
+def _moments_by(moments: Callable[[tf.Tensor], Moments]) -> Iterator[None]:
+    token = _moments.set(moments)
+    try:
+        yield
+    finally:
+        _moments.reset(token)
+
+
+@contextlib.contextmanager
+def recorded_moments() -> Iterator[list[tf.Tensor]]:
+    """Within it a network, called at test on one picture, notes the moments that it normalises by.
+
+    Yields:
+        A list that fills, in the order of the layers: mean [c], variance [c], and so on.
+    """
+    record: list[tf.Tensor] = []
+
+    def measure(x: tf.Tensor) -> Moments:
+        mean, variance = tf.nn.moments(x, axes=[1, 2], keepdims=True)
+        record.extend([tf.reshape(mean, [-1]), tf.reshape(variance, [-1])])
+        return mean, variance
+
+    with _moments_by(measure):
+        yield record
+
+
+@contextlib.contextmanager
+def given_moments(moments: tf.Tensor) -> Iterator[None]:
+    """Within it a network normalises by these moments, not by its picture's own: it is one convolutional function.
+
+    Args:
+        moments: [m] float32, what `recorded_moments` noted of the same network, joined.
+    """
+    position = 0
+
+    def take(x: tf.Tensor) -> Moments:
+        nonlocal position
+        channels = x.shape[-1]
+        mean, variance = (
+            tf.ensure_shape(moments[start : start + channels], [channels]) for start in (position, position + channels)
+        )
+        position += 2 * channels
+        return mean, variance
+
+    with _moments_by(take):
+        yield
+
+
+class MomentNormalization(keras.layers.Layer):
+    """Batch normalisation without moving averages (Sections 3.2 and 4.1).
+
+    Training normalises by the moments of the batch at hand; at test the paper normalises by the instance, so each
+    picture's own moments are used and a result never depends on its batch mates. The two agree at batch 1. The
+    release keeps moving averages that nothing reads; we keep none. `recorded_moments` and `given_moments` let one
+    picture be normalised by another's moments.
+
+    Input and output: [b, h, w, c].
+    """
+
+    def __init__(self, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape) -> None:
+        """gamma and beta, [c] each, float32 whatever the compute precision."""
+        settings = {"shape": [input_shape[-1]], "dtype": tf.float32, "experimental_autocast": False}
+        self.gamma = self.add_weight("gamma", initializer="ones", **settings)
+        self.beta = self.add_weight("beta", initializer="zeros", **settings)
+        super().build(input_shape)
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Normalises x [b, h, w, c] by batch (training) or picture (test) moments."""
+        moments = _moments.get()
+        if moments is None and (training or x.shape[0] == 1):
+            return tf.compat.v1.nn.fused_batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)[0]
+        mean, variance = moments(x) if moments else tf.nn.moments(x, axes=[1, 2], keepdims=True)
+        gamma, beta = tf.cast(self.gamma, x.dtype), tf.cast(self.beta, x.dtype)
+        return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)

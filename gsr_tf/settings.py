@@ -1,0 +1,116 @@
+"""What a setting is: declared once, where it is used, with its default, help and bounds.
+
+A room declares its settings as the fields of a frozen dataclass; `gsr_tf.config.Config` holds these dataclasses. Flags
+and JSON are made from the fields of all of them, flat, so that a setting's name means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from absl import flags
+
+from gsr_tf.errors import UserError
+
+Settings = TypeVar("Settings")
+
+
+class ConfigError(UserError):
+    """A setting, or a combination, that makes no sense; the message names the flag."""
+
+
+def setting(default: Any, help_: str, **checks: Any) -> Any:
+    """A field that is a setting.
+
+    Args:
+        default: of its type: bool, int, float, str, or a tuple of one of them (never empty).
+        help_: what --help prints.
+        checks: any of `choices`; `least` and `most`, inclusive; `two`, an example of two numbers, and `ascending`;
+            `may_change`: whether a run may go on with another value.
+    """
+    return dataclasses.field(default=default, metadata={"help": help_, **checks})
+
+
+def leaves(settings: Any) -> Iterator[dataclasses.Field]:
+    """The fields that are settings, of a dataclass or an instance, in order; those of nested dataclasses too."""
+    for field in dataclasses.fields(settings):
+        yield from leaves(field.default) if dataclasses.is_dataclass(field.default) else (field,)
+
+
+def flat(settings: Any) -> dict[str, Any]:
+    """{name: value} of all settings of an instance, those of nested dataclasses too."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        values.update(flat(value) if dataclasses.is_dataclass(value) else {field.name: value})
+    return values
+
+
+def from_flat(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+    """The dataclass of these settings, defaults for those that are missing; lists become tuples.
+
+    Raises:
+        ConfigError: a value is out of bounds or of another type. Names of no setting are passed over.
+    """
+    found = {}
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(field.default):
+            found[field.name] = from_flat(type(field.default), values)
+        elif field.name in values:
+            found[field.name] = _typed(field, values[field.name])
+    return kind(**found)
+
+
+def _typed(field: dataclasses.Field, value: Any) -> Any:
+    if not isinstance(field.default, tuple):
+        return value
+    try:
+        return tuple(type(field.default[0])(item) for item in value)
+    except ValueError as error:
+        raise ConfigError(f"--{field.name}={','.join(map(str, value))}: {error}") from error
+
+
+def check_bounds(settings: Any) -> None:
+    """Checks an instance's own fields against what each declares; raises ConfigError."""
+    for field in dataclasses.fields(settings):
+        if not dataclasses.is_dataclass(field.default):
+            _check(field, getattr(settings, field.name))
+
+
+def _check(field: dataclasses.Field, value: Any) -> None:
+    checks, name = field.metadata, field.name
+    items = value if isinstance(value, tuple) else (value,)
+    shown = ",".join(map(str, items))
+    if "choices" in checks and len(set(items)) < len(items):
+        raise ConfigError(f"--{name}={shown}: expected each name once")
+    for item in items:
+        if "choices" in checks and item not in checks["choices"]:
+            raise ConfigError(f"--{name}={item}: expected one of {', '.join(map(str, checks['choices']))}")
+        if "least" in checks and not item >= checks["least"]:
+            raise ConfigError(f"--{name}={item}: expected at least {checks['least']}")
+        if "most" in checks and not item <= checks["most"]:
+            raise ConfigError(f"--{name}={item}: expected at most {checks['most']}")
+    if "two" in checks and len(items) != 2:
+        raise ConfigError(f"--{name}={shown}: expected two numbers, e.g. {checks['two']}")
+    if checks.get("ascending") and items[0] > items[1]:
+        raise ConfigError(f"--{name}={shown}: expected the smaller number first")
+
+
+def define_flags(kind: type, values: flags.FlagValues) -> None:
+    """One absl flag a setting of a dataclass."""
+    for field in leaves(kind):
+        name, default, help_ = field.name, field.default, field.metadata["help"]
+        if isinstance(default, tuple):
+            flags.DEFINE_list(name, [str(item) for item in default], help_, flag_values=values)
+        elif isinstance(default, bool):
+            flags.DEFINE_bool(name, default, help_, flag_values=values)
+        elif isinstance(default, int):
+            flags.DEFINE_integer(name, default, help_, flag_values=values)
+        elif isinstance(default, float):
+            flags.DEFINE_float(name, default, help_, flag_values=values)
+        elif "choices" in field.metadata:
+            flags.DEFINE_enum(name, default, field.metadata["choices"], help_, flag_values=values)
+        else:
+            flags.DEFINE_string(name, default, help_, flag_values=values)

@@ -1,0 +1,229 @@
+r"""Makes the paper's tables, with our numbers beside its own.
+
+    python -m gsr_tf.tables --table=2 --output=results --runs=runs \
+        --records=CASIA=records/casia1,COVER=records/cover \
+        --source_records=records/casia2 --target_records=records/coco
+
+Rows that need training are trained from their flagfiles (flags/table2/*.cfg, flags/table3/*.cfg), exported and
+evaluated. A run that is there already goes on where it stopped. An exported one is used if it was trained with the
+settings that are asked for, those of its flagfile and of --training; if not, its cells say what differs. Without
+--source_records and --target_records nothing is trained: rows without an exported run say so. Cells that are done are
+not done again, so the same command goes on after an interruption.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from absl import flags
+
+from gsr_tf import command
+from gsr_tf import config as config_lib
+from gsr_tf.comparators import exported, methods
+from gsr_tf.comparators.method import Method
+from gsr_tf.data.records import RecordsError, open_records
+from gsr_tf.errors import UserError
+from gsr_tf.evaluation import items, layout, protocols, study
+from gsr_tf.evaluation.layout import NOT_RUN, Cell
+from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
+from gsr_tf.evaluation.study import DataSet
+from gsr_tf.formats.facts import without_places
+from gsr_tf.inference.postprocessing import POSTPROCESSING
+from gsr_tf.inference.saved_model import read_metadata
+
+# All are evaluated, so that a table under another protocol costs nothing.
+CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")
+# The flagfiles are a checkout's, and name one another relative to its root.
+ROOT = Path(__file__).resolve().parents[1]
+# A run may go on for longer, or with the same weights in another place; a number depends on both.
+IGNORED = config_lib.MAY_CHANGE - {"steps", "vgg16_weights"}
+# What an export that this command makes says of itself beside its settings.
+PLAIN = {"centre": 0.5, "scales": [1.0], "averaged_with": []}
+
+
+class TrainingError(UserError):
+    """A row's training or export did not end well."""
+
+
+def _define(values: flags.FlagValues) -> None:
+    def text(name: str, default: Optional[str], help_: str, **settings: object) -> None:
+        flags.DEFINE_string(name, default, help_, flag_values=values, **settings)
+
+    flags.DEFINE_enum("table", None, ["1", "2", "3"], "Which table.", required=True, flag_values=values)
+    flags.DEFINE_list(
+        "records", [], f"Data sets to score on, NAME=FOLDER each; the paper's: {', '.join(DATA_SETS)}.",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_list("rows", [], "Only these rows; all by default.", flag_values=values)
+    flags.DEFINE_enum("protocol", "paper", CELL_PROTOCOLS, "What the cells show.", flag_values=values)
+    text("output", None, "Folder for tableN.md, .csv, .html and every evaluation.", required=True)
+    text("runs", "runs", "Folder of training runs; a row's is named as its flagfile.")
+    text("source_records", None, "Records of S to train on; without them nothing is trained.")
+    text("target_records", None, "Records of T to train on.")
+    flags.DEFINE_list(
+        "training", [], "More flags for training, e.g. steps=1000,width=0.25: recorded in every cell.",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_enum(
+        "postprocessing", "none", list(POSTPROCESSING), "Of the trained rows' maps (Section 4.1).", flag_values=values
+    )
+
+
+def data_sets(named: Sequence[str]) -> list[DataSet]:
+    """The data sets of --records, each NAME=FOLDER; raises RecordsError."""
+    found = {}
+    for one in named:
+        name, equals, folder = one.partition("=")
+        if not equals or name in found:
+            raise RecordsError(f"--records: {one!r}; write NAME=FOLDER, each name once, e.g. CASIA=records/casia1")
+        opened = open_records(folder, f"--records: {name}")
+        found[name] = DataSet(name, opened.fingerprint, items.from_records(opened))
+    return list(found.values())
+
+
+def _command(module: str, *arguments: str) -> None:
+    """Runs one of our commands in a process of its own, so that each has its seeds and its memory to itself."""
+    line = [sys.executable, "-m", module, *arguments]
+    code = subprocess.run(line, cwd=ROOT, check=False).returncode
+    if code:
+        raise TrainingError(f"{' '.join(line[1:])} ended with exit code {code}; its last words say why")
+
+
+def asked_for(row: Row, training: Sequence[str]) -> dict[str, Any]:
+    """The settings of a row's flagfile and of --training, by name.
+
+    Raises:
+        flags.Error: a flag that training does not have.
+        ConfigError: settings that make no sense.
+    """
+    values = flags.FlagValues()
+    config_lib.define_flags(values)
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        values(["gsr_tf.train", f"--flagfile=flags/{row.flagfile}", *(f"--{flag}" for flag in training)])
+    finally:
+        os.chdir(here)
+    return config_lib.from_flags(values).flat()
+
+
+def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """What makes an export another one than was asked for; empty for nothing.
+
+    Args:
+        metadata: what the export says of itself.
+        asked: settings by name; their data and cadence may be others.
+    """
+    if "config" not in metadata:
+        return ["it does not say with which settings it was trained"]
+    try:
+        found = config_lib.from_dict(metadata["config"]).flat()
+    except config_lib.ConfigError as error:
+        return [str(error)]
+    asked = {**without_places(dict(asked)), **PLAIN}  # of folders an export keeps only the names
+    there = {**found, **{name: metadata.get(name, plain) for name, plain in PLAIN.items()}}
+    return [
+        f"{name}: {there[name]} there, {value} asked"
+        for name, value in asked.items()
+        if value != there[name] and name not in IGNORED
+    ]
+
+
+def trained(row: Row, args: flags.FlagValues) -> Method | str:
+    """The detector of a row that needs training, trained and exported if need be; or why there is none."""
+    asked = asked_for(row, args.training)
+    run = Path(args.runs).resolve() / Path(row.flagfile).with_suffix("")
+    export = run / "export"
+    if not export.exists():
+        if not (args.source_records and args.target_records):
+            return f"no {export}; give --source_records and --target_records to train it"
+        records = [f"--{name}={Path(getattr(args, name)).resolve()}" for name in ("source_records", "target_records")]
+        more = [f"--{flag}" for flag in args.training]
+        _command("gsr_tf.train", f"--flagfile=flags/{row.flagfile}", f"--run_dir={run}", *records, *more)
+        _command("gsr_tf.export", f"--run_dir={run}", f"--output={export}")
+    different = differences(read_metadata(export), asked)
+    if different:
+        return (
+            f"{export} is another model than was asked for ({'; '.join(different)}); ask for its settings with "
+            "--training, or give another --runs to train anew"
+        )
+    return exported.load(export)
+
+
+def _method(row: Row, args: flags.FlagValues) -> Method | str:
+    if row.method:
+        return methods.choose(row.method)
+    if not row.flagfile:
+        return row.why_not
+    try:
+        return trained(row, args)
+    except TrainingError as error:
+        return str(error)
+
+
+def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagValues) -> dict:
+    """(row, data set, metric) -> Cell of every cell of a row."""
+    metrics = TABLES[table].metrics
+    method = _method(row, args)
+    if isinstance(method, str):
+        return {(row.name, one.name, metric): Cell(None, f"{NOT_RUN}: {method}") for one in sets for metric in metrics}
+    postprocessing = args.postprocessing if row.flagfile else "none"
+    cells = {}
+    for one in sets:
+        folder = Path(args.output) / "evaluations" / one.name / _slug(row.name)
+        summary = study.run(folder, one, method, protocols.choose(CELL_PROTOCOLS), (), postprocessing)["none"]
+        lines = {line["metric"]: line for line in summary["scores"] if line["protocol"] == args.protocol}
+        how = _how(row, summary, args) if lines else f"{NOT_RUN}: {args.protocol} needs a map of probabilities"
+        for metric in metrics:
+            cells[row.name, one.name, metric] = Cell(lines.get(metric), how)
+    return cells
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name.lower())
+
+
+def _how(row: Row, summary: dict, args: flags.FlagValues) -> str:
+    origin = row.method or f"flags/{row.flagfile} {' '.join(args.training)}, {summary['method_fingerprint']}"
+    protocol, pictures = protocols.PROTOCOLS[args.protocol], summary["pictures"]
+    return (
+        f"{origin}; protocol {protocol.name}, {protocol.resolution}, post-processing {summary['postprocessing']}, "
+        f"{pictures['manipulated']} pictures, {pictures['skipped']} skipped, data {summary['data_fingerprint']}"
+    )
+
+
+def _action(args: flags.FlagValues) -> int:
+    table = int(args.table)
+    names = [row.name for row in TABLES[table].rows]
+    unknown = [name for name in args.rows if name not in names]
+    if unknown:
+        raise UserError(f"--rows: no row {', '.join(unknown)} in table {table}; it has {', '.join(names)}")
+    sets = data_sets(args.records)
+    shown = list(dict.fromkeys([*DATA_SETS, *(one.name for one in sets)]))
+    cells = {
+        (row, name, metric): Cell(None, f"{NOT_RUN}: not among --rows or --records")
+        for row in names
+        for name in shown
+        for metric in TABLES[table].metrics
+    }
+    for row in TABLES[table].rows:
+        if not args.rows or row.name in args.rows:
+            cells.update(row_cells(row, table, sets, args))
+            layout.write(args.output, table, shown, cells, args.protocol)
+    print(f"{layout.markdown(table, shown, cells, args.protocol)}\nin {args.output}, with every evaluation")
+    failed = [cell.how for cell in cells.values() if "exit code" in cell.how]
+    return 1 if failed else 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""What a run computes on, and how exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import tensorflow as tf
+from tensorflow import keras
+
+from gsr_tf.settings import check_bounds, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """Process-wide settings; each field's help says what it is."""
+
+    precision: str = setting(
+        "float32",
+        "float32; tensorfloat32 or mixed_bfloat16 for GPUs that have them.",
+        choices=("float32", "tensorfloat32", "mixed_bfloat16"),
+    )
+    deterministic: bool = setting(False, "Bit-equal repetitions on one machine, somewhat slower.")
+
+    def __post_init__(self):
+        check_bounds(self)
+
+
+def set_up(device: Device, seed: int) -> None:
+    """Seeds, precision and determinism of the process, before any network is built."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_tensor_float_32_execution(device.precision != "float32")
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if device.precision == "mixed_bfloat16" else "float32")
+    if device.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+@functools.cache  # two in one process number their collective operations alike, and take each other's for their own
+def build_strategy() -> tf.distribute.Strategy:
+    """All GPUs of the machine mirrored when there are several, else the one device there is; one for the process."""
+    return (
+        tf.distribute.MirroredStrategy()
+        if len(tf.config.list_physical_devices("GPU")) > 1
+        else tf.distribute.get_strategy()
+    )

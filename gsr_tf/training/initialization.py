@@ -1,0 +1,46 @@
+"""What a fresh run's networks begin with."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.models.vgg16 import initialize_vgg16
+from gsr_tf.models.weights import load_npz, load_release_checkpoint
+from gsr_tf.settings import check_bounds, setting
+from gsr_tf.training.checkpoints import restore_generation
+
+
+@dataclasses.dataclass(frozen=True)
+class Initialization:
+    """Weights from elsewhere; each field's help says which."""
+
+    vgg16_weights: str = setting(
+        "imagenet",
+        "Initial VGG-16 convolutions: 'imagenet' (downloaded by Keras; paper), a Keras .h5, an .npz, the prefix of a "
+        "TF1 DeepLab-LargeFOV checkpoint trained on VOC (release), or 'random'. Only at --width=1.",
+        may_change=True,
+    )
+    initial_weights: str = setting(
+        "",
+        "An .npz of weights by canonical name (python -m gsr_tf.export --format=weights) to start the segmenter from.",
+    )
+    initial_generator: str = setting(
+        "", "A run's folder whose newest generator and discriminator to start from, e.g. one with --segment_on empty."
+    )
+    release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")
+
+    def __post_init__(self):
+        check_bounds(self)
+
+
+def initialize(net: GSRNet, settings: Initialization) -> None:
+    """Pretrained weights into a fresh net, as the settings say; raises WeightsError, CheckpointError."""
+    if settings.release_checkpoint:
+        load_release_checkpoint([net.generator, net.discriminator, net.segmenter], settings.release_checkpoint)
+    elif settings.initial_weights:
+        load_npz([net.segmenter], settings.initial_weights, f"--initial_weights={settings.initial_weights}")
+    else:
+        initialize_vgg16(net.segmenter, settings.vgg16_weights)
+    if settings.initial_generator:
+        restore_generation(net, settings.initial_generator, "--initial_generator")

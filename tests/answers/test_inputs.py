@@ -1,0 +1,110 @@
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gsr_tf.answers import inputs
+from gsr_tf.answers.inputs import InputError
+from gsr_tf.data.pictures import PictureError
+
+
+def tree(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def answers(sources):
+    """{file: name of its answers}."""
+    return {source.file: source.name for source in sources}
+
+
+def test_one_file_whatever_its_suffix(tmp_path):
+    path = tree(tmp_path, "scan.0001") / "scan.0001"
+    (source,) = inputs.find(str(path), tmp_path / "out")
+    assert (source.file, source.name, source.path) == ("scan.0001", "scan", path)
+    assert source.read() == b"scan.0001"
+
+
+def test_a_folder_keeps_its_tree_and_leaves_out_earlier_answers(tmp_path):
+    tree(tmp_path, "a.jpg", "a.PNG", "b.png", "deep/b.png", "deep/c.heic", "notes.txt", "out/earlier.png")
+    found = inputs.find(str(tmp_path), tmp_path / "out")
+    # Of two of a name each keeps its suffix.
+    assert answers(found) == {
+        "a.jpg": "a.jpg",
+        "a.PNG": "a.PNG",
+        "b.png": "b",
+        "deep/b.png": "deep/b",
+        "deep/c.heic": "deep/c",
+    }
+    assert [source.path for source in found] == sorted(source.path for source in found)
+
+
+def test_a_pattern_keeps_the_tree_below_its_fixed_part(tmp_path, monkeypatch):
+    tree(tmp_path, "scans/one/a.jpg", "scans/two/deep/a.jpg", "scans/two/b.png", "out/c.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert answers(inputs.find("scans/**/*.jpg", Path("out"))) == {
+        "one/a.jpg": "one/a",
+        "two/deep/a.jpg": "two/deep/a",
+    }
+    assert answers(inputs.find(str(tmp_path / "s*" / "two" / "?.png"), Path("out"))) == {
+        "scans/two/b.png": "scans/two/b"
+    }
+    with pytest.raises(InputError, match="matches no file"):
+        inputs.find("out/*.jpg", Path("out"))
+
+
+def test_a_file_with_brackets_is_a_file(tmp_path):
+    tree(tmp_path, "photo[1].jpg", "photo1.jpg")
+    assert answers(inputs.find(str(tmp_path / "photo[1].jpg"), tmp_path)) == {"photo[1].jpg": "photo[1]"}
+
+
+def test_a_list_keeps_folders_and_names_that_are_no_file(tmp_path, monkeypatch):
+    tree(tmp_path, "a.jpg", "deep/b.jpg")
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_bytes(b"a.jpg\n\ndeep/b.jpg\r\na.jpg\n../gone.png\nup/gone.png\n/scans/c.png\n\xff.png\n")
+    found = inputs.from_list("names.txt")
+    assert answers(found) == {
+        "a.jpg": "a",
+        "deep/b.jpg": "deep/b",
+        "up/gone.png": "up/gone.png_",
+        "scans/c.png": "scans/c",
+        "\udcff.png": "\udcff",
+    }
+    names = [source.name for source in found]
+    assert len(names) == len(set(names)) == 6
+    with pytest.raises(PictureError, match="gone.png: cannot be read .No such file"):
+        found[2].read()
+
+
+def test_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"one/a.png\ntwo/a.png\n")))
+    assert answers(inputs.from_list("-")) == {"one/a.png": "one/a", "two/a.png": "two/a"}
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"picture")))
+    (source,) = inputs.find("-", Path("out"))
+    assert (source.name, source.read()) == ("stdin", b"picture")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("none", "--input=.*none: no such file or folder"),
+        ("empty", "--input=.*empty: no pictures there .*png"),
+        ("*.tif", r"--input=.*\*.tif: matches no file"),
+        ("out", "--output=.*out is --input"),
+    ],
+)
+def test_nothing_to_predict(tmp_path, given, message):
+    tree(tmp_path, "empty/notes.txt", "out/a.png")
+    with pytest.raises(InputError, match=message):
+        inputs.find(str(tmp_path / given), tmp_path / "out")
+
+
+def test_an_empty_list(tmp_path):
+    (tmp_path / "names.txt").write_text("\n \n")
+    with pytest.raises(InputError, match="--list=.*names.txt: no names there"):
+        inputs.from_list(str(tmp_path / "names.txt"))
+    with pytest.raises(InputError, match="--list=.*none.txt: cannot be read .No such file"):
+        inputs.from_list(str(tmp_path / "none.txt"))

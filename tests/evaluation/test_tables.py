@@ -1,0 +1,253 @@
+import csv
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gsr_tf import tables
+from gsr_tf.evaluation import layout
+from gsr_tf.evaluation.layout import Cell
+from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
+from gsr_tf.inference import saved_model
+from tests.evaluation import toy_records
+
+
+@pytest.fixture(name="records", scope="module")
+def make_records(tmp_path_factory):
+    return toy_records.write(tmp_path_factory.mktemp("tables") / "records", (1, 2, 1, 0))
+
+
+def run(records, output, *more):
+    return tables.main(["tables", f"--records=CASIA={records}", f"--output={output}", *more])
+
+
+def numbers(table, name):
+    return next(row.paper for row in TABLES[table].rows if row.name == name)
+
+
+def test_published_numbers_agree_with_each_other():
+    # The same rows of Tables 1 and 2, and the text's "GSR-Net ... by 10 %" over the baseline on CASIA.
+    assert numbers(1, "GSR-Net")["f1"] == numbers(2, "GSR-Net")["f1"]
+    assert numbers(1, "DeepLab")["f1"] == numbers(2, "DL")["f1"]
+    assert numbers(1, "NOI") == {
+        "mcc": {"Carvalho": 0.255, "In-The-Wild": 0.159, "COVER": 0.172, "CASIA": 0.18},
+        "f1": {"Carvalho": 0.343, "In-The-Wild": 0.278, "COVER": 0.269, "CASIA": 0.263},
+    }
+    assert numbers(1, "MFCN")["f1"] == {"Carvalho": 0.48, "CASIA": 0.541}
+    assert numbers(3, "CP + G + SR")["f1"]["CASIA"] == 0.331
+    assert [sum(bool(row.paper) for row in table.rows) for table in TABLES.values()] == [7, 7, 3]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_row_is_made_in_one_way_and_every_flagfile_is_there(table):
+    rows = TABLES[table].rows
+    assert len({row.name for row in rows}) == len(rows)
+    for row in rows:
+        assert sum(bool(way) for way in (row.method, row.flagfile, row.why_not)) == 1
+        assert row.flagfile is None or (tables.ROOT / "flags" / row.flagfile).is_file()
+
+
+def test_tables_show_ours_beside_the_papers(tmp_path):
+    line = {"value": 0.2586, "low": 0.2, "high": 0.3, "threshold": 1.5, "pictures": 240, "protocol": "paper"}
+    cells = {
+        (row.name, name, metric): Cell(None, "not run: no reason")
+        for row in TABLES[1].rows for name in DATA_SETS for metric in ("mcc", "f1")
+    }  # fmt: skip
+    cells["NOI", "CASIA", "f1"] = Cell({**line, "resolution": "native"}, "noi, by hand")
+    header, body = layout.wide(1, DATA_SETS, cells)
+    noi = dict(zip(header, next(row for row in body if row[0] == "NOI")))
+    assert (noi["CASIA F1"], noi["CASIA MCC"]) == (".259 / .263", "not run / .180")
+    assert dict(zip(header, body[0]))["COVER F1"] == "not run / -"
+    written = layout.write(tmp_path, 1, DATA_SETS, cells, "paper")
+    assert [path.name for path in written] == ["table1.md", "table1.csv", "table1.html"]
+    with (tmp_path / "table1.csv").open() as stream:
+        found = {(row["row"], row["data set"], row["metric"]): row for row in csv.DictReader(stream)}
+    assert len(found) == len(TABLES[1].rows) * 4 * 2
+    cell = found["NOI", "CASIA", "f1"]
+    assert (cell["value"], cell["paper"], cell["how"], cell["pictures"]) == ("0.2586", "0.263", "noi, by hand", "240")
+    assert found["NOI", "COVER", "f1"]["value"] == ""
+    text = (tmp_path / "table1.md").read_text()
+    assert text.startswith("# Table 1: methods (MCC and F1); ours under protocol paper")
+    assert "- NOI (CASIA): noi, by hand" in text
+    assert "- NOI (Carvalho, In-The-Wild, COVER): not run: no reason" in text
+
+
+def test_table_1_without_training(records, tmp_path, capsys):
+    assert run(records, tmp_path, "--table=1", f"--runs={tmp_path / 'runs'}") == 0
+    printed = capsys.readouterr().out
+    rows_printed = {line.split("|")[1].strip(): line for line in printed.splitlines() if line.startswith("| ")}
+    cells = [cell.strip() for cell in rows_printed["all-positive"].split("|")]
+    # Every mask is 20 x 24 of 48 x 64 pixels.
+    assert cells[-2] == f"{2 * 480 / (480 + 48 * 64):.3f}"[1:] + " / -"
+    assert "1.000" in rows_printed["ground-truth box"]
+    assert "give --source_records and --target_records to train it" in printed
+    assert "native, post-processing none, 4 pictures, 0 skipped" in printed
+
+
+def export_constant(folder, value, **metadata):
+    class Detector(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+        def __call__(self, picture):
+            return {"probability": tf.fill(tf.concat([tf.shape(picture)[:2], [1]], 0), tf.constant(value))}
+
+    tf.saved_model.save(Detector(), str(folder))
+    path = Path(folder) / saved_model.METADATA
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(metadata))
+
+
+def flag(arguments, name):
+    return next(one.partition("=")[2] for one in arguments if one.startswith(f"--{name}="))
+
+
+def settings(row, *training):
+    """What an export of a row says of its settings, once they were JSON."""
+    return json.loads(json.dumps(tables.asked_for(row, training)))
+
+
+@pytest.fixture(name="commands")
+def stand_in(monkeypatch):
+    """Commands that were run; an export gives a detector that marks everything, without any training."""
+    seen = []
+
+    def command(module, *arguments):
+        seen.append((module, *arguments))
+        if "dl_g" in flag(arguments, "run_dir"):
+            raise tables.TrainingError("gsr_tf.train ... ended with exit code 1; its last words say why")
+        if module == "gsr_tf.export":
+            flagfile, *training = (one for one in seen[-2] if one.startswith("--") and "run_dir" not in one)
+            row = Row("", flagfile=flagfile.partition("=flags/")[2])
+            export_constant(flag(arguments, "output"), 0.75, config=settings(row, *(one[2:] for one in training)))
+
+    monkeypatch.setattr(tables, "_command", command)
+    return seen
+
+
+def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_path, commands, capsys):
+    arguments = ("--table=2", "--rows=DL,DL + CP", f"--runs={tmp_path / 'runs'}", f"--source_records={records}",
+                 f"--target_records={records}", "--training=steps=2,seed=7")  # fmt: skip
+    assert run(records, tmp_path / "out", *arguments) == 0
+    assert [command[0] for command in commands] == ["gsr_tf.train", "gsr_tf.export"] * 2
+    train, export = commands[0], commands[1]
+    assert train[1] == "--flagfile=flags/table2/dl.cfg" and train[-2:] == ("--steps=2", "--seed=7")
+    assert flag(train, "run_dir") == flag(export, "run_dir") == str(tmp_path / "runs" / "table2" / "dl")
+    assert Path(flag(train, "source_records")) == records.resolve()
+    printed = capsys.readouterr().out
+    assert "flags/table2/dl.cfg steps=2 seed=7" in printed
+    assert "DL + DIH (Carvalho, In-The-Wild, COVER, CASIA): not run: not among --rows" in printed
+    before = (tmp_path / "out" / "table2.csv").read_text()
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("summary.json")}
+    assert len(stamps) == 2 and run(records, tmp_path / "out", *arguments) == 0
+    assert len(commands) == 4 and (tmp_path / "out" / "table2.csv").read_text() == before
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_a_row_that_fails_says_so_and_does_not_stop_the_others(records, tmp_path, commands, capsys):
+    arguments = ("--table=2", "--rows=DL + G,GS-Net", f"--runs={tmp_path / 'runs'}", f"--source_records={records}")
+    assert run(records, tmp_path, *arguments, f"--target_records={records}") == 1
+    printed = capsys.readouterr().out
+    assert "DL + G (CASIA): not run: gsr_tf.train ... ended with exit code 1" in printed
+    assert "GS-Net (CASIA): flags/table2/gs_net.cfg" in printed
+
+
+DL = next(row for row in TABLES[2].rows if row.name == "DL")
+
+
+def cell_of_an_export(records, folder, capsys, *more, **metadata):
+    """What is said of the DL row, beside an export that says this of itself."""
+    export_constant(folder / "runs" / "table2" / "dl" / "export", 0.75, **metadata)
+    assert run(records, folder / "out", "--table=2", "--rows=DL", f"--runs={folder / 'runs'}", *more) == 0
+    return next(line for line in capsys.readouterr().out.splitlines() if line.startswith("- DL (CASIA): "))
+
+
+def test_an_export_of_the_settings_asked_for_is_used(records, tmp_path, capsys):
+    elsewhere = settings(DL, "steps=7", "source_records=casia2", "target_records=coco", "save_every=3", "keep=1")
+    cell = cell_of_an_export(records, tmp_path, capsys, "--training=steps=7", config=elsewhere)
+    assert cell.startswith("- DL (CASIA): flags/table2/dl.cfg steps=7, ")
+
+
+def test_an_export_of_earlier_settings_is_the_same_as_long_as_it_does_the_same(records, tmp_path, capsys):
+    fewer = {name: value for name, value in settings(DL).items() if name != "window_scale"}
+    assert "flags/table2/dl.cfg" in cell_of_an_export(records, tmp_path, capsys, config=fewer)
+
+
+@pytest.mark.parametrize(
+    ("there", "difference"),
+    [
+        ({"steps": 1000}, "steps: 1000 there, 50000 asked"),
+        ({"vgg16_weights": "random"}, "vgg16_weights: random there, imagenet asked"),
+        ({"segment_on": ["source", "pasted"]}, "segment_on: ('source', 'pasted') there, ('source',) asked"),
+        ({"learning_rate": 0.001, "dropout": 0.1}, "dropout: 0.1 there, 0.5 asked; learning_rate: 0.001 there, 0.0001"),
+        ({"tomorrow": 1}, "unknown settings: tomorrow"),
+    ],
+)
+def test_an_export_of_other_settings_is_not_put_into_a_cell(records, tmp_path, capsys, there, difference):
+    cell = cell_of_an_export(records, tmp_path, capsys, config={**settings(DL), **there})
+    assert "not run: " in cell and f"another model than was asked for ({difference}" in cell
+    assert not list((tmp_path / "out").rglob("summary.json"))
+
+
+def test_an_export_that_was_made_otherwise_is_not_put_into_a_cell(records, tmp_path, capsys):
+    cell = cell_of_an_export(records, tmp_path, capsys, config=settings(DL), centre=0.5, scales=[0.75, 1.0])
+    assert "(scales: [0.75, 1.0] there, [1.0] asked)" in cell
+
+
+def test_an_export_that_says_nothing_is_not_put_into_a_cell(records, tmp_path, capsys):
+    assert "it does not say with which settings it was trained" in cell_of_an_export(records, tmp_path, capsys)
+
+
+def test_settings_are_read_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert tables.asked_for(DL, ["steps=3"])["steps"] == 3
+    assert Path.cwd() == tmp_path
+
+
+def test_of_a_file_of_weights_the_name_counts():
+    config = settings(DL, "vgg16_weights=vgg16.npz")
+    assert tables.differences({"config": config}, tables.asked_for(DL, ["vgg16_weights=/elsewhere/vgg16.npz"])) == []
+
+
+def test_a_flag_that_training_does_not_have_is_refused_before_training(records, tmp_path, commands, capsys):
+    more = (f"--source_records={records}", f"--target_records={records}", "--training=stepz=2")
+    assert run(records, tmp_path, "--table=2", "--rows=DL", f"--runs={tmp_path / 'runs'}", *more) == 2
+    assert "stepz" in capsys.readouterr().err and not commands
+
+
+def test_the_former_name_still_works_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["gsr_tf.benchmark", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("gsr_tf.benchmark", run_name="__main__")
+    printed = capsys.readouterr()
+    assert ended.value.code == 0
+    assert "python -m gsr_tf.benchmark is called python -m gsr_tf.tables now" in printed.err
+    assert printed.out.startswith("Makes the paper's tables")
+
+
+def test_other_protocols_show_other_cells_of_the_same_evaluations(records, tmp_path, capsys):
+    arguments = ("--table=1", "--rows=random,NOI", f"--runs={tmp_path / 'runs'}")
+    assert run(records, tmp_path, *arguments, "--protocol=fixed-0.5") == 0
+    printed = capsys.readouterr().out
+    assert "NOI (CASIA): not run: fixed-0.5 needs a map of probabilities" in printed
+    assert "random (CASIA): random; protocol fixed-0.5, native" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--table=1", "--rows=NOI,Noise"), "no row Noise in table 1"),
+        (("--table=1", "--records=casia"), "'casia'; write NAME=FOLDER"),
+    ],
+)
+def test_wrong_flags_are_explained(records, tmp_path, capsys, arguments, message):
+    assert run(records, tmp_path, *arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_numbers_are_printed_as_the_paper_does():
+    shown = [layout._three(value) for value in (0.5, -0.0123, 0.9996, 1.0, 0.0)]
+    assert shown == [".500", "-.012", "1.000", "1.000", ".000"]
+    assert np.isclose(float(shown[1]), -0.012)

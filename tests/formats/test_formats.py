@@ -1,0 +1,118 @@
+"""ONNX and TensorFlow Lite say what the network says, on real pictures."""
+
+import sys
+
+import numpy as np
+import pytest
+import skimage.data
+import tensorflow as tf
+
+from gsr_tf.data.image_ops import resize
+from gsr_tf.formats import onnx, tflite
+from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
+from gsr_tf.formats.signatures import ONE_PICTURE, portable, shrink
+from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.networks import Networks
+from gsr_tf.models.segmenter import build_segmenter
+
+PICTURES = [skimage.data.coffee()[:200, :310], skimage.data.cat()[:250, 100:290], skimage.data.astronaut()[:90, :90]]
+
+
+def detector(size, resize_mode="squash", **settings):
+    """One whose maps are not near .5 everywhere, as the heads' small initial weights would make them.
+
+    The weights are the same in every run: one pixel has no variance to normalise by, and of some weights its rounding
+    errors grow beyond every tolerance.
+    """
+    tf.keras.utils.set_random_seed(3)
+    segmenter = build_segmenter(Networks(width=0.06, **settings))
+    for variable in segmenter.trainable_variables:
+        if "head" in variable.name:
+            variable.assign(30 * variable)
+    return DetectorModule(segmenter, size=size, resize_mode=resize_mode)
+
+
+@pytest.fixture(scope="module")
+def squashing():
+    """At 75 pixels, of which no layer's map is a whole fraction, as for 300."""
+    return detector(75)
+
+
+@pytest.mark.parametrize("length, target", [(640, 300), (427, 300), (90, 300), (1, 5), (300, 300)])
+def test_a_picture_comes_to_the_networks_size_as_tensorflow_brings_it(length, target):
+    picture = np.resize(skimage.data.astronaut(), [length, 30, 3])
+    expected = tf.round(resize(picture, [target, 17]))
+    found = tf.function(shrink)(tf.constant(picture), tf.constant([target, 17]))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_portable_form_is_the_network(squashing):
+    form = portable(squashing)
+    assert all(np.ptp(squashing(picture)["probability"]) > 0.05 for picture in PICTURES)
+    for picture in [*PICTURES, *trial_pictures()]:
+        for name, expected in squashing(picture).items():
+            np.testing.assert_allclose(form(picture)[name], expected, rtol=0, atol=1e-6)
+
+
+OTHER_NETWORK = {"head_kernel": 4, "half_pixel": False, "boundary_branch": False}
+
+
+@pytest.mark.parametrize(
+    "size, resize_mode, settings",
+    [(75, "squash", {}), (75, "squash", OTHER_NETWORK), (onnx.SMALLEST_SHORT_SIDE, "crop", {})],
+    ids=["squash", "other network", "crop"],
+)
+def test_onnx_is_the_network(size, resize_mode, settings):
+    pytest.importorskip("onnxruntime")
+    network = detector(size, resize_mode, **settings)
+    maps = onnx.runner(onnx.convert(network))
+    assert largest_difference(network, maps, [*PICTURES, *trial_pictures()]) <= onnx.TOLERANCE
+    found, expected = maps(PICTURES[0]), network(PICTURES[0])
+    assert set(found) == set(expected)
+    assert all(found[name].shape == expected[name].shape for name in expected)
+
+
+def test_what_onnx_cannot_do_is_an_error_that_says_so(squashing):
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ExportError, match="a short side of 96 pixels is too small; expected at least 97: --size=97"):
+        onnx.convert(DetectorModule(squashing.segmenter, size=96, resize_mode="crop"))
+    with pytest.raises(ExportError, match="ONNX Runtime cannot load the model"):
+        onnx.runner(b"no model")
+
+
+def test_onnx_without_its_packages_says_what_to_install(squashing, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(
+        ExportError, match=r"--format=onnx needs more packages \(tf2onnx\): pip install 'gsr_tf\[onnx\]'"
+    ):
+        onnx.convert(squashing)
+
+
+def test_tflite_is_the_network(squashing):
+    model = tflite.convert(squashing)
+    maps = tflite.runner(model)
+    assert largest_difference(squashing, maps, [*PICTURES, *trial_pictures()]) <= tflite.TOLERANCE
+    operations = {op["op_name"] for op in tf.lite.Interpreter(model_content=model)._get_ops_details()}
+    assert not {name for name in operations if name.startswith("Flex") or name == "CUSTOM"}
+
+
+@pytest.mark.parametrize("quantize", ["float16", "int8"])
+def test_a_quantized_model_is_smaller_and_near(squashing, quantize):
+    plain, small = tflite.convert(squashing), tflite.convert(squashing, quantize, PICTURES)
+    assert len(small) < len(plain)
+    maps, off = tflite.runner(small), []
+    for picture in PICTURES:
+        off.append(np.abs(maps(picture)["probability"] - squashing(picture)["probability"]).mean())
+    # Random heads, thirty times too steep, magnify what 8 bits lose; unrelated maps would be .5 off.
+    assert 0 < np.mean(off) < {"float16": 0.001, "int8": 0.1}[quantize]
+
+
+def test_a_difference_above_the_tolerance_is_refused():
+    require_agreement(1e-5, 1e-4)
+    for difference in (1e-3, float("nan")):
+        with pytest.raises(ExportError, match="differs from the network by .*; at most 0.0001 is right"):
+            require_agreement(difference, 1e-4)
+
+
+def test_the_input_is_one_picture(squashing):
+    assert portable(squashing).get_concrete_function().structured_input_signature[0] == (ONE_PICTURE,)

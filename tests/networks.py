@@ -1,0 +1,38 @@
+"""GSR-Net small enough for tests, and a batch of noise for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gsr_tf.data.batch import Batch
+from gsr_tf.data.composition import copy_paste
+from gsr_tf.models.gsr_net import GSRNet, Step
+from gsr_tf.models.losses import Losses
+from gsr_tf.models.networks import Networks
+from gsr_tf.models.optimizers import Optimization
+from gsr_tf.settings import from_flat
+
+TINY = {"width": 0.03, "dropout": 0.0}
+
+
+def settings(**changes: Any) -> tuple[Networks, Losses, Optimization, Step]:
+    """The arguments of GSRNet, tiny, with changes to any setting by name."""
+    changes = {**TINY, **changes}
+    return tuple(from_flat(kind, changes) for kind in (Networks, Losses, Optimization, Step))
+
+
+def tiny_net(kind: type[GSRNet] = GSRNet, **changes: Any) -> GSRNet:
+    """GSR-Net, tiny, with changes to any setting by name."""
+    return kind(*settings(**changes))
+
+
+def make_batch(pictures: int = 2, size: int = 32) -> Batch:
+    """Noise with a square K."""
+    random = np.random.default_rng(0)
+    s, t, a = random.uniform(-120, 150, [3, pictures, size, size, 3]).astype(np.float32)
+    k = np.zeros([pictures, size, size, 1], np.float32)
+    k[:, 8:20, 6:18] = 1
+    return Batch(*(tf.constant(x) for x in (s, k, t, copy_paste(s, k, t), a)))

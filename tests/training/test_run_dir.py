@@ -1,0 +1,65 @@
+import json
+import platform
+import re
+
+import pytest
+import tensorflow as tf
+
+from gsr_tf import config
+from gsr_tf.config import Config, ConfigError
+from gsr_tf.training.run_dir import check_records, read_facts, source_commit, write_facts
+
+CONFIG = Config().changed(width=0.1, vgg16_weights="random")
+
+
+@pytest.fixture
+def run(tmp_path, sources):
+    folder = tmp_path / "run"
+    CONFIG.write(folder)
+    write_facts(folder, {"--source_records": sources})
+    return folder
+
+
+def test_settings_and_facts_are_written(run, sources):
+    assert config.load(run) == CONFIG
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["records"] == {"--source_records": {"path": str(sources.path), "fingerprint": sources.fingerprint}}
+    assert facts["versions"]["tensorflow"] == tf.__version__
+    assert facts["versions"]["python"] == platform.python_version()
+    assert facts["commit"] == source_commit()
+    assert re.fullmatch(r"[0-9a-f]{40}\+?|unknown", facts["commit"])
+    assert read_facts(run) == facts
+
+
+def test_the_same_run_may_go_on_longer_and_elsewhere(run, sources, tmp_path):
+    moved = CONFIG.changed(steps=10**6, keep=9, save_every=3, source_records="moved")
+    config.check_same(run, moved)
+    check_records(run, {"--source_records": sources})
+
+
+def test_other_settings_are_refused_with_both_values(run):
+    other = CONFIG.changed(width=0.2, segment_on=("pasted",), refine_on=("pasted",), steps=3)
+    with pytest.raises(ConfigError, match=f"--run_dir={run} holds a run of other settings") as refusal:
+        config.check_same(run, other)
+    assert "--width: 0.1 there, 0.2 now" in str(refusal.value)
+    assert "--segment_on: ('source', 'pasted', 'generated') there, ('pasted',) now" in str(refusal.value)
+    assert "--steps" not in str(refusal.value)
+
+
+def test_other_records_are_refused_with_both_fingerprints(run, sources, targets):
+    with pytest.raises(ConfigError, match="--source_records=") as refusal:
+        check_records(run, {"--source_records": targets})
+    assert f"{targets.path} (fingerprint {targets.fingerprint}) is not the data" in str(refusal.value)
+    assert f"trained on ({sources.fingerprint})" in str(refusal.value)
+
+
+def test_a_new_folder_and_newly_given_records_are_welcome(run, targets, tmp_path):
+    config.check_same(tmp_path / "new", CONFIG)
+    check_records(tmp_path / "new", {"--source_records": targets})
+    check_records(run, {"--validation_records": targets})
+
+
+def test_damaged_facts_are_named(run):
+    (run / "run.json").write_text('{"records": ')
+    with pytest.raises(ConfigError, match=f"{run}/run.json: damaged"):
+        check_records(run, {})

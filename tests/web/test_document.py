@@ -1,0 +1,70 @@
+import datetime
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsr_tf.inference.segmentation import segmentation
+from gsr_tf.web import document
+from gsr_tf.web.service import Found
+from tests.web.conftest import red_detector
+from tests.web.pictures import blotches, encoded
+
+PIXELS = blotches()
+NOW = datetime.datetime(2026, 3, 4, 5, 6, tzinfo=datetime.timezone.utc)
+
+
+def found(threshold=0.8, pixels=PIXELS):
+    return Found(pixels, segmentation(pixels[..., 0] / np.float32(255), threshold=threshold), "ab12", {})
+
+
+def test_the_facts_of_the_page():
+    rows = document.facts(found(), red_detector(), NOW)
+    answer = found().segmentation
+    assert rows["Image score"].startswith(f"{answer.score:.3f}")
+    assert rows["Flagged"].startswith(f"{100 * answer.flagged:.2f} %")
+    assert rows["Threshold"] == "0.800"
+    first = answer.boxes[0]
+    assert rows["Regions"].startswith(f"{first.width} × {first.height} at ({first.left}, {first.top})")
+    assert (rows["SHA-256"], rows["Model"], rows["Fingerprint"]) == ("ab12", "red", "f1")
+    assert (rows["Picture"], rows["Date"]) == ("120 × 90 pixels", "2026-03-04 05:06 UTC")
+    assert document.facts(found(1.0), red_detector(), NOW)["Regions"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("C:\\Users\\me\\photo.jpg", "photo.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("a\nb\x1b[31m\u202e.png", "a?b?[31m?.png"),
+        ("$x^2$ & <b>.png", "$x^2$ & <b>.png"),
+        ("", "unnamed"),
+        ("ж漢.png", "ж?.png"),
+        (80 * "x" + ".jpg", 58 * "x" + "…" + 7 * "x" + ".jpg"),
+    ],
+)
+def test_names_as_they_may_stand_on_a_page(name, printed):
+    assert document.printable(name) == printed
+
+
+@pytest.mark.parametrize("shape", [(90, 120), (200, 20), (1, 1)])
+def test_a_report_is_a_page_with_the_picture_on_it(client, shape):
+    pixels = blotches(*shape) if min(shape) > 1 else np.full([1, 1, 3], 90, np.uint8)
+    response = client.post("/v1/report", params={"format": "png", "name": "$\\frac.png"}, content=encoded(pixels))
+    assert response.status_code == 200
+    assert response.headers["Content-Disposition"] == 'attachment; filename="report.png"'
+    page = Image.open(io.BytesIO(response.content))
+    assert page.size == (1240, 1753)
+    ink = np.ptp(np.asarray(page.convert("RGB")), axis=-1)
+    assert (ink > 30).any()  # colours: the picture, its heat map
+    borders = np.asarray(page.convert("L"))
+    assert borders[:, :60].min() == borders[:, -60:].min() == borders[:60].min() == borders[-30:].min() == 255
+
+
+def test_a_pdf_says_what_it_is(client):
+    response = client.post("/v1/report", params={"name": "photo.png"}, content=encoded(PIXELS))
+    assert response.headers["Content-Type"] == "application/pdf"
+    assert response.content.startswith(b"%PDF")
+    assert b"/Title (Manipulation report: photo.png)" in response.content
