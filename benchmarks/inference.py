@@ -31,8 +31,8 @@ import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
+from benchmarks.machine import product, seconds
 from benchmarks.step_flops import segmenter_multiply_adds
-from benchmarks.train_step import MATMUL_SIDE, seconds
 from gsr_tf import command
 from gsr_tf.config import Config
 from gsr_tf.data.pictures import decode_picture, encode_png
@@ -103,8 +103,7 @@ def _action(args: flags.FlagValues) -> None:
 
 def measure(detector: Detector, onnx: Optional[Callable[[], object]], config: Config, rounds: int) -> dict[str, float]:
     """Times all that takes turns."""
-    random, matrix = np.random.default_rng(0), tf.random.stateless_normal([MATMUL_SIDE, MATMUL_SIDE], [0, 0])
-    multiply = tf.function(tf.matmul)
+    random, (multiply, product_flops) = np.random.default_rng(0), product()
     side = config.input_size
     picture = tf.constant(random.integers(0, 256, [side, side, 3], np.uint8))
     jpeg = cv2.imencode(".jpg", cv2.resize(random.integers(0, 256, [100, 150, 3], np.uint8), (1200, 800)))[1].tobytes()
@@ -114,7 +113,7 @@ def measure(detector: Detector, onnx: Optional[Callable[[], object]], config: Co
         return np.frombuffer(encode_png(np.where(found.mask, 255, 0).astype(np.uint8)), np.uint8)
 
     contests = {
-        "matmul": lambda: multiply(matrix, matrix)[0, 0],
+        "matmul": multiply,
         "forward": lambda: detector.module.native(picture)["probability"],
         "answer": lambda: tf.constant(answer()[0]),
     }
@@ -122,7 +121,7 @@ def measure(detector: Detector, onnx: Optional[Callable[[], object]], config: Co
         contests["onnxruntime"] = lambda: tf.constant(onnx()[0])
     taken = [{name: seconds(run) for name, run in contests.items()} for _ in tqdm(range(rounds + 1), unit="round")]
     times = {name: np.array([one[name] for one in taken[1:]]) for name in contests}  # the first round traces
-    rate, flops = 2 * MATMUL_SIDE**3 / times["matmul"], 2 * segmenter_multiply_adds(config)
+    rate, flops = product_flops / times["matmul"], 2 * segmenter_multiply_adds(config)
     report = {
         "matmul_flops_per_second": np.median(rate),
         "flops": flops,

@@ -55,9 +55,10 @@ class GoldenBoundaryNet(GSRNet):
 
     golden_p: tf.Tensor
 
-    def _segment(self, name, image, k):
-        passed = super()._segment(name, image, k)
-        return passed._replace(p=self.golden_p) if name == "source" else passed
+    def _segment(self, streams, last):
+        passed = super()._segment(streams, last)
+        given = [self.golden_p if stream.name == "source" else p for stream, p in zip(streams, passed.p)]
+        return passed._replace(p=given)
 
 
 def outputs(net: GSRNet, batch: Batch, p: tf.Tensor) -> dict[str, np.ndarray]:
@@ -73,7 +74,7 @@ def outputs(net: GSRNet, batch: Batch, p: tf.Tensor) -> dict[str, np.ndarray]:
         "refined": refined,
         "d_real": tf.sigmoid(net._discriminate(batch.t, k_256)),
         "d_fake": tf.sigmoid(net._discriminate(g_m, k_256)),
-        "boundary_prediction": predicted_boundary(logits["source"]),
+        "boundary_prediction": predicted_boundary(logits["source"]["boundary"]),
         "refined_mask/sum": tf.reduce_sum(k_prime),
         "boundary_label/sum": tf.reduce_sum(boundary(batch.k)),
         "refined_boundary_label/sum": tf.reduce_sum(boundary(k_prime)),

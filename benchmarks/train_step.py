@@ -2,25 +2,34 @@
 
     python -m benchmarks.train_step --flagfile=flags/release.cfg --batch_size=1
 
-Best training steps are interleaved with best products of two 4096x4096 float32 matrices, in one process, so that a
-machine whose speed drifts slows both. Prints one JSON line: seconds_per_step, flops_per_step (see step_flops),
-matmul_flops_per_second, fraction_of_matmul, peak_memory_bytes. Weights are random; pictures are noise.
+Training steps take turns with products of two square matrices in the step's own precision (4096 wide; on a GPU 8192
+wide, several in flight), in one process, so that a machine whose speed drifts slows both; the best of each counts.
+Prints one JSON line:
+
+* seconds_per_step: steps back to back, as training runs them: the host does not wait for one before the next.
+* seconds_alone: a step whose losses are waited for before the next one starts.
+* flops_per_step (see step_flops), tflops_per_second, matmul_tflops_per_second, fraction_of_matmul.
+* first_step_seconds: tracing, and on a GPU choosing kernels.
+* graph_nodes: operations in the step's graph, those of its functions too.
+* device, precision, batch_size, peak_memory_bytes, on a GPU peak_device_memory_bytes.
+
+Weights are random; pictures are noise.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import Optional
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
+from benchmarks import machine
+from benchmarks.machine import seconds
 from benchmarks.step_flops import step_flops
 from gsr_tf import command
 from gsr_tf import config as config_lib
@@ -29,11 +38,11 @@ from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.training.device import set_up
 
-MATMUL_SIDE = 4096
+BACK_TO_BACK = 10  # steps on a GPU; on a CPU a step is over before the next one starts
 
 
 def _define(values: flags.FlagValues) -> None:
-    flags.DEFINE_integer("rounds", 5, "Steps timed, each between two matrix products.", 1, flag_values=values)
+    flags.DEFINE_integer("rounds", 5, "Rounds of steps, each between matrix products.", 1, flag_values=values)
     config_lib.define_flags(values)
 
 
@@ -41,36 +50,43 @@ def _action(args: flags.FlagValues) -> None:
     print(json.dumps(measure(config_lib.from_flags(args), args.rounds)))
 
 
-def measure(config: Config, rounds: int) -> dict[str, float]:
-    """Times `rounds` steps and matrix products in turn; the best of each."""
+def measure(config: Config, rounds: int) -> dict[str, Any]:
+    """Times rounds of steps and matrix products in turn; the best of each."""
     set_up(config.device, config.preparation.seed)
     net, batch = config.build(), noise_batch(config)
-    matrix = tf.random.stateless_normal([MATMUL_SIDE, MATMUL_SIDE], [0, 0])
-    multiply = tf.function(tf.matmul)
-    step_seconds, matmul_seconds = [], []
-    for number in tqdm(range(rounds + 1), unit="round"):
-        step = seconds(lambda: net.train_step(batch)["loss/segmenter"])
-        product = min(seconds(lambda: multiply(matrix, matrix)[0, 0]) for _ in range(2))
-        if number > 0:  # the first one traces
-            step_seconds.append(step)
-        matmul_seconds.append(product)
-    flops, matmul_rate = step_flops(config), 2 * MATMUL_SIDE**3 / min(matmul_seconds)
+    multiply, product_flops = machine.product()
+
+    def step() -> tf.Tensor:
+        return net.train_step(batch)["loss/segmenter"]
+
+    first, _ = seconds(step), machine.product_seconds(multiply)
+    many = BACK_TO_BACK if machine.on_gpu() else 1
+    alone, together, products = [], [], []
+    for _ in tqdm(range(rounds), unit="round"):
+        alone.append(seconds(step))
+        together.append(seconds(step, many) if many > 1 else alone[-1])
+        products.append(machine.product_seconds(multiply))
+    flops, rate = step_flops(config), product_flops / min(products)
     return {
-        "seconds_per_step": min(step_seconds),
+        "seconds_per_step": min(together),
+        "seconds_alone": min(alone),
+        "first_step_seconds": first,
         "flops_per_step": flops,
-        "matmul_flops_per_second": matmul_rate,
-        "fraction_of_matmul": flops / min(step_seconds) / matmul_rate,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "tflops_per_second": flops / min(together) / 1e12,
+        "matmul_tflops_per_second": rate / 1e12,
+        "fraction_of_matmul": flops / min(together) / rate,
+        "graph_nodes": graph_nodes(net.train_step.get_concrete_function(batch).graph),
         "batch_size": config.optimization.batch_size,
-        "device": (tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("CPU"))[0].device_type,
+        "precision": config.device.precision,
+        "device": machine.device_name(),
+        **machine.peak_memory_bytes(),
     }
 
 
-def seconds(compute: Callable[[], tf.Tensor]) -> float:
-    """Wall-clock seconds until the value is on the host."""
-    start = time.perf_counter()
-    compute().numpy()
-    return time.perf_counter() - start
+def graph_nodes(graph: tf.Graph) -> int:
+    """Operations of a graph and of the functions that it calls."""
+    definition = graph.as_graph_def()
+    return len(definition.node) + sum(len(function.node_def) for function in definition.library.function)
 
 
 def noise_batch(config: Config) -> Batch:

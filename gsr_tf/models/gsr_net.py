@@ -16,6 +16,7 @@ from gsr_tf.models import losses as loss_lib
 from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
+from gsr_tf.models.normalization import separate_moments
 from gsr_tf.models.optimizers import Adam, Optimization
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.settings import ConfigError, check_bounds, setting
@@ -51,6 +52,20 @@ class Step:
     segmentation_gradient: bool = setting(
         False, "The release's joint update: the segmenter's loss on G(M) also moves the generator."
     )
+    moments: str = setting(
+        "batch",
+        "By which moments the segmenter is normalised in training. batch: those of the pictures of one kind in the "
+        "batch (paper and release); picture: each picture's own, as at test (ours).",
+        choices=("batch", "picture"),
+    )
+    passes: str = setting(
+        "auto",
+        "How the kinds of pictures go through the segmenter. apart: one kind after the other, with one kind's "
+        "activations in memory at a time; merged: all kinds as one batch, then their refinements as one, in fewer and "
+        "larger kernels, each kind with its own moments all the same; auto: merged on a GPU, apart on a CPU.",
+        choices=("auto", "apart", "merged"),
+        may_change=True,
+    )
     jit_compile: bool = setting(False, "Compile the step with XLA: for GPUs; slower on CPUs.", may_change=True)
 
     def __post_init__(self):
@@ -72,6 +87,11 @@ class Step:
         return not self.segment_on or "generated" in self.segment_on
 
     @property
+    def merged(self) -> bool:
+        """Whether all kinds of pictures go through the segmenter as one batch."""
+        return self.passes == "merged" or self.passes == "auto" and bool(tf.config.list_physical_devices("GPU"))
+
+    @property
     def refined(self) -> tuple[str, ...]:
         """The pictures that are refined."""
         return self.refine_on if self.refine_steps else ()
@@ -85,13 +105,48 @@ class Generation(NamedTuple):
     losses: Scalars
 
 
+class Stream(NamedTuple):
+    """Pictures of one kind that the segmenter learns from.
+
+    Attributes:
+        kind: one of `PICTURES`.
+        image: [b, h, w, 3].
+        k: [b, h, w, 1].
+        authentic: [b, h, w, 3], what Eq. 8 puts back; None where nothing is refined.
+        round: how many times it has been refined.
+    """
+
+    kind: str
+    image: tf.Tensor
+    k: tf.Tensor
+    authentic: Optional[tf.Tensor]  # noqa: UP045 (evaluated on Python 3.9)
+    round: int = 0
+
+    @property
+    def name(self) -> str:
+        """In the names of losses."""
+        return f"{self.kind}_refined_{self.round}" if self.round else self.kind
+
+    def refined(self, p: tf.Tensor) -> Stream:
+        """M' and K' (Eq. 8, 9)."""
+        image, k = refine(self.image, self.k, p, self.authentic)
+        return self._replace(image=image, k=k, round=self.round + 1)
+
+
 class Pass(NamedTuple):
-    """What one pass of the segmenter leaves: losses, a gradient a variable, P, and the picture's gradient or None."""
+    """What one pass of the segmenter leaves.
+
+    Attributes:
+        losses: by name.
+        gradients: one a variable.
+        p: P of each stream; empty without a boundary branch.
+        image_gradient: of G(M) in the joint update, or None.
+    """
 
     losses: Scalars
-    gradients: Sequence[Optional[tf.Tensor]]  # noqa: UP045 (evaluated on Python 3.9)
-    p: Optional[tf.Tensor]  # noqa: UP045
-    image_gradient: Optional[tf.Tensor]  # noqa: UP045
+    gradients: Sequence[Optional[tf.Tensor]]  # noqa: UP045
+    p: Sequence[tf.Tensor] = ()
+    image_gradient: Optional[tf.Tensor] = None  # noqa: UP045
 
 
 class GSRNet(tf.Module):
@@ -226,7 +281,7 @@ class GSRNet(tf.Module):
     # ---------------------------------------------------------------------------------------------- segment, refine
 
     def update_segmenter(self, batch: Batch, g_m: tf.Tensor | None = None) -> tuple[Scalars, tf.Tensor | None]:
-        """Moves the segmenter: S, M, G(M) and their refinements, each a pass with its own batch moments.
+        """Moves the segmenter: S, M, G(M) and their refinements, each kind with its own batch moments.
 
         The gradients of all passes are added and applied once (the release, where the paper is silent).
 
@@ -235,15 +290,11 @@ class GSRNet(tf.Module):
         """
         if not self.settings.segment_on:
             return {}, None
-        pictures = {
-            "source": (batch.s, batch.a),
-            "pasted": (batch.m, batch.t),
-            "generated": (g_m, batch.t),
-        }
+        pictures = {"source": (batch.s, batch.a), "pasted": (batch.m, batch.t), "generated": (g_m, batch.t)}
+        streams = [Stream(name, pictures[name][0], batch.k, pictures[name][1]) for name in self.settings.segment_on]
         passes = [self._decay()]
-        for name in self.settings.segment_on:
-            image, authentic = pictures[name]
-            passes += self._segment_and_refine(name, image, batch.k, authentic, passes[-1])
+        for together in [streams] if self.settings.merged else [[stream] for stream in streams]:
+            passes += self._segment_and_refine(together, passes[-1])
         gradients = [
             tf.add_n([g for g in of_variable if g is not None]) for of_variable in zip(*(p.gradients for p in passes))
         ]
@@ -252,36 +303,49 @@ class GSRNet(tf.Module):
         image_gradients = [p.image_gradient for p in passes if p.image_gradient is not None]
         return {**parts, "loss/segmenter": tf.add_n(list(parts.values()))}, next(iter(image_gradients), None)
 
-    def _segment_and_refine(
-        self, name: str, image: tf.Tensor, k: tf.Tensor, authentic: tf.Tensor, last: Pass
-    ) -> list[Pass]:
-        """A pass on one kind of picture, and one on each refinement of it.
+    def _segment_and_refine(self, streams: Sequence[Stream], last: Pass) -> list[Pass]:
+        """A pass on kinds of pictures, and one on each refinement of those that are refined.
 
         P is what the last pass predicted, the training pass itself with its dropout (the release; the paper is silent).
         """
-        rounds = self.settings.refine_steps if name in self.settings.refine_on else 0
-        passes = [self._segment(name, _after(last, image), k)]
-        for number in range(1, 1 + rounds):
-            image, k = refine(image, k, passes[-1].p, authentic)  # Eq. 8, 9
-            passes.append(self._segment(f"{name}_refined_{number}", _after(passes[-1], image), k))
+        passes = [self._segment(streams, last)]
+        for _ in range(self.settings.refine_steps):
+            predicted = zip(streams, passes[-1].p)
+            streams = [stream.refined(p) for stream, p in predicted if stream.kind in self.settings.refine_on]
+            if streams:
+                passes.append(self._segment(streams, passes[-1]))
         return passes
 
-    def _segment(self, name: str, image: tf.Tensor, k: tf.Tensor) -> Pass:
-        """One pass of the segmenter, forward and backward."""
-        variables = list(self.segmenter.trainable_variables)
-        joint = name == "generated" and self.settings.segmentation_gradient
+    def _segment(self, streams: Sequence[Stream], last: Pass) -> Pass:
+        """One pass of the segmenter, forward and backward, after the last one."""
+        variables, count = list(self.segmenter.trainable_variables), len(streams)
+        image = _after(last, tf.concat([stream.image for stream in streams], 0))
+        groups = image.shape[0] if self.settings.moments == "picture" else count
+        joint = self.settings.segmentation_gradient and any(stream.name == "generated" for stream in streams)
         with tf.GradientTape() as tape:
             if joint:
                 tape.watch(image)
-            logits = self.segmenter(image, training=True)
-            parts = {f"loss/segmentation/{name}": loss_lib.cross_entropy(logits["segmentation"], k)}
-            if "boundary" in logits:
-                e = boundary(k, self.losses.boundary_size)
-                weights = self.losses.boundary_class_weights
-                parts[f"loss/boundary/{name}"] = loss_lib.cross_entropy(logits["boundary"], e, weights)
+            with separate_moments(groups):
+                logits = self.segmenter(image, training=True)
+            logits = {name: tf.split(x, count) for name, x in logits.items()}
+            parts = self._cross_entropies(streams, logits)
             total = tf.add_n(list(parts.values()))
         gradients = tape.gradient(total, [*variables, image] if joint else variables)
-        return Pass(parts, gradients[: len(variables)], predicted_boundary(logits), gradients[-1] if joint else None)
+        of_g_m = tf.split(gradients.pop(), count)[[s.name for s in streams].index("generated")] if joint else None
+        p = [predicted_boundary(x) for x in logits.get("boundary", [])]
+        return Pass(parts, gradients, p, of_g_m)
+
+    def _cross_entropies(self, streams: Sequence[Stream], logits: dict[str, Sequence[tf.Tensor]]) -> Scalars:
+        """Of segmentation and boundary, of each stream."""
+        parts = {}
+        for number, stream in enumerate(streams):
+            segmentation = loss_lib.cross_entropy(logits["segmentation"][number], stream.k)
+            parts[f"loss/segmentation/{stream.name}"] = segmentation
+            if "boundary" in logits:
+                e, weights = boundary(stream.k, self.losses.boundary_size), self.losses.boundary_class_weights
+                edge = loss_lib.cross_entropy(logits["boundary"][number], e, weights)
+                parts[f"loss/boundary/{stream.name}"] = edge
+        return parts
 
     def _decay(self) -> Pass:
         """Weight decay's share of loss and gradients."""
@@ -289,7 +353,7 @@ class GSRNet(tf.Module):
         with tf.GradientTape() as tape:
             kernels = [v for v in variables if v.name.endswith("kernel:0")]
             loss = loss_lib.weight_decay(kernels, self.losses.weight_decay)
-        return Pass({"loss/weight_decay": loss}, tape.gradient(loss, variables), None, None)
+        return Pass({"loss/weight_decay": loss}, tape.gradient(loss, variables))
 
     def _apply(self, optimizer: Adam, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
         """Applies the mean of the replicas' gradients (the optimizer itself adds them)."""
@@ -305,8 +369,6 @@ def _after(last: Pass, image: tf.Tensor) -> tf.Tensor:
         return tf.identity(image)
 
 
-def predicted_boundary(logits: dict[str, tf.Tensor]) -> tf.Tensor | None:
-    """P: [b, h, w, 1] float32, 1 where the boundary logit is the larger; None without a boundary branch."""
-    if "boundary" not in logits:
-        return None
-    return tf.cast(logits["boundary"][..., 1:] > logits["boundary"][..., :1], tf.float32)
+def predicted_boundary(logits: tf.Tensor) -> tf.Tensor:
+    """P of the boundary's logits [b, h, w, 2]: [b, h, w, 1] float32, 1 where the boundary's is the larger."""
+    return tf.cast(logits[..., 1:] > logits[..., :1], tf.float32)

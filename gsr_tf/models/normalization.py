@@ -10,6 +10,8 @@ from typing import Optional
 import tensorflow as tf
 from tensorflow import keras
 
+from gsr_tf.models.convolution import spatial_size
+
 Moments = tuple[tf.Tensor, tf.Tensor]  # mean and variance, [1 or b, 1, 1, c] each
 
 _moments: contextvars.ContextVar[Optional[Callable[[tf.Tensor], Moments]]] = contextvars.ContextVar(
@@ -66,13 +68,26 @@ def given_moments(moments: tf.Tensor) -> Iterator[None]:
         yield
 
 
+_groups: contextvars.ContextVar[int] = contextvars.ContextVar("_groups", default=1)
+
+
+@contextlib.contextmanager
+def separate_moments(groups: int) -> Iterator[None]:
+    """Within it, in training, a batch is normalised in so many equal parts, each by its own moments."""
+    token = _groups.set(groups)
+    try:
+        yield
+    finally:
+        _groups.reset(token)
+
+
 class MomentNormalization(keras.layers.Layer):
     """Batch normalisation without moving averages (Sections 3.2 and 4.1).
 
     Training normalises by the moments of the batch at hand; at test the paper normalises by the instance, so each
     picture's own moments are used and a result never depends on its batch mates. The two agree at batch 1. The
     release keeps moving averages that nothing reads; we keep none. `recorded_moments` and `given_moments` let one
-    picture be normalised by another's moments.
+    picture be normalised by another's moments, `separate_moments` several batches go through the network as one.
 
     Input and output: [b, h, w, c].
     """
@@ -92,7 +107,21 @@ class MomentNormalization(keras.layers.Layer):
         """Normalises x [b, h, w, c] by batch (training) or picture (test) moments."""
         moments = _moments.get()
         if moments is None and (training or x.shape[0] == 1):
-            return tf.compat.v1.nn.fused_batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)[0]
+            return self._in_groups(x, _groups.get() if training else 1)
         mean, variance = moments(x) if moments else tf.nn.moments(x, axes=[1, 2], keepdims=True)
         gamma, beta = tf.cast(self.gamma, x.dtype), tf.cast(self.beta, x.dtype)
         return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
+
+    def _in_groups(self, x: tf.Tensor, groups: int) -> tf.Tensor:
+        """x [groups * b, h, w, c], each group by its own moments: one fused normalisation over groups * c channels."""
+        if groups == 1:
+            return self._fused(x, self.gamma, self.beta)
+        b, (h, w), c = (x.shape[0] or tf.shape(x)[0]) // groups, spatial_size(x), x.shape[-1]
+        side_by_side = tf.transpose(tf.reshape(x, [groups, b, h, w, c]), [1, 2, 3, 0, 4])
+        gamma, beta = tf.tile(self.gamma, [groups]), tf.tile(self.beta, [groups])
+        normalised = self._fused(tf.reshape(side_by_side, [b, h, w, groups * c]), gamma, beta)
+        stacked = tf.transpose(tf.reshape(normalised, [b, h, w, groups, c]), [3, 0, 1, 2, 4])
+        return tf.reshape(stacked, [groups * b, h, w, c])
+
+    def _fused(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+        return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=self.epsilon)[0]

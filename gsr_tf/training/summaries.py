@@ -74,11 +74,10 @@ def _segmented(net: GSRNet, k: tf.Tensor, shown: tf.Tensor, authentic: tf.Tensor
         return {}
     pictures = {}
     logits = net.segmenter(shown, training=False)
-    p = predicted_boundary(logits)
-    if p is not None:
-        pictures["P"] = p
-    if p is not None and net.settings.refine_steps and authentic is not None:
-        pictures["M'"], pictures["K'"] = refine(shown, k, p, authentic)
+    if "boundary" in logits:
+        p = pictures["P"] = predicted_boundary(logits["boundary"])
+        if net.settings.refine_steps and authentic is not None:
+            pictures["M'"], pictures["K'"] = refine(shown, k, p, authentic)
     pictures["prediction"] = tf.nn.softmax(logits["segmentation"])[..., 1:]
     if "boundary" in logits:
         pictures["boundary"] = tf.nn.softmax(logits["boundary"])[..., 1:]

@@ -323,10 +323,3 @@ def test_records_without_one_readable_picture_are_an_error_that_names_them(tmp_p
     opened = open_records(damaged, "--target_records")
     with pytest.raises(RecordsError, match=rf"--records=.* or --target_records={damaged}: .*not one of its pictures"):
         next(readable(training_stream(sources, opened, SQUASH, batch_size=1), [sources, opened]))
-
-
-@pytest.mark.parametrize("threshold, last", [(50 / 255, 50), (0.5, 127)])
-def test_a_mask_pixel_is_manipulated_above_the_threshold_not_at_it(threshold, last):
-    levels, black = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1), np.zeros([1, 16, 16, 3], np.uint8)
-    preparation = Preparation(input_size=16, mask_threshold=threshold)
-    np.testing.assert_array_equal(compose((black, levels), tf.constant(black), preparation).k, levels > last)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gsr_tf.data.batch import Batch
+from gsr_tf.models.gsr_net import Step, Stream
 from gsr_tf.models.optimizers import Adam
 from tests.networks import make_batch, tiny_net
 
@@ -125,7 +127,7 @@ def test_the_joint_gradient_is_that_of_the_sum_of_losses(batch):
     variables = net.generator.trainable_variables
     with tf.GradientTape() as tape:
         generation = net.generate(batch)
-        passed = net._segment("generated", generation.g_m, batch.k)
+        passed = net._segment([Stream("generated", generation.g_m, batch.k, batch.t)], net._decay())
         total = generation.total + tf.add_n(list(passed.losses.values()))
     expected = tape.gradient(total, variables)
     with tf.GradientTape() as tape:
@@ -200,3 +202,60 @@ def test_rates_fall_along_a_cosine_to_zero():
 
 def test_rates_are_fixed_unless_asked():
     assert float(tiny_net().segmenter_optimizer.learning_rate) == pytest.approx(1e-4)
+
+
+class Recorder:
+    """Stands in for an optimizer: keeps the gradients and moves nothing."""
+
+    gradients = ()
+
+    def apply_gradients(self, pairs):
+        self.gradients = [gradient.numpy() for gradient, _ in pairs]
+
+
+def step_of(batch, **settings):
+    """The losses and the segmenter's and generator's gradients of one eager step, weights always the same."""
+    tf.keras.utils.set_random_seed(0)
+    net = tiny_net(**settings)
+    recorders = {name: Recorder() for name in NETWORKS}
+    for name, recorder in recorders.items():
+        setattr(net, f"{name}_optimizer", recorder)
+    losses = {name: float(value) for name, value in net._step(batch).items()}
+    return losses, [*recorders["segmenter"].gradients, *recorders["generator"].gradients]
+
+
+JOINT = {"refine_on": ["source"], "segmentation_gradient": True, "refine_steps": 2, "half_pixel": False}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"moments": "picture"}, {"boundary_branch": False, "refine_steps": 0}, JOINT],
+    ids=["paper", "picture", "deeplab", "release"],
+)
+def test_kinds_of_pictures_that_go_through_together_are_as_apart(batch, settings):
+    losses, gradients = step_of(batch, passes="apart", **settings)
+    together, theirs = step_of(batch, passes="merged", **settings)
+    assert together == pytest.approx(losses, rel=1e-5)
+    largest = max(np.abs(gradient).max() for gradient in gradients)
+    for one, other in zip(theirs, gradients):
+        np.testing.assert_allclose(one, other, atol=1e-5 * largest)
+
+
+def test_by_the_moments_of_each_picture_its_company_does_not_matter(batch):
+    """As at test: the loss of a batch is the mean of its pictures' own."""
+    settings = {"segment_on": ["pasted"], "refine_steps": 0, "weight_decay": 0.0}
+    name = "loss/segmentation/pasted"
+    both = step_of(batch, moments="picture", **settings)[0][name]
+    alone = [
+        step_of(Batch(*(x[n : n + 1] for x in batch)), moments="batch", **settings)[0][name]
+        for n in range(len(batch.s))
+    ]
+    assert both == pytest.approx(np.mean(alone), rel=1e-5)
+    assert step_of(batch, moments="batch", **settings)[0][name] != pytest.approx(both, rel=1e-4)
+
+
+def test_all_kinds_go_through_together_on_a_gpu_and_apart_on_a_cpu(monkeypatch):
+    assert not Step().merged
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind}:0"])
+    assert Step().merged
+    assert not Step(passes="apart").merged

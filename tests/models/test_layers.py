@@ -128,3 +128,18 @@ def test_recorded_moments_are_the_pictures_and_are_given_in_order():
         np.testing.assert_allclose(first(2 * x), (2 * x - expected[0]) / np.sqrt(expected[1] + 1e-5), atol=1e-4)
         np.testing.assert_allclose(second(y), (y - expected[2]) / np.sqrt(expected[3] + 1e-5), atol=1e-4)
     assert abs(float(tf.reduce_mean(first(2 * x)))) < 1e-5  # outside: its own again
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_groups_of_a_batch_have_moments_of_their_own(groups):
+    layer = MomentNormalization()
+    x = tf.random.stateless_normal([6, 5, 4, 3], [0, 1]) * [1.0, 2.0, 3.0] + tf.reshape(tf.range(6.0), [6, 1, 1, 1])
+    layer(x)
+    layer.gamma.assign([1.0, 2.0, 3.0])
+    layer.beta.assign([0.0, 1.0, -1.0])
+    with normalization.separate_moments(groups):
+        ours = value_and_gradients(lambda x: layer(x, training=True), x)
+    theirs = value_and_gradients(
+        lambda x: tf.concat([layer(part, training=True) for part in tf.split(x, groups)], 0), x
+    )
+    assert_same(ours, theirs)
