@@ -1,5 +1,6 @@
 """Packaging: what gsr_tf needs, as ranges; exact versions with hashes are in requirements/lock.txt."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -20,6 +21,8 @@ REQUIRES = [
     "PyWavelets>=1.4,<2",
     "tqdm>=4.65,<5",
     "matplotlib>=3.7,<4",
+    # TensorBoard 2.15 imports pkg_resources, which setuptools 82 has no more.
+    "setuptools>=68,<81",
 ]
 
 EXTRAS = {
@@ -39,15 +42,20 @@ EXTRAS = {
     ],
 }
 
+VERSION = re.search(r'__version__ = "(.+)"', Path(__file__).with_name("gsr_tf").joinpath("__init__.py").read_text())[1]
+
 setup(
     name="gsr_tf",
-    version="0.1.0",
+    version=VERSION,
+    license="Apache-2.0",
+    license_files=["LICENSE"],
     description="GSR-Net (Generate, Segment and Refine, AAAI 2020) in TensorFlow/Keras.",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.9,<3.12",
     packages=find_packages(include=["gsr_tf", "gsr_tf.*", "data_prep", "data_prep.*"]),
-    package_data={"gsr_tf": ["weights/*"], "gsr_tf.web": ["static/*"]},
+    package_data={"gsr_tf": ["weights/*", "py.typed"], "gsr_tf.web": ["static/*"]},
     install_requires=REQUIRES,
     extras_require=EXTRAS,
+    entry_points={"console_scripts": ["gsr-tf = gsr_tf.cli:main"]},
 )

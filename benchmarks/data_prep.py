@@ -32,9 +32,10 @@ from typing import NamedTuple
 
 from absl import app, flags
 
-from data_prep.coco import AreaLimits, decode_object, list_coco
+from data_prep.coco import list_coco
 from data_prep.reading.entries import Entry, Listing
 from data_prep.reading.json_arrays import read_element
+from data_prep.reading.outlines import AreaLimits, decode_object
 from data_prep.writing.records import plan, run_locally, write_records
 from gsr_tf.data.pictures import decode_picture, encode_png, read_bytes
 from gsr_tf.data.records import open_records

@@ -11,17 +11,23 @@ round measured.
 * forward_over_flops: seconds of a forward pass over its analytic FLOPs at the matrix product's rate.
 * forward_over_onnxruntime: below 1 it is faster than ONNX Runtime.
 * answer_seconds, and answer_seconds_at_227: the same where the product runs at 227 GFLOP/s.
+* device: its name.
+* pictures_per_second: maps of 800x1200 pictures at one size and at three, asked for one after another ("alone"), and on
+  a GPU also by 16 threads, whose pictures go through the network together.
 * start: a fresh process's seconds to import, to load, to its first answer.
 * tile: a fresh process's seconds a megapixel and peak memory on a picture of --megapixels at its own resolution.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Optional
 
@@ -31,24 +37,29 @@ import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.machine import product, seconds
+from benchmarks.machine import device_name, product, seconds
 from benchmarks.step_flops import segmenter_multiply_adds
 from gsr_tf import command
 from gsr_tf.config import Config
 from gsr_tf.data.pictures import decode_picture, encode_png
 from gsr_tf.formats import saved_model
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose, gpus
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.normalization import recorded_moments
 from gsr_tf.models.segmenter import build_segmenter
 
 REFERENCE_RATE = 227e9
+SCALES = {"one_size": (1.0,), "three_sizes": (0.75, 1.0, 1.35)}
+THREADS = 16
 
 START = """
 import json, sys, time
 start = time.perf_counter()
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.device import choose
+choose(sys.argv[2])
 imported = time.perf_counter()
 detector = Detector.load(sys.argv[1])
 loaded = time.perf_counter()
@@ -64,7 +75,9 @@ import json, sys, time
 from pathlib import Path
 import numpy as np
 from gsr_tf.inference.detector import Detector
-megapixels, detector = float(sys.argv[2]), Detector.load(sys.argv[1])
+from gsr_tf.inference.device import choose
+choose(sys.argv[2])
+megapixels, detector = float(sys.argv[3]), Detector.load(sys.argv[1])
 height = int((megapixels * 5e5) ** 0.5)
 picture = np.empty([height, 2 * height, 3], np.uint8)
 for row in picture:
@@ -83,28 +96,34 @@ print(json.dumps({"megapixels": picture.size / 3e6, "seconds_per_megapixel": (en
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("saved_model", None, "Detector to time; none: one of random weights.", flag_values=values)
     flags.DEFINE_float("width", 1.0, "Of the random one.", 0.0, flag_values=values)
+    flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
     flags.DEFINE_integer("rounds", 7, "Of everything that takes turns.", 1, flag_values=values)
     flags.DEFINE_float("megapixels", 4.0, "Of the picture seen in windows; 0: none.", 0.0, flag_values=values)
 
 
 def _action(args: flags.FlagValues) -> None:
+    choose(args.device)
     with tempfile.TemporaryDirectory() as folder:
         segmenter = build_segmenter(Networks(width=args.width))
         path = args.saved_model or str(Path(folder) / "model")
         if not args.saved_model:
             saved_model.save(DetectorModule(segmenter), Path(path), {})
-        config = Config(width=args.width)
-        report = measure(Detector.load(path), onnx_session(segmenter, folder), config, args.rounds)
-        report["start"] = in_a_fresh_process(START, path)
+        config = Config().changed(width=args.width, vgg16_weights="random")
+        detector = Detector.load(path)
+        report = {"device": device_name(), **measure(detector, onnx_session(segmenter, folder), config, args.rounds)}
+        report["pictures_per_second"] = {"alone": pictures_per_second(detector, threads=1)}
+        if gpus():
+            report["pictures_per_second"]["together"] = pictures_per_second(detector, threads=THREADS)
+        report["start"] = in_a_fresh_process(START, path, args.device)
         if args.megapixels:
-            report["tile"] = in_a_fresh_process(TILE, path, str(args.megapixels))
+            report["tile"] = in_a_fresh_process(TILE, path, args.device, str(args.megapixels))
     print(json.dumps(report))
 
 
 def measure(detector: Detector, onnx: Optional[Callable[[], object]], config: Config, rounds: int) -> dict[str, float]:
     """Times all that takes turns."""
     random, (multiply, product_flops) = np.random.default_rng(0), product()
-    side = config.input_size
+    side = config.preparation.input_size
     picture = tf.constant(random.integers(0, 256, [side, side, 3], np.uint8))
     jpeg = cv2.imencode(".jpg", cv2.resize(random.integers(0, 256, [100, 150, 3], np.uint8), (1200, 800)))[1].tobytes()
 
@@ -132,6 +151,21 @@ def measure(detector: Detector, onnx: Optional[Callable[[], object]], config: Co
         "forward_over_onnxruntime": np.median(times["forward"] / times["onnxruntime"]) if onnx else None,
     }
     return {name: value if value is None else float(value) for name, value in report.items()}
+
+
+def pictures_per_second(detector: Detector, *, threads: int) -> dict[str, float]:
+    """Answered when so many threads ask, by the names of `SCALES`; the better of two tries, after one that traces."""
+    picture = np.random.default_rng(0).integers(0, 256, [800, 1200, 3], np.uint8)
+    pictures, rates = [picture] * (8 * THREADS if gpus() else 3), {}
+    for name, scales in SCALES.items():
+        taken = []
+        for _ in range(3):
+            start = time.perf_counter()
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(functools.partial(detector.maps, scales=scales), pictures))
+            taken.append(time.perf_counter() - start)
+        rates[name] = len(pictures) / min(taken[1:])
+    return rates
 
 
 def onnx_session(segmenter: tf.keras.Model, folder: str) -> Optional[Callable[[], np.ndarray]]:

@@ -21,12 +21,13 @@ from absl import flags
 
 from data_prep import command
 from data_prep.catalogue import SETS, recognise
-from data_prep.coco import AreaLimits, list_coco
+from data_prep.coco import list_coco
 from data_prep.published import PublishedSet, folders_below
 from data_prep.reading.archives import OTHERS, archive_stem, unpack_archive
 from data_prep.reading.entries import Listing, PreparationError
 from data_prep.reading.files import require_folder
 from data_prep.reading.listing import merge
+from data_prep.reading.outlines import AreaLimits
 from gsr_tf.errors import UserError
 
 COCO_LIMITS = AreaLimits(0.01, 0.5)  # as data_prep.coco's flags

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from data_prep.published import PublishedSet, need_folder, script
 from data_prep.reading.entries import Listing
 from data_prep.reading.listing import list_authentic, list_manipulated
-from data_prep.reading.masks import MaskRule
+from gsr_tf.data.masks import MaskRule
 
 
 def _is_authentic(file: PurePosixPath) -> bool:

@@ -22,7 +22,7 @@ from data_prep.published import PublishedSet, find_folder, need_folder, script
 from data_prep.reading.entries import Listing
 from data_prep.reading.files import list_files, split_pictures
 from data_prep.reading.listing import list_authentic, list_manipulated
-from data_prep.reading.masks import MaskRule
+from gsr_tf.data.masks import MaskRule
 
 MASK_FOLDERS = ("CASIA 1.0 groundtruth", "groundtruth", "Gt")
 

@@ -36,8 +36,8 @@ from data_prep.published import (
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
 from data_prep.reading.files import require_folder
 from data_prep.reading.listing import list_authentic, list_manipulated
-from data_prep.reading.masks import MaskRule
 from data_prep.reading.pairing import Pairs, mask_stem, pair, picture_stem
+from gsr_tf.data.masks import MaskRule
 
 MASK_FOLDERS = ("CASIA 2 Groundtruth", "CASIA2.0_Groundtruth", "casia2groundtruth", "groundtruth", "Gt", "mask")
 

@@ -11,7 +11,7 @@ from data_prep.published import PublishedSet, matches
 from data_prep.reading.entries import Entry, Skipped
 from data_prep.reading.files import require_folder
 from data_prep.reading.listing import list_authentic, list_manipulated, merge
-from data_prep.reading.masks import MaskRule
+from gsr_tf.data.masks import MaskRule
 from gsr_tf.data.records import INDEX_NAME, open_records
 
 # Order matters: the first whose signs are there is taken.

@@ -12,12 +12,12 @@ Written to --output:
     contact_sheet_<set>.png   pictures with their masks outlined: look at it before you train
 
 Said of each set: how many pictures are usable and why the others are not (unpaired, unreadable, of another size,
-masks that are all zero or all one); masks that look inverted; pictures that look the same, within a set and between
-sets: what is tested on must not be trained on.
+masks that are all zero or all one); masks that look inverted; pictures whose last rows are lost; pictures that look the
+same, within a set and between sets: what is tested on must not be trained on.
 
 Exit code: 0 nothing to mend; 3 something was found that needs a decision (pictures that cannot be used, masks that
-look inverted, the same picture in two sets); 1 nothing could be checked; 2 wrong flags. Pictures that look the same
-within one set are told, but do not count: variants of one photograph are common.
+look inverted, lost rows, the same picture in two sets); 1 nothing could be checked; 2 wrong flags. Pictures that look
+the same within one set are told, but do not count: variants of one photograph are common.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def describe(facts: Sequence[Facts], skipped: Sequence[Skipped]) -> dict:
         "width": _quantiles([fact.size[0] for fact in usable]),
         "height": _quantiles([fact.size[1] for fact in usable]),
         "share": _quantiles(shares),
+        "ends_in_grey": [fact.name for fact in usable if fact.lost],
         "looks_inverted": [fact.name for fact in manipulated if fact.inverted],
         "look_the_same": groups,
     }
@@ -106,7 +107,7 @@ def compare(sets: dict[str, list[Facts]]) -> list[dict]:
 def needs_a_decision(report: dict) -> bool:
     """Whether anything was found that the user should mend or decide."""
     return bool(report["between"]) or any(
-        part["unusable"] or part["looks_inverted"] for part in report["sets"].values()
+        part["unusable"] or part["looks_inverted"] or part["ends_in_grey"] for part in report["sets"].values()
     )
 
 
@@ -124,6 +125,9 @@ def _lines_of(name: str, part: dict) -> list[str]:
             "  a mask covers {least:.2%} to {most:.1%} of its picture, median {median:.1%}".format(**part["share"])
         )
     lines += [f"  unusable {count}: {reason}" for reason, count in part["unusable"].items()]
+    if part["ends_in_grey"]:
+        count, first = len(part["ends_in_grey"]), part["ends_in_grey"][0]
+        lines.append(f"  {count} end in rows of plain grey, as where a file's data were lost, such as {first}")
     if part["looks_inverted"]:
         lines.append(f"  masks of {len(part['looks_inverted'])} look inverted, such as {part['looks_inverted'][0]}")
     if part["look_the_same"]:

@@ -14,8 +14,8 @@ in data_prep.coco; segments of stuff (sky, grass) are no objects, they are left 
 from __future__ import annotations
 
 import functools
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +23,12 @@ import numpy as np
 from absl import flags
 
 from data_prep import command
-from data_prep.coco import AreaLimits, define_objects, read_annotations, read_limits
-from data_prep.reading.entries import Entry, Listing, Objects, PreparationError, Skipped
+from data_prep.coco import define_objects, read_limits
+from data_prep.reading.annotations import inside, read_annotations
+from data_prep.reading.entries import Entry, Listing, Objects, PreparationError, Refused, Skipped
 from data_prep.reading.files import file_sha256, require_folder
 from data_prep.reading.json_arrays import elements, read_elements
+from data_prep.reading.outlines import CROWD, AreaLimits
 from gsr_tf.data.pictures import decode_picture, read_bytes
 
 
@@ -35,16 +37,16 @@ class PanopticSegments(NamedTuple):
 
     Attributes:
         path: the annotation file.
-        place: (first byte, length) of the picture's annotation in it.
+        places: (first byte, length) of the picture's annotations in it; several are taken together.
         folder: of the PNGs.
         things: category ids of things.
         limits: which objects are used.
     """
 
     path: str
-    place: tuple[int, int]
+    places: Sequence[tuple[int, int]]
     folder: str
-    things: frozenset[int]
+    things: frozenset
     limits: AreaLimits
 
     @property
@@ -54,31 +56,48 @@ class PanopticSegments(NamedTuple):
 
     def read(self) -> Objects:
         """The usable things; what is left out by reason."""
-        (annotation,) = read_elements(self.path, [self.place])
-        png = os.path.join(self.folder, annotation["file_name"])
+        segments = {}  # by PNG, then by id: annotations of one picture may name the same
+        for annotation in read_elements(self.path, self.places):
+            try:
+                png = inside(Path(self.folder), annotation["file_name"])
+                for segment in annotation["segments_info"]:
+                    segments.setdefault(png, {})[segment["id"]] = segment["category_id"], segment.get("iscrowd")
+            except (KeyError, TypeError, AttributeError) as error:
+                raise Refused("annotation is incomplete", f"{error} missing or of another form") from error
+        if None in segments:
+            raise Refused("annotation is incomplete", "file_name leads outside the folder")
+        if not segments:
+            raise Refused("annotation is incomplete", "no segments")
+        parts = [self._of_png(png, own) for png, own in segments.items()]
+        if len({part.shape for part in parts}) > 1:
+            raise Refused("sizes differ", f"of {', '.join(segments)}")
+        masks, refused = [mask for part in parts for mask in part.masks], [x for part in parts for x in part.refused]
+        return Objects(parts[0].shape, masks, refused)
+
+    def _of_png(self, png: str, segments: dict) -> Objects:
         pixels = decode_picture(read_bytes(png), png).pixels.astype(np.uint32)
         segment_of = pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2]
         masks, refused = [], []
-        for segment in annotation["segments_info"]:
-            mask = (segment_of == segment["id"]).astype(np.uint8)
-            refusal = self._refusal(segment, float(mask.mean()))
+        for number, (category, crowd) in segments.items():
+            mask = (segment_of == number).astype(np.uint8)
+            refusal = self._refusal(category, crowd, float(mask.mean()))
             if refusal:
                 refused.append(refusal)
             else:
                 masks.append(mask)
         return Objects(segment_of.shape, masks, refused)
 
-    def _refusal(self, segment: dict, share: float) -> str:
-        if segment["category_id"] not in self.things:
+    def _refusal(self, category: object, crowd: object, share: float) -> str:
+        if category not in self.things:
             return "segment is stuff"
-        return "object is a crowd" if segment.get("iscrowd") else self.limits.refusal(share)
+        return CROWD if crowd and not self.limits.crowds else self.limits.refusal(share)
 
 
 def list_panoptic(
     annotations: Path, panoptic: Path, images: Path, limits: AreaLimits, keep_without_objects: bool
 ) -> Listing:
     """Lists the pictures of a panoptic annotation file; arguments as `data_prep.coco.list_coco`."""
-    pictures, places = read_annotations(annotations)
+    pictures, skipped = read_annotations(annotations, images, limits.crowds)
     things = frozenset(
         element.value["id"]
         for element in elements(annotations)
@@ -86,14 +105,13 @@ def list_panoptic(
     )
     if not things:
         raise PreparationError(f"--annotations={annotations}: no category says 'isthing'; is it a panoptic file?")
-    entries, skipped = [], []
-    for number, picture in sorted(pictures.items(), key=lambda item: item[1]["file_name"]):
-        name = picture["file_name"]
-        if number not in places:
-            skipped.append(Skipped(name, "no mask", "no annotation"))
+    entries = []
+    for picture in pictures:
+        if not picture.places:
+            skipped.append(Skipped(picture.name, "no mask", "no annotation"))
             continue
-        segments = PanopticSegments(str(annotations), places[number][0], str(panoptic), things, limits)
-        entries.append(Entry(name, str(images / name), segments, keep_unmasked=keep_without_objects))
+        segments = PanopticSegments(str(annotations), picture.places, str(panoptic), things, limits)
+        entries.append(Entry(picture.name, picture.path, segments, keep_unmasked=keep_without_objects))
     settings = {"limits": limits._asdict(), "keep_without_objects": keep_without_objects}
     return Listing(entries, skipped, {**settings, "annotations_sha256": file_sha256(annotations)})
 

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from data_prep.published import PublishedSet, find_folder, need_folder, script
 from data_prep.reading.entries import Listing
 from data_prep.reading.listing import list_authentic, list_manipulated
-from data_prep.reading.masks import MaskRule
+from gsr_tf.data.masks import MaskRule
 
 NOT_RED = MaskRule(threshold=99, inverted=True, channel=0)
 

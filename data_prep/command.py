@@ -101,7 +101,7 @@ def define_threshold(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "mask_threshold",
         127,
-        "Manipulated is what is brighter than this in a mask file (0 for masks of 0 and 1).",
+        "Manipulated is what is brighter than this in a mask file.",
         0,
         254,
         flag_values=values,

@@ -32,12 +32,12 @@ from tqdm import tqdm
 from data_prep import command
 from data_prep.interchange import list_mani_dataset
 from data_prep.reading.entries import PreparationError
-from data_prep.reading.masks import MaskRule
 from data_prep.reading.stored import open_once
 from data_prep.unpack import write_lists
 from data_prep.writing.mask_png import encode_mask
 from data_prep.writing.workers import in_processes
-from gsr_tf.data.pictures import decode_picture, encode_png, write_atomically
+from gsr_tf.data.masks import MaskRule
+from gsr_tf.data.pictures import encode_png, write_atomically
 from gsr_tf.data.records import open_records, parse_example
 
 RECIPE_NAME = "composites.json"
@@ -122,8 +122,7 @@ def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path, s
     """Writes a composite and its mask; returns their stem."""
     source = parse_example(open_once(sources).read(recipe.source))
     target = parse_example(open_once(targets).read(recipe.target))
-    s, t = decode_picture(source.image).pixels, decode_picture(target.image).pixels
-    k = decode_picture(source.masks[recipe.mask]).pixels[..., 0] // 255
+    s, t, k = source.read_picture(), target.read_picture(), source.read_mask(recipe.mask).astype(np.uint8)
     if copy_moves:
         s, k = move(s, k, np.random.default_rng([seed, recipe.source, recipe.mask]))
     m, k = compose(s, k, t)

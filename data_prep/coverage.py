@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath
 from data_prep.published import PublishedSet, need_folder, script
 from data_prep.reading.entries import Listing
 from data_prep.reading.listing import list_authentic, list_manipulated
-from data_prep.reading.masks import MaskRule
 from data_prep.reading.pairing import pair, picture_stem
+from gsr_tf.data.masks import MaskRule
 
 # https://github.com/wenbihan/coverage/issues/2; https://github.com/SunnyHaze/IML-Dataset-Corrections, section 2.3.
 OTHER_SIZE = (41, 48, 55, 56, 57, 58, 59, 61, 95)

@@ -21,8 +21,8 @@ from absl import flags
 from data_prep import command
 from data_prep.reading.files import list_files, require_folder, split_pictures
 from data_prep.reading.listing import list_authentic, list_manipulated
-from data_prep.reading.masks import MaskRule
 from data_prep.reading.pairing import pair, picture_stem
+from gsr_tf.data.masks import MaskRule
 
 
 def _define(values: flags.FlagValues) -> None:

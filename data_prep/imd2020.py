@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from data_prep.published import PublishedSet, find_folder, script
 from data_prep.reading.entries import Listing
 from data_prep.reading.listing import list_authentic, list_manipulated
-from data_prep.reading.masks import MaskRule
+from gsr_tf.data.masks import MaskRule
 
 # https://github.com/SunnyHaze/IML-Dataset-Corrections, section 2.4.
 KNOWN = {"00030_fake": "known; corrected mask: https://github.com/SunnyHaze/IML-Dataset-Corrections"}

@@ -25,9 +25,11 @@ from absl import flags
 
 from data_prep import command
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
-from data_prep.reading.listing import list_manipulated, merge
-from data_prep.reading.masks import MaskFile, MaskRule
+from data_prep.reading.listing import list_manipulated
+from data_prep.reading.masks import MaskFile
 from data_prep.reading.pairing import Pairs, pair
+from gsr_tf.data import lists
+from gsr_tf.data.masks import MaskRule
 
 NEGATIVE = "Negative"  # JsonDataset's word for "no mask: authentic"
 NO_MASK = "None"  # MVSS-Net's
@@ -53,7 +55,8 @@ def list_mani_dataset(folder: Path, rule: MaskRule) -> Listing:
 
 
 def _resolve(path: str, base: Path) -> str:
-    return path if Path(path).exists() or not (base / path).exists() else str(base / path)
+    here, there = lists.find(Path(path)), lists.find(base / path)
+    return str(there if there.exists() and not here.exists() else here)
 
 
 def list_rows(rows: list[tuple[str, str | None]], base: Path, rule: MaskRule) -> Listing:
@@ -91,13 +94,16 @@ def read_mvss_rows(text: str, path: Path) -> list[tuple[str, str | None]]:
     """The rows of a list of MVSS-Net: picture, mask or None, label; names may hold spaces.
 
     Raises:
-        PreparationError: a line of another form.
+        PreparationError: a line of another form, or whose label says other than its mask.
     """
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.rsplit(maxsplit=2)
         if words and (len(words) != 3 or words[2] not in ("0", "1")):
             raise PreparationError(f"--input={path}: line {number} is {line!r}, expected: picture mask 0-or-1")
+        if words and (words[1] == NO_MASK) == (words[2] == "1"):
+            what = "manipulated, and has no mask" if words[2] == "1" else "authentic, and has a mask"
+            raise PreparationError(f"--input={path}: line {number} is {line!r}: by its label {what}")
         if words:
             rows.append((words[0], None if words[1] == NO_MASK else words[1]))
     return rows
@@ -109,26 +115,49 @@ def list_source(path: Path, rule: MaskRule) -> dict[str, Listing]:
     Raises:
         PreparationError: no such file, or none of the formats.
     """
+    value = None if path.is_dir() or path.suffix.lower() != ".json" else _read_json(path)
+    if not isinstance(value, dict):
+        return {"": _list_one(path, value, rule)}
+    sets = {name: Path(_resolve(str(source), path.parent)) for name, source in value.items()}
+    for name, source in sets.items():
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+            raise PreparationError(f"--input={path}: the set {name!r} would be written outside --output; rename it")
+        if not source.exists():
+            raise PreparationError(f"--input={path}: the set {name!r} is {source}: no such folder or file")
+    # A set is a folder or a list: a dictionary in a dictionary could name itself.
+    return {
+        name: _list_one(source, _read_json(source) if source.suffix.lower() == ".json" else None, rule)
+        for name, source in sets.items()
+    }
+
+
+def _list_one(path: Path, value: object, rule: MaskRule) -> Listing:
+    """The set that a folder or a list holds; `value`: of a JSON file."""
     if path.is_dir():
         if not is_mani_dataset(path):
             raise PreparationError(f"--input={path}: no Tp/ beside a Gt/ in this folder")
-        return {"": list_mani_dataset(path, rule)}
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PreparationError(f"--input={path}: cannot be read as text ({error})") from error
+        return list_mani_dataset(path, rule)
     if path.suffix.lower() != ".json":
-        return {"": list_rows(read_mvss_rows(text, path), path.parent, rule)}
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise PreparationError(f"--input={path}: damaged JSON ({error})") from error
-    if isinstance(value, dict):
-        sets = {name: list_source(Path(_resolve(str(source), path.parent)), rule) for name, source in value.items()}
-        return {name: merge(listings.values()) for name, listings in sets.items()}
+        return list_rows(read_mvss_rows(_read_text(path), path), path.parent, rule)
     if isinstance(value, list):
-        return {"": list_rows(read_json_rows(value, path), path.parent, rule)}
-    raise PreparationError(f"--input={path}: neither a list of [picture, mask] nor a dictionary of sets")
+        return list_rows(read_json_rows(value, path), path.parent, rule)
+    raise PreparationError(f"--input={path}: neither a list of [picture, mask] nor a dictionary of folders and lists")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return lists.decode(path.read_bytes())
+    except OSError as error:
+        raise PreparationError(f"--input={path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise PreparationError(f"--input={path}: {error}") from error
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise PreparationError(f"--input={path}: damaged JSON ({error})") from error
 
 
 def _define(values: flags.FlagValues) -> None:

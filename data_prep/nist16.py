@@ -18,7 +18,8 @@ from pathlib import Path
 
 from data_prep.published import PublishedSet, folders_below, script
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
-from data_prep.reading.masks import MaskFile, MaskRule
+from data_prep.reading.masks import MaskFile
+from gsr_tf.data.masks import MaskRule
 
 TABLE = "*manipulation-ref.csv"
 COLUMNS = ("ProbeFileName", "IsTarget", "ProbeMaskFileName", "BaseFileName")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gsr_tf.inference.detector import Detector as Detector
 
+__version__ = "0.1.0"
+
 # TensorFlow's start-up notes and TensorFlow Addons' farewell are not for the users of these commands. Errors that
 # matter are raised as exceptions. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

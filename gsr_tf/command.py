@@ -14,6 +14,7 @@ from absl import flags
 
 from gsr_tf.errors import UserError
 from gsr_tf.flag_help import describe
+from gsr_tf.flagfiles import expanded
 
 # What a user can mend; anything else is a defect and keeps its traceback.
 MENDABLE = (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError)
@@ -28,14 +29,14 @@ def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], No
         define: defines its flags.
 
     Raises:
-        flags.Error: a flag that is unknown, missing, empty or of a wrong value.
+        flags.Error: a flag that is unknown, missing, empty or of a wrong value, or a flagfile that cannot be read.
     """
     values = flags.FlagValues()
     define(values)
     if {"--help", "-h", "-help", "--helpfull"} & set(argv):
         print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{describe(values)}")
         return None
-    extra = values(argv)[1:]
+    extra = values(expanded(argv))[1:]
     if extra:
         raise flags.Error(f"unexpected argument {extra[0]!r}; flags are written --name=value")
     for name in values:

@@ -19,6 +19,7 @@ from absl import flags
 from gsr_tf import settings
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.preparation import Preparation
+from gsr_tf.flagfiles import expanded
 from gsr_tf.models.gsr_net import GSRNet, Step
 from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
@@ -121,7 +122,7 @@ def from_flagfile(path: str | os.PathLike, **changes: Any) -> Config:
     """The Config that a flagfile starts, with changes; for code that has no command line of its own."""
     values = flags.FlagValues()
     define_flags(values)
-    values(["gsr_tf", f"--flagfile={path}"])
+    values(["gsr_tf", *expanded([f"--flagfile={path}"])])
     return from_flags(values).changed(**changes)
 
 

@@ -3,6 +3,8 @@
 python -m gsr_tf.evaluate --saved_model=runs/gsr_net/export --records=records/casia1 --output=results/casia1
 python -m gsr_tf.evaluate --records=records/casia1 --output=results/shipped
 python -m gsr_tf.evaluate --method=noi --pairs=casia1.csv --output=results/noi
+
+A picture that cannot be scored is named, counted and skipped; the exit code is then 3, and 1 where none was scored.
 """
 
 from __future__ import annotations
@@ -19,15 +21,21 @@ from gsr_tf.comparators import methods
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
 from gsr_tf.evaluation.study import DataSet
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
+
+SOME_SKIPPED = 3
 
 
 def _define(values: flags.FlagValues) -> None:
     def text(name: str, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
 
-    text("saved_model", "Folder of an exported detector (python -m gsr_tf.export), or the name of shipped weights.")
+    text(
+        "saved_model", "Folder of an exported detector (python -m gsr_tf.export), from a source you trust: a model is "
+        "code; or the name of shipped weights.",
+    )  # fmt: skip
     text("method", f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}.")
     flags.DEFINE_enum(
         "resolution", "whole", RESOLUTIONS,
@@ -35,8 +43,9 @@ def _define(values: flags.FlagValues) -> None:
         "resolution, in windows.", flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list("scales", None, SCALES_HELP, flag_values=values)
+    flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
     text("records", "Folder of records, from a data_prep command.")
-    text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask: authentic.")
+    text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask, or a black one: authentic.")
     text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
     text("compare_with", "Folder of another method's evaluation of the same pictures: prints the difference.")
     slow = ", ".join(name for name in protocols.PROTOCOLS if name not in protocols.DEFAULT)
@@ -78,7 +87,8 @@ def printed(summaries: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
-def _action(args: flags.FlagValues) -> None:
+def _action(args: flags.FlagValues) -> int:
+    choose(args.device)
     data_set = chosen_data_set(args.records, args.pairs)
     scales = parse_scales(args.scales)
     method = methods.from_flags(args.saved_model, args.method, resolution=args.resolution, scales=scales)
@@ -88,6 +98,11 @@ def _action(args: flags.FlagValues) -> None:
     print(printed(summaries))
     for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
         print(comparison.describe(difference, args.compare_with))
+    pictures = [summary["pictures"] for summary in summaries.values()]
+    if not any(counts["scored"] for counts in pictures):
+        print("nothing was scored", file=sys.stderr)
+        return 1
+    return SOME_SKIPPED if any(counts["skipped"] for counts in pictures) else 0
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

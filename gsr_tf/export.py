@@ -33,6 +33,7 @@ from gsr_tf.formats.agreement import ExportError, trial_pictures
 from gsr_tf.formats.facts import LICENCE, export_facts
 from gsr_tf.formats.pictures import folder_pictures, run_pictures, scored_items
 from gsr_tf.inference import shipped
+from gsr_tf.inference.device import choose
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
 from gsr_tf.models.segmenter import build_segmenter
@@ -87,6 +88,7 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _action(args: flags.FlagValues) -> None:
+    choose("cpu")  # where the proof's tolerance holds, and one graph comes out whatever the machine has
     output = Path(args.output)
     check_output(output, args.format, args.quantize)
     run_dir = Path(args.run_dir) if args.run_dir else None
@@ -166,7 +168,7 @@ def load_run(
         ConfigError, CheckpointError: as their messages say.
     """
     config = config_lib.load(run_dir).changed(precision="float32")
-    set_up(config.device, config.preparation.seed)
+    set_up(dataclasses.replace(config.device, device="cpu"), config.preparation.seed)
     segmenter = build_segmenter(config.networks)
     checkpoint = restore_segmenter(segmenter, run_dir, which)
     preparation = config.preparation

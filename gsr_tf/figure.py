@@ -34,6 +34,7 @@ from gsr_tf.errors import UserError
 from gsr_tf.evaluation import figures, items
 from gsr_tf.evaluation.figures import Panel, seam
 from gsr_tf.evaluation.study import ROBUSTNESS
+from gsr_tf.inference.device import choose
 from gsr_tf.training.checkpoints import CheckpointError
 from gsr_tf.training.summaries import read_scalars
 
@@ -45,7 +46,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum("figure", None, list(DRAW), "Which figure.", required=True, flag_values=values)
     text("output", "PNG file to write.", required=True)
     text("records", "Figures 1 and 3: records to take pictures from.")
-    text("saved_model", "Figure 3: an exported detector.")
+    text("saved_model", "Figure 3: an exported detector, from a source you trust: a model is code.")
     text("run_dir", "Figure 4: a training run, on the machine where its records are.")
     flags.DEFINE_list("evaluations", [], "Figure 5: LABEL=FOLDER of evaluations with --attacks.", flag_values=values)
     flags.DEFINE_list("runs", [], "Figure curves: LABEL=FOLDER of training runs.", flag_values=values)
@@ -154,6 +155,7 @@ DRAW = {"1": figure_1, "3": figure_3, "4": figure_4, "5": figure_5, "curves": tr
 
 
 def _action(args: flags.FlagValues) -> None:
+    choose("auto")
     write_atomically(args.output, DRAW[args.figure](args))
     print(args.output)
 

@@ -39,8 +39,10 @@ from gsr_tf.answers import contact_sheet, files, inputs
 from gsr_tf.answers.answering import Answering, Defect, Segment, preview, stamp
 from gsr_tf.answers.results import Results
 from gsr_tf.comparators.method import MethodError
+from gsr_tf.data import one_writer
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.resolution import ONE_SIZE, RESOLUTIONS, SCALES_HELP, describe, parse_scales
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
@@ -52,7 +54,10 @@ def _define(values: flags.FlagValues) -> None:
     def text(name: str, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
 
-    text("saved_model", "Folder that gsr_tf.export made; without it the model that is shipped.")
+    text(
+        "saved_model",
+        "Folder that gsr_tf.export made, from a source you trust: a model is code. Without it, the shipped one.",
+    )
     text("method", "Instead of a model, noi, noi-minmax or cfa; or a floor to compare with, all-positive or random.")
     text("input", "A picture, a folder of them, a pattern in quotes, or -: one picture on standard input.")
     text("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
@@ -64,6 +69,7 @@ def _define(values: flags.FlagValues) -> None:
         "windows.", flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list("scales", None, SCALES_HELP, flag_values=values)
+    flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
     flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)
     flags.DEFINE_float(
         "max_megapixels", 128, "Larger pictures are refused: 1 GiB of memory goes about 25 megapixels far.",
@@ -72,9 +78,16 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _action(args: flags.FlagValues) -> int:
+    choose(args.device)
     output = Path(args.output)
     sources = _sources(args, output)
     segment, settings = _method(args) if args.method else _model(args)
+    with one_writer.hold(output, "--output"):
+        return _answer(args, sources, segment, settings)
+
+
+def _answer(args: flags.FlagValues, sources: Sequence[inputs.Source], segment: Segment, settings: dict) -> int:
+    output = Path(args.output)
     results = Results(output)
     todo = _todo(sources, results, settings, args.npz)
     answering = Answering(segment, settings, output, npz=args.npz, max_pixels=round(args.max_megapixels * 1e6))
@@ -86,9 +99,9 @@ def _action(args: flags.FlagValues) -> int:
                 skipped += 1
                 tqdm.write(f"skipped {record['path']}: {record['error']}", file=sys.stderr)
     except (KeyboardInterrupt, Defect):
-        _finish(results)
+        _finish(results, sources)
         raise
-    _finish(results)
+    _finish(results, sources)
     earlier = f" ({len(sources) - len(todo)} of them earlier)" if len(todo) < len(sources) else ""
     answered = f"{len(sources) - skipped} of {len(sources)} pictures answered{earlier}, {skipped} skipped"
     print(f"{output}: {answered}; {output / SHEET} shows them")
@@ -138,14 +151,14 @@ def _todo(sources: Sequence[inputs.Source], results: Results, settings: dict, np
     return [source for source, reason in why.items() if reason or source.path is None]
 
 
-def _finish(results: Results) -> None:
+def _finish(results: Results, sources: Sequence[inputs.Source]) -> None:
     """Puts results in order and writes the page."""
 
     def small(name: str) -> Optional[bytes]:
         path = preview(results.folder, name)
         return path.read_bytes() if path.is_file() else None
 
-    page = "".join(contact_sheet.page(results.finish(), small))
+    page = "".join(contact_sheet.page(results.finish({source.name for source in sources}), small))
     write_atomically(results.folder / SHEET, page.encode("utf-8", "replace"))
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -22,35 +23,45 @@ from absl import flags
 from gsr_tf import command
 from gsr_tf.answers import memory
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.resolution import parse_scales
 from gsr_tf.settings import ConfigError
 
-GRACE_SECONDS = 20  # for requests at work when the server is told to stop
-CONNECTIONS = 256
+PREFIX = re.compile(r"(/[^/]+)*")
 
 
 def _define(values: flags.FlagValues) -> None:
     own = {"flag_values": values}
-    flags.DEFINE_string("saved_model", None, "Folder that gsr_tf.export made; without it the shipped model.", **own)
+    flags.DEFINE_string(
+        "saved_model", None, "Folder that gsr_tf.export made, from a source you trust: a model is code. Without it, "
+        "the shipped one.", **own,
+    )  # fmt: skip
     flags.DEFINE_list("scales", None, "Factors of the size at which whole pictures are seen.", **own)
+    flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, **own)
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; only this machine can reach the default.", **own)
     flags.DEFINE_integer("port", 8321, "Port to listen on; 0: any free one.", 0, 65535, **own)
+    flags.DEFINE_list("names", [], "Host names under which it may be asked, beside its own; for proxies.", **own)
+    flags.DEFINE_string("path_prefix", "", "Path under which a proxy passes requests on, as /gsr_tf.", **own)
     flags.DEFINE_float("max_megabytes", 32, "Largest picture file.", 0.001, **own)
     flags.DEFINE_float("max_megapixels", 64, "Largest picture, decoded.", 0.001, **own)
     flags.DEFINE_integer("workers", 1, "Pictures at work at once; each uses all cores.", 1, **own)
-    flags.DEFINE_integer("queue", 8, "Requests that may wait or upload beside those; 503 for more.", 0, **own)
+    flags.DEFINE_integer("queue", 8, "Requests that may wait beside those; 503 for more.", 0, **own)
     flags.DEFINE_float("upload_seconds", 30, "Time for an upload.", 0.1, **own)
 
 
 def _action(args: flags.FlagValues) -> None:
     try:
-        import uvicorn
-
         from gsr_tf.web.app import create_app
         from gsr_tf.web.limits import MEGA, Limits
+        from gsr_tf.web.monitoring import Metrics
+        from gsr_tf.web.server import Server
+        from gsr_tf.web.service import Service
     except ImportError as error:
         raise ConfigError(f"the web page needs more packages: pip install 'gsr_tf[web]' ({error})") from error
+    choose(args.device)
     scales = parse_scales(args.scales)
+    if not PREFIX.fullmatch(args.path_prefix):
+        raise ConfigError(f"--path_prefix={args.path_prefix}: expected a path without an end slash, as /gsr_tf")
     limits = Limits(
         upload_bytes=int(args.max_megabytes * MEGA),
         pixels=int(args.max_megapixels * MEGA),
@@ -63,22 +74,13 @@ def _action(args: flags.FlagValues) -> None:
     with listen(args.host, args.port) as listener:
         detector = Detector.load(args.saved_model)
         detector.scales = scales or detector.scales
-        app = create_app(detector, limits, names=[args.host, socket.gethostname()])
-        settings = uvicorn.Config(
-            app,
-            http="h11",
-            log_config=None,  # its own would close what other packages log to
-            log_level="warning",
-            access_log=False,  # it would write down the names of the pictures
-            server_header=False,
-            limit_concurrency=CONNECTIONS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        service = Service(detector, limits, Metrics())
+        app = create_app(service, [args.host, socket.gethostname(), *args.names], args.path_prefix)
         host, port = listener.getsockname()[:2]
         print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C stops)", flush=True)
         if not is_loopback(host):
             print(f"warning: --host={args.host}: whoever reaches this machine can use the server", file=sys.stderr)
-        uvicorn.Server(settings).run(sockets=[listener])
+        Server(app, service, log_level="warning").run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -33,6 +33,7 @@ from gsr_tf.evaluation.layout import NOT_RUN, Cell
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.formats.facts import without_places
+from gsr_tf.inference.device import choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.saved_model import read_metadata
 
@@ -198,6 +199,7 @@ def _how(row: Row, summary: dict, args: flags.FlagValues) -> str:
 
 
 def _action(args: flags.FlagValues) -> int:
+    choose("auto")
     table = int(args.table)
     names = [row.name for row in TABLES[table].rows]
     unknown = [name for name in args.rows if name not in names]

@@ -6,7 +6,7 @@ import re
 import pytest
 import tensorflow as tf
 
-from gsr_tf import config, export, predict, train
+from gsr_tf import config, evaluate, export, figure, predict, serve, train
 from gsr_tf.answers import answering
 from tests import tiny
 
@@ -41,7 +41,7 @@ def training(sources, targets, tmp_path):
 def test_wrong_training_flags(training, tmp_path, capsys, wrong, code, message):
     assert train.main([*training, *wrong]) == code
     assert re.search(f"^error: .*{message}", capsys.readouterr().err)
-    assert not (tmp_path / "run").exists()
+    assert not list((tmp_path / "run").glob("[!.]*"))  # at most its lock
 
 
 def test_records_that_cannot_be_validated_on_are_named(training, targets, capsys, monkeypatch):
@@ -70,6 +70,13 @@ def test_help_teaches(capsys):
     printed = capsys.readouterr().out
     assert "python -m gsr_tf.train --flagfile=flags/gsr_net.cfg" in printed
     assert "Weight of L_edge (Eq. 7)" in printed
+
+
+@pytest.mark.parametrize("command", [predict, evaluate, serve, figure], ids=lambda module: module.__name__)
+def test_help_says_that_a_model_is_code(command, capsys):
+    assert command.main(["gsr_tf", "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "from a source you trust: a model is code" in words.partition("--saved_model: ")[2][:200]
 
 
 @pytest.mark.parametrize(

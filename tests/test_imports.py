@@ -17,10 +17,10 @@ FLOORS = (
     {"training"},
     {"config", "formats"},
 )  # and above them the command lines
-GROUND = {"errors", "settings", "flag_help"}  # files, all of one room
+GROUND = {"errors", "settings", "flag_help", "flagfiles"}  # files, all of one room
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-# Not command lines themselves: where flags are made from settings, and what all command lines share.
-MAY_SEE_FLAGS = {"settings", "flag_help", "config", "command"}
+# Not command lines themselves: where flags are made from settings or read, and what all command lines share.
+MAY_SEE_FLAGS = {"settings", "flag_help", "flagfiles", "config", "command"}
 
 
 def room(parts):

@@ -9,6 +9,7 @@ import numpy as np
 
 from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import Refused
+from gsr_tf.data import jpeg_end
 
 HASH_BITS = 256
 
@@ -24,6 +25,7 @@ class Facts(NamedTuple):
         shares: of the picture, that each mask covers, 0..1.
         inverted: how many of its masks look as if black and white were swapped.
         hash: perceptual, 32 bytes; b"" for a picture too plain to tell from others.
+        lost: whether its last rows are plain grey, as where a JPEG's data were lost.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Facts(NamedTuple):
     shares: tuple[float, ...] = ()
     inverted: int = 0
     hash: bytes = b""
+    lost: bool = False
 
 
 def looks_inverted(mask: np.ndarray) -> bool:
@@ -69,4 +72,5 @@ def inspect(sample: Sample) -> Facts:
         shares=tuple(float(mask.mean()) for mask in masks),
         inverted=sum(map(looks_inverted, masks)),
         hash=perceptual_hash(pixels),
+        lost=jpeg_end.has_lost(pixels, height),
     )

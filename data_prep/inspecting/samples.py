@@ -9,7 +9,7 @@ import numpy as np
 from data_prep.reading.entries import Entry, Refused
 from data_prep.reading.stored import open_once
 from data_prep.writing.examples import open_entry
-from gsr_tf.data.pictures import PictureError, decode_picture
+from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import parse_example
 
 
@@ -30,8 +30,8 @@ class Sample(NamedTuple):
             return open_entry(self.source)
         stored = parse_example(open_once(self.source[0]).read(self.source[1]))
         try:
-            pixels = decode_picture(stored.image, self.name).pixels
-            masks = [decode_picture(png, self.name).pixels[..., 0] // 255 for png in stored.masks]
+            pixels = stored.read_picture()
+            masks = [stored.read_mask(number).astype(np.uint8) for number in range(len(stored.masks))]
         except PictureError as error:
             raise Refused("record cannot be read", str(error)) from error
         if any(mask.shape != pixels.shape[:2] for mask in masks):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import tarfile
 import uuid
 import zipfile
-from pathlib import Path
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PureWindowsPath
 
 from data_prep.reading.entries import PreparationError
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 OTHERS = (".7z", ".rar")  # no library here opens these
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 
 
 def archive_stem(file: Path) -> str | None:
@@ -21,35 +26,62 @@ def archive_stem(file: Path) -> str | None:
     return file.name[: -len(suffix)] if suffix else None
 
 
-def _members(archive: Path) -> list[str]:
+def _check(archive: Path, members: Iterable[tuple[str, int]], room: int) -> None:
+    """Raises PreparationError for members, (name, bytes), that cannot all be unpacked inside a folder.
+
+    Args:
+        archive: for the message.
+        members: what is about to be unpacked.
+        room: bytes that there are.
+    """
+    members = list(members)
+    for name, _ in members:
+        if os.path.isabs(name) or PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts:
+            raise PreparationError(f"{archive}: its member {name!r} would land outside; it is not unpacked")
+    names = Counter(os.path.normpath(name) for name, _ in members if not name.endswith("/"))
+    twice = next((name for name, count in names.items() if count > 1), None)
+    if twice is not None:
+        raise PreparationError(f"{archive}: holds {twice!r} twice; unpack it by hand")
+    size = sum(size for _, size in members)
+    if size > room:
+        raise PreparationError(f"{archive}: unpacked it has {size:,} bytes, and {room:,} are free")
+
+
+def _unpack(archive: Path, folder: Path, room: int) -> None:
+    """Unpacks what was checked, by one opening of the file, into a folder that is not there yet."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
-            return opened.namelist()
+            _check(archive, ((member.filename, member.file_size) for member in opened.infolist()), room)
+            opened.extractall(folder)
+        return
     with tarfile.open(archive) as opened:
-        links = [member.name for member in opened if not (member.isfile() or member.isdir())]
+        members = opened.getmembers()
+        links = [member.name for member in members if not (member.isfile() or member.isdir())]
         if links:
             raise PreparationError(f"{archive}: {links[0]} is a link or device; unpack this archive by hand")
-        return opened.getnames()
+        _check(archive, ((member.name + "/" * member.isdir(), member.size) for member in members), room)
+        opened.extractall(folder, members, filter="data")
 
 
 def unpack_archive(archive: Path, folder: Path) -> Path:
     """Unpacks an archive into `folder`/its stem, unless that is already there; returns that folder.
 
     Raises:
-        PreparationError: damaged, or with members that would land outside the folder.
+        PreparationError: damaged, larger than the disk has room for, or with members that would land outside the
+            folder, clash, or have names that the disk does not take.
     """
     target = folder / archive_stem(archive)
     if target.is_dir():  # renamed when complete: it is whole
         return target
     aside = folder / f".{target.name}.{uuid.uuid4().hex}.tmp"
     try:
-        for member in _members(archive):
-            if os.path.isabs(member) or ".." in Path(member).parts:
-                raise PreparationError(f"{archive}: its member {member!r} would land outside; it is not unpacked")
-        shutil.unpack_archive(archive, aside)
+        aside.mkdir()
+        _unpack(archive, aside, shutil.disk_usage(folder).free)
         aside.replace(target)
-    except (zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, RuntimeError) as error:
+    except DAMAGE as error:
         raise PreparationError(f"{archive}: cannot be unpacked ({error}); download it again") from error
+    except OSError as error:
+        raise PreparationError(f"{archive}: cannot be unpacked ({error.strerror or error})") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target

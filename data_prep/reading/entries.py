@@ -42,11 +42,13 @@ class Objects(NamedTuple):
         shape: (height, width) that the masks were made for.
         masks: each K, [h, w] uint8, 0 or 1; none is all zero or all one.
         refused: the reason of each object that is not a usable K.
+        notes: what was not plain to see in how they were read.
     """
 
     shape: tuple[int, int]
     masks: list[np.ndarray]
     refused: list[str]
+    notes: Sequence[str] = ()
 
 
 class MaskSource(Protocol):

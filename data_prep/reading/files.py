@@ -64,7 +64,9 @@ def _fault_of_name(file: PurePosixPath) -> Skipped | None:
     except UnicodeEncodeError:  # unpacked from an archive of another alphabet; records and lists hold UTF-8
         readable = os.fsencode(str(file)).decode("utf-8", "backslashreplace")
         return Skipped(readable, "name is not UTF-8", "rename the file")
-    if file.suffix.lower() not in PICTURE_SUFFIXES or file.name.startswith("."):
+    if any(part.startswith(".") or part == "__MACOSX" for part in file.parts):
+        return Skipped(str(file), "hidden", "a name or folder that begins with a point, or a Mac's own")
+    if file.suffix.lower() not in PICTURE_SUFFIXES:
         return Skipped(str(file), "not a picture", f"suffix {file.suffix or 'missing'}")
     return None
 

@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from data_prep.reading.entries import Entry, Listing
 from data_prep.reading.files import list_files, split_pictures
-from data_prep.reading.masks import MaskFile, MaskRule
+from data_prep.reading.masks import MaskFile
 from data_prep.reading.pairing import Pairs, mask_stem, pair, picture_stem
+from gsr_tf.data.masks import MaskRule
 
 Files = list[PurePosixPath]
 

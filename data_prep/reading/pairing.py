@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from data_prep.reading.entries import Skipped
+from gsr_tf.data.pictures import PICTURE_SUFFIXES
 
 # What publishers append to a picture's stem to name its mask.
 MASK_ENDINGS = ("_gt", "-gt", "_mask", "-mask", "_groundtruth", "_edgemask")
@@ -26,6 +27,16 @@ def mask_stem(file: PurePosixPath) -> str:
     stem = picture_stem(file)
     ending = next((ending for ending in MASK_ENDINGS if stem.lower().endswith(ending)), "")
     return stem[: len(stem) - len(ending)]
+
+
+def whole_name_stem(mask: PurePosixPath) -> str:
+    """Of a mask named after its picture's whole name, "IMG (1).jpg.png", that name's stem; else as `mask_stem`."""
+    inner = PurePosixPath(mask_stem(mask))
+    return inner.stem if inner.suffix.lower() in PICTURE_SUFFIXES else str(inner)
+
+
+def _folder(file: PurePosixPath) -> str:
+    return unicodedata.normalize("NFC", str(file.parent))
 
 
 class Pairs(NamedTuple):
@@ -77,7 +88,7 @@ def pair(
     masks: Iterable[PurePosixPath],
     *,
     stem_of_picture: Stem = picture_stem,
-    stem_of_mask: Stem = mask_stem,
+    stem_of_mask: Stem = whole_name_stem,
 ) -> Pairs:
     """Pairs one picture with one mask, by folder and stem, then regardless of case, then by stem alone.
 
@@ -94,11 +105,13 @@ def pair(
     pictures, masks = sorted(pictures), sorted(masks)
     # A picture named like a mask, me_mask.jpg, has a mask of the very same stem or none.
     odd = [file for file in pictures if mask_stem(file) != picture_stem(file)]
-    partner = _match(odd, masks, lambda file: (file.parent, picture_stem(file)), lambda file: (file.parent, file.stem))
+    partner = _match(
+        odd, masks, lambda file: (_folder(file), picture_stem(file)), lambda file: (_folder(file), picture_stem(file))
+    )
     # Then from the strictest likeness to the loosest: each round sees what the ones before left.
     likenesses = (
-        lambda stem: lambda file: (file.parent, stem(file)),
-        lambda stem: lambda file: (str(file.parent).casefold(), stem(file).casefold()),
+        lambda stem: lambda file: (_folder(file), stem(file)),
+        lambda stem: lambda file: (_folder(file).casefold(), stem(file).casefold()),
         lambda stem: lambda file: stem(file).casefold(),
     )
     for likeness in likenesses:

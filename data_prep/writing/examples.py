@@ -19,7 +19,7 @@ class Example(NamedTuple):
     Attributes:
         payload: the serialized tf.Example.
         columns: its line in the index, without its place.
-        remarks: how many objects, originals ... of it were left out, by reason.
+        remarks: how many objects, originals ... of it were left out, and what was not plain to see, by reason.
     """
 
     payload: bytes
@@ -27,8 +27,11 @@ class Example(NamedTuple):
     remarks: Counter
 
 
-def _encode_picture(path: str, shape: tuple[int, int] | None = None) -> tuple[bytes, tuple[int, int]]:
-    """The bytes to store of a picture, and its (height, width).
+LOST = "last rows are plain grey, as where a file's data were lost"
+
+
+def _encode_picture(path: str, shape: tuple[int, int] | None = None) -> tuple[bytes, tuple[int, int], bool]:
+    """The bytes to store of a picture, its (height, width), and whether its last rows seem lost.
 
     They are the published ones when TensorFlow decodes them as viewers do, else a lossless PNG. Where only the
     picture as stored, before its EXIF orientation, has the masks' `shape`, the masks were drawn on that.
@@ -38,9 +41,9 @@ def _encode_picture(path: str, shape: tuple[int, int] | None = None) -> tuple[by
     size = (probe.height, probe.width)
     as_stored = shape is not None and size != shape and size[::-1] == shape
     if probe.plain and not as_stored:
-        return data, size
+        return data, size, probe.lost
     raster = decode_picture(data, path, orient=not as_stored)
-    return (data if raster.plain else encode_png(raster.pixels)), raster.pixels.shape[:2]
+    return (data if raster.plain else encode_png(raster.pixels)), raster.pixels.shape[:2], probe.lost
 
 
 def _read_objects(entry: Entry) -> Objects | None:
@@ -55,15 +58,15 @@ def _read_objects(entry: Entry) -> Objects | None:
     return objects
 
 
-def _read_picture(entry: Entry, shape: tuple[int, int] | None) -> tuple[bytes, tuple[int, int]]:
+def _read_picture(entry: Entry, shape: tuple[int, int] | None) -> tuple[bytes, tuple[int, int], bool]:
     try:
-        image, size = _encode_picture(entry.image, shape)
+        image, size, lost = _encode_picture(entry.image, shape)
     except PictureError as error:
         raise Refused("picture cannot be read", str(error)) from error
     if shape is not None and size != shape:
         detail = f"picture {size[1]}x{size[0]}, mask {shape[1]}x{shape[0]} (width x height)"
         raise Refused("sizes differ", f"{detail}; {entry.known}" if entry.known else detail)
-    return image, size
+    return image, size, lost
 
 
 def open_entry(entry: Entry) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -73,7 +76,7 @@ def open_entry(entry: Entry) -> tuple[np.ndarray, list[np.ndarray]]:
         Refused: the picture or its mask cannot be used.
     """
     objects = _read_objects(entry)
-    image, _ = _read_picture(entry, objects.shape if objects else None)
+    image, _, _ = _read_picture(entry, objects.shape if objects else None)
     try:
         pixels = decode_picture(image, entry.image, orient=False).pixels
     except PictureError as error:
@@ -88,12 +91,14 @@ def make_example(entry: Entry) -> Example:
         Refused: the picture or its mask cannot be used.
     """
     objects = _read_objects(entry)
-    image, (height, width) = _read_picture(entry, objects.shape if objects else None)
-    remarks = Counter(objects.refused if objects else ())
+    image, (height, width), lost = _read_picture(entry, objects.shape if objects else None)
+    remarks = Counter([*objects.refused, *objects.notes] if objects else ())
+    if lost:
+        remarks[f"picture: {LOST}"] += 1
     original = b""
     if entry.original:
         try:
-            original, _ = _encode_picture(entry.original)
+            original, _, _ = _encode_picture(entry.original)
         except PictureError:
             remarks["original cannot be read"] += 1
     masks = [encode_mask(mask) for mask in objects.masks] if objects else []

@@ -36,7 +36,7 @@ class Report(NamedTuple):
         found: pictures and files.
         kept: records written.
         skipped: how many were not, by reason.
-        remarks: objects and originals left out of the kept ones, by reason.
+        remarks: of the kept ones: objects and originals left out, and what was not plain to see, by reason.
         counts: of the index: records, masks, authentic, originals.
     """
 
@@ -52,7 +52,7 @@ class Report(NamedTuple):
         lines = [
             f"found {self.found} = kept {self.kept} + skipped {self.found - self.kept}",
             *(f"  skipped {count}: {reason}" for reason, count in self.skipped.items()),
-            *(f"  left out {count}: {reason}" for reason, count in self.remarks.items()),
+            *(f"  noted {count}: {reason}" for reason, count in self.remarks.items()),
             f"records in {output}: {counts['records']} pictures, {counts['masks']} masks, "
             f"{counts['authentic']} authentic, {counts['originals']} with their original",
         ]

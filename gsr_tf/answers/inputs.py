@@ -5,15 +5,19 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple, Optional
 
-from gsr_tf.data.pictures import PICTURE_SUFFIXES, read_bytes
+from gsr_tf.answers.files import MAP, MASK, OVERLAY
+from gsr_tf.answers.results import JOURNAL
+from gsr_tf.data import lists
+from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
 from gsr_tf.errors import UserError
 
 STANDARD_INPUT = "-"
+ENDINGS = (MAP, MASK, OVERLAY)
 
 
 class InputError(UserError):
@@ -41,6 +45,9 @@ class Source(NamedTuple):
 def find(given: str, output: Path) -> list[Source]:
     """The pictures of `--input`; those in a folder by their suffix, at any depth, sorted.
 
+    Hidden files and folders, earlier answers and formats that are not read are left out, and that is said on standard
+    error. Linked folders are looked into, each folder once.
+
     Args:
         given: a file, a folder, a pattern (`**`: at any depth) or "-".
         output: where answers go; pictures in it are earlier answers and left out.
@@ -48,7 +55,7 @@ def find(given: str, output: Path) -> list[Source]:
     Raises:
         InputError: there are none.
     """
-    path = Path(given)
+    path = lists.find(Path(given))
     if given == STANDARD_INPUT:
         return [Source("standard input", "stdin", None)]
     if path.is_file():
@@ -72,7 +79,11 @@ def from_list(given: str) -> list[Source]:
         data = sys.stdin.buffer.read() if given == STANDARD_INPUT else Path(given).read_bytes()
     except OSError as error:
         raise InputError(f"--list={given}: cannot be read ({error.strerror})") from error
-    paths = [Path(line) for line in os.fsdecode(data).splitlines() if line.strip()]
+    try:
+        lines = lists.decode(data, "surrogateescape").splitlines()
+    except ValueError as error:
+        raise InputError(f"--list={given}: {error}") from error
+    paths = [lists.find(Path(line)) for line in lines if line.strip()]
     if not paths:
         raise InputError(f"--list={given}: no names there; expected one path a line")
     return _named((path, _below(path)) for path in dict.fromkeys(paths))
@@ -87,23 +98,73 @@ def _below(path: PurePath) -> str:
 def _in_folder(folder: Path, output: Path) -> list[Source]:
     if output.resolve() == folder.resolve():
         raise InputError(f"--output={output} is --input: answers would lie among the pictures; choose another folder")
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
-    files = _without(files, output)
+    files, left_out = [], defaultdict(list)
+    for path in _without(_walk(folder), output):
+        file = path.relative_to(folder)
+        if path.suffix.lower() not in PICTURE_SUFFIXES + OTHER_PICTURE_SUFFIXES:
+            continue
+        reason = _why_left_out(file, folder)
+        if reason:
+            left_out[reason].append(file)
+        else:
+            files.append((path, str(file)))
+    for reason, others in left_out.items():
+        print(f"--input={folder}: left out {len(others)}, {reason}: {_some(others)}", file=sys.stderr)
     if not files:
         raise InputError(f"--input={folder}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
-    return _named((path, str(path.relative_to(folder))) for path in files)
+    return _named(files)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, links to nothing too; of a folder that is there twice, by a link, the one without."""
+    seen = set()
+    for parent, subfolders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders.sort(key=lambda name: (os.path.islink(os.path.join(parent, name)), name))
+        yield from (Path(parent, name) for name in names)
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
+
+
+def _why_left_out(file: Path, folder: Path) -> str:
+    """Why a picture of a folder is not meant; "" where it is."""
+    if any(part.startswith(".") or part == "__MACOSX" for part in file.parts):
+        return "hidden"
+    if _is_answer(file, folder):
+        return "earlier answers"
+    return "" if file.suffix.lower() in PICTURE_SUFFIXES else "of formats that are not read"
+
+
+def _is_answer(file: Path, folder: Path) -> bool:
+    """Whether a file below a folder is of an answer: by its name, and the results there or in a folder between."""
+    return file.name.endswith(ENDINGS) and any((folder / parent / JOURNAL).is_file() for parent in file.parents)
+
+
+def _some(files: list[Path]) -> str:
+    return ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
 
 
 def _matching(pattern: str, output: Path) -> list[Source]:
-    files = _without((Path(path) for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path)), output)
-    if not files:
-        raise InputError(f"--input={pattern}: matches no file")
     plain = []  # the folders before the first with a wildcard
     for part in Path(pattern).parts[:-1]:
         if glob.has_magic(part):
             break
         plain.append(part)
-    return _named((path, str(path.relative_to(Path(*plain)))) for path in dict.fromkeys(files))
+    folder = Path(*plain)
+    matched = (Path(path) for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path))
+    files = {path: str(path.relative_to(folder)) for path in _without(matched, output)}
+    meant = [(path, file) for path, file in files.items() if not _is_answer(Path(file), folder)]
+    if len(meant) < len(files):
+        print(f"--input={pattern}: left out {len(files) - len(meant)}, earlier answers", file=sys.stderr)
+    if not meant:
+        raise InputError(f"--input={pattern}: matches no file")
+    return _named(meant)
 
 
 def _without(files: Iterable[Path], output: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """What is known of the pictures answered into one folder: results.jsonl, results.csv and what need not be done again.
 
 results.jsonl grows by one line a picture, the moment its files are there. At the end it is put in order, one line a
-picture, and results.csv says the same in columns.
+picture, those of earlier calls among them. results.csv has the pictures of the latest call's input, in columns.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from gsr_tf.answers.cells import cell
 from gsr_tf.data.pictures import write_atomically
 
 JOURNAL, TABLE = "results.jsonl", "results.csv"
@@ -63,12 +64,21 @@ class Results:
             file.flush()
             os.fsync(file.fileno())
 
-    def finish(self) -> list[dict]:
-        """Writes journal and table in the order of names, and returns the records in it."""
-        records = [record for _, record in sorted(self.records.items())]
-        write_atomically(self._journal, b"".join(map(_line, records)))
-        write_atomically(self.folder / TABLE, _table(records))
-        return records
+    def finish(self, names: Collection[str]) -> list[dict]:
+        """Writes journal and table in the order of names, and returns the records of the table.
+
+        Args:
+            names: of the answers to this call's input. What a picture of it was called in an earlier call, before it
+                got a twin of its name say, is no longer a record.
+        """
+        here = {record["path"] for name, record in self.records.items() if name in names}
+        self.records = {
+            name: record for name, record in sorted(self.records.items()) if name in names or record["path"] not in here
+        }
+        meant = [record for name, record in self.records.items() if name in names]
+        write_atomically(self._journal, b"".join(map(_line, self.records.values())))
+        write_atomically(self.folder / TABLE, _table(meant))
+        return meant
 
 
 def _line(record: dict) -> bytes:
@@ -103,5 +113,5 @@ def _table(records: list[dict]) -> bytes:
             columns["boxes"] = "; ".join(" ".join(map(str, box)) for box in record["boxes"])
             columns["warnings"] = "; ".join(record["warnings"])
             columns |= {f"{stage}_seconds": seconds for stage, seconds in record["seconds"].items()}
-        writer.writerow(columns)
+        writer.writerow({name: cell(value) if isinstance(value, str) else value for name, value in columns.items()})
     return text.getvalue().encode("utf-8", "surrogateescape")  # a file's name may be any bytes

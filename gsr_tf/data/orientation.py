@@ -15,7 +15,12 @@ def to_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
     Returns:
         [h, w, ...] or [w, h, ...]: pixel by pixel over the file's own pixels.
     """
-    stored = {
+    return np.ascontiguousarray(stored_view(upright, orientation))
+
+
+def stored_view(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """As `to_stored`, without a copy: other strides over the same memory."""
+    return {
         1: lambda x: x,
         2: np.fliplr,
         3: lambda x: np.rot90(x, 2),
@@ -25,4 +30,3 @@ def to_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
         7: lambda x: np.swapaxes(np.rot90(x, 2), 0, 1),
         8: lambda x: np.rot90(x, -1),
     }[orientation](upright)
-    return np.ascontiguousarray(stored)

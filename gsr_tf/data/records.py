@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.pictures import decode_picture, write_atomically
 from gsr_tf.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -68,6 +68,18 @@ class Example(NamedTuple):
     image: bytes
     masks: list[bytes]
     original: bytes
+
+    def read_picture(self) -> np.ndarray:
+        """[h, w, 3] uint8 RGB, as stored: an orientation in the bytes is of the past, masks were drawn without it.
+
+        Raises:
+            PictureError: the bytes are damaged.
+        """
+        return decode_picture(self.image, self.name, orient=False).pixels
+
+    def read_mask(self, number: int) -> np.ndarray:
+        """[h, w] bool: K of this number, over the picture as stored; raises PictureError when it is damaged."""
+        return decode_picture(self.masks[number], f"{self.name}: mask {number}", orient=False).pixels[..., 0] > 127
 
 
 def parse_example(serialized: bytes) -> Example:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 import numpy as np
+from tqdm import tqdm
 
-from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes, read_picture
+from gsr_tf.data.lists import decode, find
+from gsr_tf.data.masks import read_mask
+from gsr_tf.data.orientation import to_stored
+from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.data.records import Records, parse_example
 
+HEADERS = [[picture, "mask"] for picture in ("picture", "image")]
 Sample = tuple[np.ndarray, Optional[np.ndarray]]
 
 
@@ -30,18 +37,9 @@ class Item(NamedTuple):
     read: Callable[[], Sample]
 
 
-def binarise(pixels: np.ndarray) -> np.ndarray:
-    """[h, w] bool of a decoded mask, [h, w, 3] uint8: above 127, the middle, as the field does."""
-    return pixels[..., 0] > 127
-
-
 def _read_record(records: Records, record: int, mask: int | None) -> Sample:
     example = parse_example(records.read(record))
-    name = records.columns["name"][record]
-    picture = decode_picture(example.image, name).pixels
-    if mask is None:
-        return picture, None
-    return picture, binarise(decode_picture(example.masks[mask], f"{name}: mask {mask}").pixels)
+    return example.read_picture(), None if mask is None else example.read_mask(mask)
 
 
 def from_records(records: Records) -> Sequence[Item]:
@@ -59,26 +57,62 @@ def from_records(records: Records) -> Sequence[Item]:
     return manipulated + [item(record, None) for record, count in enumerate(masks) if not count]
 
 
-def from_paths(name: str, picture: str | os.PathLike, mask: str | os.PathLike | None) -> Item:
-    """The item of a picture file and its mask file; None: the picture is authentic."""
+def from_paths(name: str, picture: Path, mask: Path | None, say: Callable[[str], None] = lambda note: None) -> Item:
+    """The item of a picture file and its mask file, or of an authentic picture.
+
+    A mask lies over the picture as viewers show it or, where only that fits, as the file stores it. A black one says
+    that the picture is authentic.
+
+    Args:
+        name: of the item.
+        picture: its file.
+        mask: the mask's; None: the picture is authentic.
+        say: is told what was not plain to see in how the mask was read.
+    """
 
     def read() -> Sample:
-        return read_picture(picture), None if mask is None else binarise(read_picture(mask))
+        raster = decode_picture(read_bytes(find(picture)), str(picture))
+        if mask is None:
+            return raster.pixels, None
+        truth = read_mask(find(mask))
+        for note in truth.notes:
+            say(note)
+        if truth.dim:
+            raise PictureError(f"{mask}: its levels end at {truth.levels[1]}: neither black nor a mask")
+        if not truth.pixels.any():
+            say("black, and so the picture is authentic")
+            return raster.pixels, None
+        pixels, shape = raster.pixels, truth.pixels.shape
+        as_stored = raster.orientation >= 5 and pixels.shape[:2] == shape[::-1] != shape
+        if as_stored:
+            return to_stored(pixels, raster.orientation), truth.pixels
+        if pixels.shape[:2] != shape:
+            sizes = "picture {1}x{0}, mask {3}x{2}".format(*pixels.shape[:2], *shape)
+            raise PictureError(f"{name}: {sizes} (width x height); is {mask} this picture's?")
+        return pixels, truth.pixels
 
     return Item(name, read)
 
 
 def from_list(path: str | os.PathLike, flag: str = "--pairs") -> Sequence[Item]:
-    """The items of a CSV file: `picture,mask` a line, no mask for an authentic picture.
+    """The items of a CSV file: `picture,mask` a line, no mask, or a black one, for an authentic picture.
 
-    Paths are relative to the list's folder; an item is named by its picture's path as written.
+    Paths are relative to the list's folder; an item is named by its picture's path as written. A first line
+    `picture,mask` is a header; semicolons separate where no line has a comma.
 
     Raises:
         PictureError: the list cannot be read, is empty, or has a line of another form.
     """
-    folder = Path(path).parent
+    folder, rows, said = Path(path).parent, _rows(path, flag), set()
+
+    def say(mask: str, note: str) -> None:
+        if note not in said:
+            said.add(note)
+            tqdm.write(f"{mask}: {note} (said once)", file=sys.stderr)
+
     return [
-        from_paths(picture, folder / picture, folder / mask if mask else None) for picture, mask in _rows(path, flag)
+        from_paths(picture, folder / picture, folder / mask if mask else None, functools.partial(say, mask))
+        for picture, mask in rows
     ]
 
 
@@ -87,11 +121,20 @@ def fingerprint(path: str | os.PathLike) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
-def _rows(path: str | os.PathLike, flag: str) -> Iterator[tuple[str, str]]:
-    lines = [row for row in csv.reader(read_bytes(path).decode("utf-8-sig").splitlines()) if row]
-    if not lines:
+def _rows(path: str | os.PathLike, flag: str) -> list[tuple[str, str]]:
+    try:
+        lines = decode(read_bytes(path)).splitlines()
+    except ValueError as error:
+        raise PictureError(f"{flag}={path}: {error}") from error
+    comma = any("," in line for line in lines) or not any(";" in line for line in lines)
+    rows = [[word.strip() for word in row] for row in csv.reader(lines, delimiter="," if comma else ";")]
+    numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
+    if numbered and [word.lower() for word in numbered[0][1]] in HEADERS:
+        numbered = numbered[1:]
+    if not numbered:
         raise PictureError(f"{flag}={path}: the list is empty; write one `picture,mask` a line")
-    for number, row in enumerate(lines, start=1):
-        if len(row) > 2:
-            raise PictureError(f"{flag}={path}: line {number} has {len(row)} columns; expected `picture,mask`")
-        yield row[0], (row[1] if len(row) == 2 else "").strip()
+    for number, row in numbered:
+        if len(row) > 2 or not row[0]:
+            found = f"{len(row)} columns" if row[0] else "no picture"
+            raise PictureError(f"{flag}={path}: line {number} has {found}; expected `picture,mask`")
+    return [(row[0], row[1] if len(row) == 2 else "") for _, row in numbered]

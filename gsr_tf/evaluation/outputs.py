@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gsr_tf.answers.cells import cell
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.evaluation.accumulator import interval
 from gsr_tf.evaluation.evaluator import CURVES, Evaluation
@@ -72,11 +73,11 @@ def as_csv(columns: dict[str, Sequence]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in zip(*columns.values()):
-        writer.writerow([value if isinstance(value, str) else _cell(value) for value in row])
+        writer.writerow([cell(value) if isinstance(value, str) else _number_cell(value) for value in row])
     return text.getvalue()
 
 
-def _cell(value: float) -> str:
+def _number_cell(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.9g}"
 
 

@@ -11,6 +11,8 @@ from gsr_tf.comparators.method import Method
 
 PACKAGE = Path(__file__).resolve().parents[1]
 COUNTING = (
+    "data/masks.py",
+    "data/tones.py",
     "evaluation/metrics.py",
     "evaluation/accumulator.py",
     "evaluation/evaluator.py",

@@ -9,7 +9,7 @@ from typing import Optional
 import numpy as np
 from tqdm import tqdm
 
-from gsr_tf.data.pictures import PICTURE_SUFFIXES, decode_picture, read_picture
+from gsr_tf.data.pictures import PICTURE_SUFFIXES, read_picture
 from gsr_tf.data.records import Records, RecordsError, open_records, parse_example
 from gsr_tf.evaluation import items, metrics
 from gsr_tf.formats.agreement import ExportError, Maps
@@ -49,7 +49,7 @@ def run_pictures(run_dir: Path) -> list[np.ndarray]:
         records = _run_records(run_dir, flag)
         if records:
             examples = (parse_example(records.read(record)) for record in evenly(range(len(records)), COMPARED))
-            return [decode_picture(example.image, example.name).pixels for example in examples]
+            return [example.read_picture() for example in examples]
     return []
 
 

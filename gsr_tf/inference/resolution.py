@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from gsr_tf.data.pictures import MAX_PIXELS
 from gsr_tf.errors import UserError
-from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.tiling import LAYOUT, Maps, arrays, tile, whole
+from gsr_tf.inference.module import DetectorModule, seen_at
+from gsr_tf.inference.tiling import LAYOUT, tile
+from gsr_tf.inference.together import Maps, arrays, go_together, native
 
 # "whole": resized to the size trained on (the paper's way). "tile": its own resolution, in windows.
 RESOLUTIONS = ("whole", "tile")
@@ -80,7 +81,7 @@ def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales
             "this model can only see a whole picture at scale 1 (--resolution=whole); export it again with "
             "python -m gsr_tf.export"
         )
-    first, *others = sorted(scales, key=lambda scale: scale != 1)  # at 1 maps come in the picture's size
+    first, *others = sorted(scales, key=lambda scale: scale != 1)  # at 1 maps mostly come in the picture's size
     total = {name: _to_size(x, picture) for name, x in _maps_at_scale(module, picture, resolution, first).items()}
     for scale in others:
         maps = _maps_at_scale(module, picture, resolution, scale)
@@ -96,9 +97,9 @@ def _to_size(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
 
 def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str, scale: float) -> Maps:
-    """The maps at one scale: at 1 in the picture's size, else in that at which it was seen."""
+    """The maps at one scale, in the picture's size or that at which it was seen."""
     if scale == 1:
-        return arrays(module(tf.constant(picture))) if resolution == "whole" else tile(module, picture)
+        return _at_size_trained_on(module, picture) if resolution == "whole" else tile(module, picture)
     height, width = picture.shape[:2]
     seen = module.network_size([height, width]).numpy() if resolution == "whole" else (height, width)
     size = [max(1, round(scale * int(length))) for length in seen]
@@ -106,5 +107,13 @@ def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str,
         raise ResolutionError(f"--scales={scale:g}: {size[1]}x{size[0]} pixels, more than the limit of {MAX_PIXELS:,}")
     resized = cv2.resize(picture, size[::-1])  # bilinear, as in training
     if resolution == "whole" and size[0] * size[1] <= LAYOUT.side**2:
-        return whole(module, resized)  # a long picture, too, of which windows would take more
+        return native(module, resized)  # a long picture, too, of which windows would take more
     return tile(module, resized)
+
+
+def _at_size_trained_on(module: DetectorModule, picture: np.ndarray) -> Maps:
+    if not go_together(module):
+        return arrays(module(tf.constant(picture)))
+    with tf.device("CPU"):  # large pictures need not travel, and levels are rounded as everywhere
+        seen = seen_at(picture, module.network_size(picture.shape[:2])).numpy()
+    return native(module, seen)

@@ -8,7 +8,6 @@ one window, and held for all of them. Windows then agree wherever they see the s
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Optional
@@ -19,10 +18,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from gsr_tf.inference.module import DetectorModule
-
-Maps = dict[str, np.ndarray]
-
-ONE_PASS = threading.Lock()  # pictures that are seen at the same time take turns: a window's pass takes 1.1 GiB
+from gsr_tf.inference.together import ONE_PASS, Maps, arrays, native
 
 STRIDE = 8  # of the network's features: windows that start at multiples of it sample them at the same places
 # Above it the boundary map is left out and windows are smaller: else 200 megapixels would not fit in 3 GiB.
@@ -103,7 +99,7 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] =
     large = height * width > LARGE_PIXELS
     layout = layout or (LAYOUT_OF_LARGE if large else LAYOUT)
     if max(height, width) <= layout.side:
-        return whole(module, picture)
+        return native(module, picture)
     moments = _alone(module.moments, tf.constant(moments_picture(picture, layout.side)))
     maps: Maps = {}
     windows = ((top, left) for top in stretches(height, layout) for left in stretches(width, layout))
@@ -125,11 +121,6 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] =
     return maps
 
 
-def whole(module: DetectorModule, picture: np.ndarray) -> Maps:
-    """The maps of a picture at its own resolution, seen in one pass, however much memory that takes."""
-    return arrays(_alone(module.native, tf.constant(picture)))
-
-
 def _alone(network_pass: Callable[..., Any], *arguments: tf.Tensor) -> Any:
     with ONE_PASS:
         return network_pass(*arguments)
@@ -147,8 +138,3 @@ def _cut(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
     window = picture[top : top + side, left : left + side]
     outside = [(0, min(side, length) - have) for length, have in zip(picture.shape, window.shape[:2])]
     return np.pad(window, [*outside, (0, 0)], mode="symmetric")
-
-
-def arrays(maps: dict[str, tf.Tensor]) -> Maps:
-    """A detector's answer, [h, w, 1] tensors by name, as [h, w] arrays that are the caller's own."""
-    return {name: found.numpy()[..., 0] for name, found in maps.items()}

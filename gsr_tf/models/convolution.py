@@ -58,7 +58,7 @@ class Convolution(keras.layers.Conv2D):
 @functools.cache
 def _native_filter_gradient() -> bool:
     """Whether TensorFlow's own filter gradient is the quick one here: on GPUs, and CPUs with AVX-512."""
-    return bool(tf.config.list_physical_devices("GPU")) or cv2.checkHardwareSupport(AVX_512F)
+    return bool(tf.config.get_visible_devices("GPU")) or cv2.checkHardwareSupport(AVX_512F)
 
 
 def _convolve(x: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
@@ -115,10 +115,15 @@ class DilatedConvolution(keras.layers.Layer):
     def _tap(self, x: tf.Tensor, tap: tf.Tensor, row: int, column: int) -> tf.Tensor:
         """One tap's share: x shifted by (row, column) dilations, times the tap's [in, out] matrix."""
         height, width = spatial_size(x)
-        down, right = (tf.minimum(self.dilation, size) for size in (height, width))
+        down, right = (_smaller(self.dilation, size) for size in (height, width))
         top, bottom = (down if row < 0 else 0), (down if row > 0 else 0)
         left, end = (right if column < 0 else 0), (right if column > 0 else 0)
         seen = x[:, bottom : height - top, end : width - left]
         if 0 in seen.shape[1:3]:  # a map no larger than the dilation; ONNX has no product of nothing
             return tf.zeros([tf.shape(x)[0], height, width, self.filters], x.dtype)
         return tf.pad(tf.tensordot(seen, tap, 1), [[0, 0], [top, bottom], [left, end], [0, 0]])
+
+
+def _smaller(a: int, b: tf.Tensor | int) -> tf.Tensor | int:
+    """The minimum; an integer where both are, which a graph need not compute."""
+    return min(a, b) if isinstance(b, int) else tf.minimum(a, b)

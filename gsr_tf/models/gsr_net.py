@@ -89,7 +89,7 @@ class Step:
     @property
     def merged(self) -> bool:
         """Whether all kinds of pictures go through the segmenter as one batch."""
-        return self.passes == "merged" or self.passes == "auto" and bool(tf.config.list_physical_devices("GPU"))
+        return self.passes == "merged" or self.passes == "auto" and bool(tf.config.get_visible_devices("GPU"))
 
     @property
     def refined(self) -> tuple[str, ...]:
@@ -171,9 +171,10 @@ class GSRNet(tf.Module):
         self.segmenter_optimizer = optimization.adam(self.segmenter.trainable_variables)
         self.discriminator_optimizer = optimization.discriminator_adam(self.discriminator.trainable_variables)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self._replica_step = tf.function(self._step, jit_compile=True) if settings.jit_compile else self._step
+        compiled = {"autograph": False, "jit_compile": True}
+        self._replica_step = tf.function(self._step, **compiled) if settings.jit_compile else self._step
 
-    @tf.function
+    @tf.function(autograph=False)  # no Python branch hangs on a tensor, and converting the code doubles the start
     def train_step(self, batch: Batch) -> Scalars:
         """One alternation on one batch; returns {"loss/...": scalar}, replicas averaged."""
         scalars = self.strategy.run(self._replica_step, (batch,))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -43,6 +45,14 @@ def interpolation_matrix(size: tf.Tensor, target: tf.Tensor, shift: int, half_pi
     weights = tf.maximum(0.0, 1.0 - tf.abs(source[:, tf.newaxis] - tf.range(tf.cast(size, tf.float32))))
     inside = (position >= 0) & (position < target)
     return tf.where(inside[:, tf.newaxis], weights, 0.0)
+
+
+@functools.cache
+def _known_matrices(size: int, target: int, shifts: range, half_pixel: bool) -> np.ndarray:
+    """Those of all shifts side by side, computed once: in a graph, and in its gradient, each is one constant."""
+    with tf.init_scope(), tf.device("CPU"):
+        matrices = [interpolation_matrix(size, target, shift, half_pixel) for shift in shifts]
+        return tf.concat(matrices, axis=1).numpy()
 
 
 class UpsampledHead(keras.layers.Layer):
@@ -88,4 +98,6 @@ class UpsampledHead(keras.layers.Layer):
         """[target, k * size]: the interpolation matrices of all k shifts side by side."""
         first = -((self.kernel_size - 1) // 2)
         shifts = range(first, first + self.kernel_size)
+        if isinstance(size, int) and isinstance(target, int):
+            return tf.constant(_known_matrices(size, target, shifts, self.half_pixel))
         return tf.concat([interpolation_matrix(size, target, shift, self.half_pixel) for shift in shifts], axis=1)

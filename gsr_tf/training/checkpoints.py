@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
+from gsr_tf.data.one_writer import hold
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.errors import UserError
 from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.training.whole import STATE, UNUSABLE, by_step, is_whole, way_on
 
 BEST_SCORE_NAME = "best.json"
 
@@ -33,17 +38,18 @@ def checkpoint_items(net: GSRNet) -> dict[str, object]:
     }
 
 
-# What TensorFlow raises for a checkpoint that does not fit, is cut short, or is gone.
-UNUSABLE = (AssertionError, ValueError, IndexError, tf.errors.OpError)
-
-
 class Checkpoints:
-    """A run's newest checkpoints, and beside them its best one by validation.
+    """A run's newest checkpoints, and beside them its best one by validation; for this process alone.
 
     TensorFlow writes a checkpoint aside and renames it: one that is listed is whole.
     """
 
     def __init__(self, net: GSRNet, run_dir: Path, *, keep: int):
+        """Raises FolderInUse where another process trains, CheckpointError where the newest one is not known."""
+        self._held = hold(run_dir, "--run_dir")
+        _sweep(run_dir)
+        for folder in ("checkpoints", "best"):
+            _state(run_dir / folder)
         self.net = net
         self.checkpoint = tf.train.Checkpoint(**checkpoint_items(net))
         self.newest = tf.train.CheckpointManager(self.checkpoint, str(run_dir / "checkpoints"), max_to_keep=keep)
@@ -58,9 +64,7 @@ class Checkpoints:
         try:
             self.checkpoint.restore(path).assert_consumed()
         except UNUSABLE as error:
-            raise CheckpointError(
-                f"{path} is damaged or does not fit this configuration's networks: {_first_line(error)}"
-            ) from error
+            raise _unusable(path, "this configuration's networks", error) from error
         return True
 
     def save(self) -> None:
@@ -143,7 +147,7 @@ def restore_generation(net: GSRNet, run_dir: str | os.PathLike, flag: str) -> No
 def _kept(run_dir: Path, which: str, flag: str) -> list[str]:
     """Paths of the checkpoints that `which` means, at least one, the newest one last."""
     for folder in ("best", "checkpoints") if which == "best" else ("checkpoints",):
-        state = tf.train.get_checkpoint_state(str(run_dir / folder))
+        state = _state(run_dir / folder)
         if state:
             return list(state.all_model_checkpoint_paths) if which == "mean" else [state.model_checkpoint_path]
     raise CheckpointError(f"{flag}={run_dir}: no checkpoint there; has the run saved one (--save_every)?")
@@ -154,9 +158,39 @@ def _restore(path: str, **networks: tf.keras.Model) -> None:
         status = tf.train.Checkpoint(**networks).restore(path)
         status.assert_existing_objects_matched().expect_partial()
     except UNUSABLE as error:
+        raise _unusable(path, f"the configuration's {', '.join(networks)}", error) from error
+
+
+def _state(folder: Path) -> Optional[CheckpointState]:
+    """TensorFlow's list of a folder's checkpoints; None where there is none yet.
+
+    Raises:
+        CheckpointError: there are checkpoints and no list, so that a run would begin anew and write over them.
+    """
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    except ValueError:  # an empty file
+        state = None
+    if state is None and (by_step(folder) or (folder / STATE).exists()):
         raise CheckpointError(
-            f"{path} is damaged or does not fit the configuration's {', '.join(networks)}: {_first_line(error)}"
-        ) from error
+            f"{folder / STATE}, which names the newest checkpoint, is missing or damaged. {way_on(folder)}"
+        )
+    return state
+
+
+def _unusable(path: str, networks: str, error: Exception) -> CheckpointError:
+    if is_whole(Path(path)):
+        return CheckpointError(f"{path} does not fit {networks}: {_first_line(error)}")
+    return CheckpointError(f"{path} is damaged: {_first_line(error)}. {way_on(Path(path).parent)}")
+
+
+def _sweep(run_dir: Path) -> None:
+    """Removes what TensorFlow had written aside when a run was killed."""
+    for folder in (run_dir / "checkpoints", run_dir / "best"):
+        for path in folder.glob("ckpt-*_temp"):
+            shutil.rmtree(path)
+        for path in folder.glob(f"{STATE}.tmp*"):
+            path.unlink()
 
 
 def _first_line(error: Exception) -> str:

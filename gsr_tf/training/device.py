@@ -8,6 +8,7 @@ import functools
 import tensorflow as tf
 from tensorflow import keras
 
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose, gpus
 from gsr_tf.settings import check_bounds, setting
 
 
@@ -15,6 +16,7 @@ from gsr_tf.settings import check_bounds, setting
 class Device:
     """Process-wide settings; each field's help says what it is."""
 
+    device: str = setting("auto", DEVICE_HELP, choices=DEVICES, may_change=True)
     precision: str = setting(
         "float32",
         "float32; tensorfloat32 or mixed_bfloat16 for GPUs that have them.",
@@ -27,7 +29,12 @@ class Device:
 
 
 def set_up(device: Device, seed: int) -> None:
-    """Seeds, precision and determinism of the process, before any network is built."""
+    """Device, seeds, precision and determinism of the process, before any network is built.
+
+    Raises:
+        DeviceError: there is no GPU, and one was asked for.
+    """
+    choose(device.device)
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_tensor_float_32_execution(device.precision != "float32")
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if device.precision == "mixed_bfloat16" else "float32")
@@ -37,9 +44,5 @@ def set_up(device: Device, seed: int) -> None:
 
 @functools.cache  # two in one process number their collective operations alike, and take each other's for their own
 def build_strategy() -> tf.distribute.Strategy:
-    """All GPUs of the machine mirrored when there are several, else the one device there is; one for the process."""
-    return (
-        tf.distribute.MirroredStrategy()
-        if len(tf.config.list_physical_devices("GPU")) > 1
-        else tf.distribute.get_strategy()
-    )
+    """All GPUs that may be used mirrored when there are several, else the one device there is; one for the process."""
+    return tf.distribute.MirroredStrategy() if len(gpus()) > 1 else tf.distribute.get_strategy()

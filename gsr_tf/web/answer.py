@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from importlib import metadata
 from typing import Literal, Optional
 
 import cv2
@@ -18,6 +19,7 @@ from gsr_tf.web.service import Found
 
 Depth = Literal["8", "16", "none"]
 PREVIEW_QUALITY = 92
+VERSION = metadata.version("gsr_tf")
 
 
 class BoxAnswer(BaseModel):
@@ -48,6 +50,9 @@ class Answer(BaseModel):
 
     model: str
     fingerprint: str = Field(description="Of the model's graph and weights.")
+    version: str = Field(description="Of gsr_tf.")
+    resolution: str = Field(description="At which the picture was seen: whole or tile.")
+    scales: list[float] = Field(description="Factors of the size at which it was seen; their maps are averaged.")
     sha256: str = Field(description="Of the file.")
     width: int = Field(description="Of the picture, upright.")
     height: int
@@ -76,6 +81,9 @@ def respond(found: Found, detector: Detector, *, depth: Depth, max_side: int, pr
     answer = Answer(
         model=detector.name,
         fingerprint=detector.fingerprint,
+        version=VERSION,
+        resolution=found.resolution,
+        scales=list(found.scales),
         sha256=found.sha256,
         width=width,
         height=height,

@@ -14,12 +14,9 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.resolution import RESOLUTIONS
 from gsr_tf.web import answer, refusal
 from gsr_tf.web.guard import guarded
-from gsr_tf.web.limits import Limits
-from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.service import Found, Service
 
 STATIC = Path(__file__).with_name("static")
@@ -46,19 +43,18 @@ Format = Literal["pdf", "png"]
 Name = Annotated[str, Query(max_length=1000, description="The picture's, to stand on the page.")]
 
 
-def create_app(detector: Detector, limits: Limits, names: Collection[str] = ()) -> ASGIApp:
-    """The application around a detector.
+def create_app(service: Service, names: Collection[str] = (), prefix: str = "") -> ASGIApp:
+    """The application around a service.
 
     Args:
-        detector: who answers.
-        limits: of requests.
+        service: what answers.
         names: host names that are ours, beside localhost and addresses written as numbers.
+        prefix: of paths, as "/gsr_tf", where a proxy passes them on with it.
 
     Returns:
         An ASGI application; its first picture, a warm-up, runs when it starts.
     """
-    metrics = Metrics()
-    service = Service(detector, limits, metrics)
+    detector, limits, metrics = service.detector, service.limits, service.metrics
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -123,7 +119,7 @@ def create_app(detector: Detector, limits: Limits, names: Collection[str] = ()) 
 
     app.mount("/static", StaticFiles(directory=STATIC))
     routes = {"/", "/v1/segment", "/v1/report", "/v1/model", "/healthz", "/metrics"}
-    return guarded(app, names=names, metrics=metrics, routes=routes)
+    return guarded(app, names=names, prefix=prefix, metrics=metrics, routes=routes)
 
 
 def _report(found: Found, **settings) -> Response:

@@ -16,7 +16,7 @@ from matplotlib.image import AxesImage
 
 from gsr_tf.answers.overlay import draw_overlay
 from gsr_tf.inference.detector import Detector
-from gsr_tf.web.answer import reduced
+from gsr_tf.web.answer import VERSION, reduced
 from gsr_tf.web.service import Found
 
 MEDIA_TYPES = {"pdf": "application/pdf", "png": "image/png"}
@@ -32,6 +32,7 @@ DISCLAIMER = (
     "misses others, and it may mark harmless edits, strong compression, screens, text or unusual light. A picture "
     "without marks is not thereby authentic. The model card says on what, and how well, this model was measured."
 )
+SEEN = {"whole": "the whole picture at the size trained on", "tile": "at its own resolution, in windows"}
 LETTERS = {8: 118, 9: 88}  # that fit on a line, by letter size: of the whole width, and beside the labels
 # Matplotlib keeps fonts and settings for the whole process.
 DRAWING = threading.Lock()
@@ -128,7 +129,8 @@ def facts(found: Found, detector: Detector, now: datetime.datetime) -> dict[str,
         "Regions": "; ".join(regions) or "none",
         "Picture": f"{width} × {height} pixels",
         "SHA-256": found.sha256,
-        "Model": detector.name,
+        "Seen": f"{SEEN[found.resolution]}, {' and '.join(f'{scale:g}' for scale in found.scales)} times that size",
+        "Model": f"{detector.name}, gsr_tf {VERSION}",
         "Fingerprint": detector.fingerprint,
         "Date": f"{now:%Y-%m-%d %H:%M} UTC",
         "Note": " ".join(segmentation.warnings),

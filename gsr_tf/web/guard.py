@@ -6,15 +6,14 @@ stranger's that is made to point there (then Host is that name), or by posting a
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 import time
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gsr_tf.web.address import asked, is_foreign, is_ours
 from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import refuse
 
@@ -44,13 +43,16 @@ HEADERS = {
 OTHER = "other"
 
 
-def guarded(app: ASGIApp, *, names: Collection[str], metrics: Metrics, routes: Collection[str]) -> ASGIApp:
+def guarded(app: ASGIApp, *, names: Collection[str], prefix: str, metrics: Metrics, routes: Collection[str]) -> ASGIApp:
     """Wraps an application: checks Host and Origin, adds the headers, counts answers by route and status.
+
+    HEAD is answered wherever GET is; the server leaves the body out.
 
     Args:
         app: what answers.
         names: host names that are ours beside "localhost"; addresses written as numbers are always believed, since
             no name can be made to point at them.
+        prefix: of paths, as "/gsr_tf", where a proxy passes them on with it; "": none.
         metrics: where answers are counted.
         routes: paths counted under their own name; every other one is "other".
     """
@@ -59,7 +61,8 @@ def guarded(app: ASGIApp, *, names: Collection[str], metrics: Metrics, routes: C
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await app(scope, receive, send)
-        route = scope["path"] if scope["path"] in routes else OTHER
+        host, path = asked(scope, prefix)
+        route = path if path in routes else OTHER
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -68,31 +71,16 @@ def guarded(app: ASGIApp, *, names: Collection[str], metrics: Metrics, routes: C
             await send(message)
 
         start = time.perf_counter()
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
         answer = app
-        if not _ours(host, names):
-            answer = refuse(421, f"Host {host[:80]!r} is not this server's name; ask by its address or localhost")
-        elif _foreign(headers.get("origin"), host):
+        if not is_ours(host, names):
+            answer = refuse(421, f"Host {host[:80]!r} is not this server's name; ask by its address, or see --names")
+        elif is_foreign(Headers(scope=scope).get("origin"), host):
             answer = refuse(403, "asked by a page of another origin; only this server's own page may")
+        elif prefix and path == prefix:
+            answer = Response(status_code=308, headers={"Location": f"{prefix}/"})
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        scope = {**scope, "path": path, "method": method}
         await answer(scope, receive, send_with_headers)
         metrics.request_seconds.labels(route).observe(time.perf_counter() - start)
 
     return guard
-
-
-def _ours(host: str, names: Collection[str]) -> bool:
-    name = ""
-    with contextlib.suppress(ValueError):  # a port that is no number, a bracket too many
-        name = urlsplit(f"//{host}").hostname or ""
-    if name in names:
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _foreign(origin: str | None, host: str) -> bool:
-    return origin is not None and urlsplit(origin).netloc.lower() != host.lower()

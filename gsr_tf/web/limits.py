@@ -20,7 +20,7 @@ class Limits:
         aspect: long side over short side. A network that keeps the aspect ratio scales the short side up to its own
             size: a sliver of few pixels would otherwise need more memory than the largest picture.
         workers: pictures at work at once.
-        queue: requests that may wait, or still be uploading, beside those.
+        queue: requests that may wait beside those.
         upload_seconds: until an upload is complete.
     """
 

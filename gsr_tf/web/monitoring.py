@@ -22,7 +22,8 @@ class Metrics:
             "gsr_tf_stage_seconds", "Of one picture: decode, network, encode.", ["stage"], buckets=SECONDS, **own
         )
         self.upload_bytes = Counter("gsr_tf_upload_bytes", "Picture files received in full.", **own)
-        self.admitted = Gauge("gsr_tf_admitted", "Requests with a place: uploading, waiting or at work.", **own)
+        self.uploading = Gauge("gsr_tf_uploading", "Pictures on their way here.", **own)
+        self.admitted = Gauge("gsr_tf_admitted", "Requests with a place: waiting or at work.", **own)
         self.at_work = Gauge("gsr_tf_at_work", "Pictures at work.", **own)
 
     def text(self) -> bytes:

@@ -6,11 +6,11 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from typing import Callable, NamedTuple
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import Callable, NamedTuple, TypeVar
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
@@ -22,12 +22,13 @@ from gsr_tf.inference.segmentation import Segmentation
 from gsr_tf.web.limits import Limits, check_shape
 from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import Refusal
-from gsr_tf.web.upload import check_header, read_upload
+from gsr_tf.web.upload import Room, check_header, read_upload
 
 LOG = logging.getLogger("gsr_tf.web")
-RETRY_SECONDS = "2"
+RETRY_SECONDS, RESTART_SECONDS = "2", "10"
 CLIENT_GONE = 499  # nobody reads it; the metrics count it
 WARM_UP = np.zeros([64, 64, 3], np.uint8)
+Awaited = TypeVar("Awaited")
 
 
 class Found(NamedTuple):
@@ -38,12 +39,16 @@ class Found(NamedTuple):
         segmentation: of it.
         sha256: of the file, hexadecimal.
         seconds: {"decode": ..., "network": ...}.
+        resolution: "whole" or "tile", at which it was seen.
+        scales: factors of the size at which it was seen; their maps are averaged.
     """
 
     picture: np.ndarray
     segmentation: Segmentation
     sha256: str
     seconds: dict[str, float]
+    resolution: str
+    scales: tuple[float, ...]
 
 
 class Service:
@@ -58,6 +63,9 @@ class Service:
         self.status = "starting"
         self._workers = CapacityLimiter(limits.workers)
         self._free = limits.workers + limits.queue
+        self._room = Room(self._free * limits.upload_bytes)
+        self._stopping = False
+        self._waiting: set[CancelScope] = set()
 
     async def warm_up(self) -> None:
         """One small picture, so that no client waits for the first trace."""
@@ -81,18 +89,41 @@ class Service:
         """
         check_header(request, self.limits)
         self._check_free()
-        with self._place():
+        with self._room.share() as share:
             try:
-                data = await read_upload(request, self.limits)
+                with self.metrics.uploading.track_inprogress():
+                    data = await self._unless_stopped(read_upload(request, self.limits, share))
                 self.metrics.upload_bytes.inc(len(data))
-                async with self._workers:
-                    if await request.is_disconnected():
-                        raise ClientDisconnect
-                    return await to_thread.run_sync(self._work, data, asked, respond)
+                self._check_free()
+                with self._place():
+                    await self._unless_stopped(self._workers.acquire())
+                    try:
+                        if await request.is_disconnected():
+                            raise ClientDisconnect
+                        return await to_thread.run_sync(self._work, data, asked, respond)
+                    finally:
+                        self._workers.release()
             except ClientDisconnect:
                 return Response(status_code=CLIENT_GONE)
 
+    def stop(self) -> None:
+        """Refuses who uploads or waits, and who asks from now on; what is at work is finished."""
+        self._stopping = True
+        for scope in list(self._waiting):
+            scope.cancel()
+
+    async def _unless_stopped(self, awaited: Awaitable[Awaited]) -> Awaited:
+        with CancelScope() as scope:
+            self._waiting.add(scope)
+            try:
+                return await awaited
+            finally:
+                self._waiting.discard(scope)
+        raise _stopping()
+
     def _check_free(self) -> None:
+        if self._stopping:
+            raise _stopping()
         if not self._free:
             raise Refusal(
                 503,
@@ -103,7 +134,7 @@ class Service:
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
-        """One of the bounded places; held from before the upload, since uploads are what fills the memory."""
+        """One of the bounded places; a picture that is still on its way takes none, only room."""
         self._free -= 1
         self.metrics.admitted.inc()
         try:
@@ -136,4 +167,9 @@ class Service:
         seconds = {"decode": decoded - start, "network": time.perf_counter() - decoded}
         for stage, value in seconds.items():
             self.metrics.stage_seconds.labels(stage).observe(value)
-        return Found(picture, segmentation, hashlib.sha256(data).hexdigest(), seconds)
+        scales = tuple(self.detector.scales_at(asked["resolution"]))
+        return Found(picture, segmentation, hashlib.sha256(data).hexdigest(), seconds, asked["resolution"], scales)
+
+
+def _stopping() -> Refusal:
+    return Refusal(503, "the server is stopping; try again in a moment", {"Retry-After": RESTART_SECONDS})

@@ -1,4 +1,5 @@
 import io
+import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,6 +41,52 @@ def test_a_folder_keeps_its_tree_and_leaves_out_earlier_answers(tmp_path):
         "deep/c.heic": "deep/c",
     }
     assert [source.path for source in found] == sorted(source.path for source in found)
+
+
+def test_what_a_folder_holds_besides_its_pictures_is_left_out_and_told(tmp_path, capsys):
+    tree(tmp_path, "a.jpg", "b_mask.png", "phone.jfif", "c.jpe", "d.mpo", "e.avif", "f.jp2", "g.dng")
+    tree(tmp_path, ".thumbnails/t.jpg", "__MACOSX/._a.jpg", "deep/._a.jpg")
+    tree(tmp_path, "old/results.jsonl", "old/a_map.png", "old/deep/b_overlay.jpg", "old/a_mask.png", "old/new.png")
+    found = answers(inputs.find(str(tmp_path), tmp_path / "out"))
+    assert list(found) == ["a.jpg", "b_mask.png", "c.jpe", "d.mpo", "old/new.png", "phone.jfif"]
+    said = capsys.readouterr().err
+    assert "left out 3, earlier answers: old/a_map.png, old/a_mask.png, old/deep/b_overlay.jpg\n" in said
+    assert "left out 3, of formats that are not read: e.avif, f.jp2, g.dng\n" in said
+    assert "left out 3, hidden: .thumbnails/t.jpg, __MACOSX/._a.jpg, deep/._a.jpg\n" in said
+    assert list(answers(inputs.find(str(tmp_path / "**/*.png"), tmp_path / "out"))) == ["b_mask.png", "old/new.png"]
+    assert "left out 2, earlier answers" in capsys.readouterr().err
+
+
+def test_linked_folders_are_looked_into_once_and_links_to_nothing_named(tmp_path):
+    tree(tmp_path, "in/z/a.jpg", "disk/b.jpg")
+    (tmp_path / "in/another").symlink_to(tmp_path / "in/z")
+    (tmp_path / "in/linked").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/round").symlink_to(tmp_path / "in")
+    (tmp_path / "in/gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    found = inputs.find(str(tmp_path / "in"), tmp_path / "out")
+    assert list(answers(found)) == ["gone.jpg", "linked/b.jpg", "z/a.jpg"]
+    with pytest.raises(PictureError, match="gone.jpg: cannot be read .No such file"):
+        found[0].read()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_as_windows_writes_them(tmp_path, monkeypatch, encoding):
+    tree(tmp_path, "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_text("a.jpg\r\n   \r\nb é.jpg\r\n", encoding=encoding)
+    assert answers(inputs.from_list("names.txt")) == {"a.jpg": "a", "b é.jpg": "b é"}
+    Path("names.txt").write_bytes("a.jpg\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match="--list=names.txt: text in UTF-16 without its mark"):
+        inputs.from_list("names.txt")
+
+
+def test_a_list_and_a_disk_may_write_accents_differently(tmp_path, monkeypatch):
+    composed, apart = (unicodedata.normalize(form, "été/café.png") for form in ("NFC", "NFD"))
+    tree(tmp_path, apart)
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_text(composed, encoding="utf-8")
+    (source,) = inputs.from_list("names.txt")
+    assert source.read() == apart.encode()
 
 
 def test_a_pattern_keeps_the_tree_below_its_fixed_part(tmp_path, monkeypatch):

@@ -1,11 +1,14 @@
 import errno
 import io
+import re
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from PIL.PngImagePlugin import PngImageFile
 
 from gsr_tf.data import pictures
@@ -75,7 +78,7 @@ def test_any_picture_gives_its_8_bit_rgb(data, expected, plain):
     assert raster.pixels.dtype == np.uint8
     np.testing.assert_array_equal(raster.pixels, expected)
     assert raster.plain == plain
-    assert probe_picture(data) == (*expected.shape[:2], plain)
+    assert probe_picture(data) == (*expected.shape[:2], plain, False)
 
 
 def test_16_bit_rgb_keeps_the_high_byte():
@@ -100,7 +103,7 @@ def test_exif_orientation_is_applied(orientation, turn):
     shown = decode_picture(data)
     np.testing.assert_array_equal(shown.pixels, np.rot90(stored.pixels, turn))
     assert (stored.plain, shown.plain) == (True, False)
-    assert probe_picture(data) == (*shown.pixels.shape[:2], False)
+    assert probe_picture(data)[:3] == (*shown.pixels.shape[:2], False)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -178,13 +181,131 @@ def test_a_header_tells_the_size():
         (b"From: me\nTo: you\n", "photo.jpg: not a picture"),
         (encoded(RGB)[:60], "photo.jpg: .*(truncated|damaged)"),
         (encoded(np.tile(RGB, (20, 20, 1)), "JPEG")[:-900], "photo.jpg: truncated or damaged"),
+        (encoded(np.tile(RGB, (20, 20, 2))[..., :4], "JPEG", "CMYK")[:-900], "photo.jpg: truncated or damaged"),
     ],
-    ids=["empty", "text", "cut png", "cut jpeg"],
+    ids=["empty", "text", "cut png", "cut jpeg", "cut cmyk jpeg"],
 )
 def test_bad_pictures_are_named(data, message):
     for use in (decode_picture, probe_picture):
         with pytest.raises(PictureError, match=message):
             use(data, "photo.jpg")
+
+
+LARGE = np.tile(RGB, (40, 30, 1))  # 240 x 270
+JPEG = encoded(LARGE, "JPEG", quality=90)
+LOST = "the file's last bytes are missing"
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_lacks_only_its_end_is_read_with_a_note(lost, progressive):
+    exif = Image.Exif()
+    exif[0x010E] = "\xff\xd9"  # in a description the end's two bytes mean nothing
+    data = encoded(LARGE, "JPEG", quality=90, progressive=progressive, exif=exif)
+    raster = decode_picture(data[:-lost])
+    np.testing.assert_array_equal(raster.pixels, decode_picture(data).pixels)
+    assert raster.notes == (LOST,) and not raster.plain
+    assert probe_picture(data[:-lost]) == (240, 270, False, False)
+
+
+def test_what_a_camera_writes_behind_a_jpeg_is_no_part_of_it():
+    film = JPEG + bytes(100_000)
+    assert decode_picture(film).notes == () and decode_picture(film).plain
+    np.testing.assert_array_equal(decode_picture(film).pixels, decode_picture(JPEG).pixels)
+
+
+def test_a_lossless_jpeg_is_probed_as_it_is_decoded():
+    """Written by hand: 8 x 8, grey, each level the one before plus 0, by the one code of its table."""
+    frame = b"\xff\xc3\x00\x0b\x08\x00\x08\x00\x08\x01\x01\x11\x00"
+    table = b"\xff\xc4\x00\x14\x00\x01" + bytes(15) + b"\x00"
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x01\x00\x00"
+    data = b"\xff\xd8" + frame + table + scan + bytes(8) + b"\xff\xd9"
+    raster = decode_picture(data)
+    assert raster.pixels.shape == (8, 8, 3) and not raster.plain
+    assert probe_picture(data) == (8, 8, False, False)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_jpeg_that_lost_its_lower_half_but_ends_properly_says_so(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(LARGE, "JPEG", quality=90, exif=exif)
+    (note,) = decode_picture(data[: len(data) // 2] + b"\xff\xd9").notes
+    found = re.fullmatch(r"the last (\d+) of 240 rows are plain grey, as where a file's data were lost", note)
+    assert 100 < int(found[1]) < 130
+    assert probe_picture(data[: len(data) // 2] + b"\xff\xd9").lost and not probe_picture(data).lost
+    assert decode_picture(data).notes == ()
+
+
+def tiff_with(**tags):
+    numbers = {"kind": 254, "photometric": 262, "make": 271, "frames": 330, "dng": 50706}
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    for name, value in tags.items():
+        info[numbers[name]] = value
+        if name == "dng":
+            info.tagtype[50706] = 1
+    return encoded(RGB, "TIFF", tiffinfo=info)
+
+
+@pytest.mark.parametrize(
+    "data", [tiff_with(dng=b"\1\4\0\0"), tiff_with(kind=1, make="NIKON", frames=8)], ids=["DNG", "NEF"]
+)
+def test_a_cameras_raw_file_is_refused_whatever_its_suffix(data):
+    for use in (decode_picture, probe_picture, pixel_count):
+        with pytest.raises(PictureError, match="photo.tif: a camera's raw file; develop it first"):
+            use(data, "photo.tif")
+
+
+def test_a_thumbnail_in_front_is_told():
+    raster = decode_picture(tiff_with(kind=1))
+    np.testing.assert_array_equal(raster.pixels, RGB)
+    assert raster.notes == ("by its tag the thumbnail of another frame, which was not looked at",)
+
+
+@pytest.mark.parametrize("form", ["EPS", "ICO", "PPM", "TGA", "PCX", "SGI", "DDS"])
+def test_formats_that_are_not_listed_are_not_opened(form):
+    with pytest.raises(PictureError, match="not a picture in a format that is read: JPEG, PNG, TIFF, WebP, BMP"):
+        decode_picture(encoded(RGB, form))
+
+
+def test_a_badly_typed_exif_tag_does_not_keep_a_picture_from_being_turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x829A] = 0.01  # exposure time, to be made nonsense of
+    data = encoded(LARGE, "JPEG", quality=90, exif=exif)
+    start = data.index(b"\x9a\x82") if b"\x9a\x82" in data else data.index(b"\x82\x9a")
+    data = data[: start + 2] + b"\x00\x02" + data[start + 4 :]  # text, by its type
+    assert decode_picture(data).pixels.shape == (270, 240, 3)
+    assert decode_picture(data).orientation == 6
+
+
+def png_chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"zTXt", b"workflow\0\0" + zlib.compress(bytes(3_000_000))),
+        (b"iTXt", b"prompt\0\1\0\0\0" + zlib.compress(b"x" * 3_000_000)),
+        (b"tEXt", b"prompt\0" + b"x" * 3_000_000),
+        (b"iCCP", b"profile\0\0" + zlib.compress(bytes(3_000_000))),
+    ],
+)
+def test_texts_and_profiles_of_any_size_are_no_damage(kind, body):
+    data = encoded(RGB)
+    data = data[:33] + png_chunk(kind, body) + data[33:]
+    np.testing.assert_array_equal(decode_picture(data).pixels, RGB)
+    assert probe_picture(data)[:2] == (6, 9)
+
+
+def test_an_orientation_written_as_text_still_turns_a_png():
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="6"></x:xmpmeta>'
+    data = encoded(RGB)
+    data = data[:33] + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet) + data[33:]
+    raster = decode_picture(data)
+    assert raster.orientation == 6
+    np.testing.assert_array_equal(raster.pixels, np.rot90(RGB, -1))
 
 
 def test_a_picture_above_the_limit_is_refused_before_it_is_decoded():
@@ -207,7 +328,7 @@ def test_pillows_own_limit_belongs_to_the_host_program(monkeypatch):
 def test_large_pictures_up_to_our_limit_are_read_without_a_warning(recwarn):
     buffer = io.BytesIO()
     Image.new("1", (20_000, 10_000)).save(buffer, "PNG", compress_level=1)
-    assert probe_picture(buffer.getvalue()) == (10_000, 20_000, False)
+    assert probe_picture(buffer.getvalue()) == (10_000, 20_000, False, False)
     assert not [warning for warning in recwarn if issubclass(warning.category, Image.DecompressionBombWarning)]
     with pytest.raises(PictureTooLarge, match="20000x10000 pixels, more than the limit of 199,999,999"):
         decode_picture(buffer.getvalue(), max_pixels=199_999_999)

@@ -4,6 +4,7 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -105,3 +106,62 @@ def test_archives_that_reach_outside_are_refused(tmp_path, member, kind):
 
 def test_archive_names():
     assert [archive_stem(Path(name)) for name in ("a.b.tar.gz", "A.ZIP", "x.jpg")] == ["a.b", "A", None]
+
+
+def tar(path, mode, *members):
+    """Members are (name, bytes) or (name, None): a link."""
+    with tarfile.open(path, mode) as opened:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            if data is None:
+                info.type, info.linkname = tarfile.SYMTYPE, "/etc"
+            info.size = len(data or b"")
+            opened.addfile(info, io.BytesIO(data or b""))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("a.tbz", "w:bz2"), ("a.TGZ", "w:gz"), ("a.tbz2", "w:bz2"), ("a.txz", "w:xz"), ("a.zip", "w")]
+)
+def test_archives_are_opened_by_what_they_are(tmp_path, name, mode):
+    folder = unpack_archive(tar(tmp_path / name, mode, ("deep/x.txt", b"words")), tmp_path)
+    assert folder == tmp_path / "a" and (folder / "deep/x.txt").read_bytes() == b"words"
+
+
+def test_a_file_that_is_both_archives_gives_what_was_checked(tmp_path):
+    """A zip behind a tar's bytes: the one opener sees the same members before and while it unpacks."""
+    data = tar(tmp_path / "inner.tar", "w", ("../outside.txt", b"x")).read_bytes()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        opened.writestr("inside.txt", "x")
+    (tmp_path / "both.tar").write_bytes(data + buffer.getvalue())
+    folder = unpack_archive(tmp_path / "both.tar", tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["inside.txt"]
+    assert not (tmp_path / "outside.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_bytes(b"\xfd7zXZ\0" + b"x" * 200), "cannot be unpacked"),
+        (lambda path: tar(path, "w", ("link", None)), "link is a link or device"),
+        (lambda path: tar(path, "w", ("x", b"1"), ("./x", b"2")), "holds 'x' twice"),
+        (lambda path: tar(path, "w", ("x" * 300, b"1")), "cannot be unpacked .File name too long"),
+        (lambda path: tar(path, "w", ("x", b"1"), ("x/y", b"2")), "cannot be unpacked"),
+        (lambda path: path.write_bytes(tar(path, "w:xz", ("x", bytes(9999))).read_bytes()[:-60]), "cannot be unpacked"),
+    ],
+    ids=["bad xz", "link", "twice", "long name", "file and folder", "cut"],
+)
+def test_odd_archives_are_named_and_leave_nothing(tmp_path, make, message):
+    (tmp_path / "unpacked").mkdir()
+    make(tmp_path / "odd.tar.xz")
+    with pytest.raises(PreparationError, match=f"odd.tar.xz: .*{message}"):
+        unpack_archive(tmp_path / "odd.tar.xz", tmp_path / "unpacked")
+    assert list((tmp_path / "unpacked").iterdir()) == []
+
+
+def test_an_archive_larger_than_the_disk_is_not_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    archive = tar(tmp_path / "bomb.tar.xz", "w:xz", ("zeros", bytes(100_000)))
+    with pytest.raises(PreparationError, match="unpacked it has 100,000 bytes, and 1,000 are free"):
+        unpack_archive(archive, tmp_path)

@@ -9,7 +9,7 @@ from PIL import Image
 from data_prep import check, folder, interchange
 from data_prep.inspecting import duplicates
 from data_prep.inspecting.inspection import looks_inverted, perceptual_hash
-from tests.data_prep.pictures import mask, photo, real_data
+from tests.data_prep.pictures import index_of, mask, photo, real_data
 
 
 def scene(seed, size=(64, 48)):
@@ -161,3 +161,16 @@ def test_a_folder_prepared_twice_shares_every_picture(root, capsys):
     photo(root / "unused.png")
     code, report = run("one", "two")
     assert code == 3 and len(report["between"][0]["pairs"]) == 6
+
+
+def test_pictures_whose_lower_half_is_lost_are_counted(tmp_path, capsys):
+    photo(tmp_path / "set/whole.jpg", size=(160, 120), seed=1)
+    data = photo(tmp_path / "set/lost.jpg", size=(160, 120), seed=2, quality=98).read_bytes()
+    (tmp_path / "set/lost.jpg").write_bytes(data[: len(data) * 2 // 3] + b"\xff\xd9")
+    flags = [f"--output={tmp_path / 'report'}", "--processes=1"]
+    assert check.main(["check", str(tmp_path / "set"), *flags]) == check.FOUND_SOMETHING
+    assert "1 end in rows of plain grey, as where a file's data were lost, such as lost.jpg" in capsys.readouterr().out
+    out = tmp_path / "records"
+    assert folder.main(["folder", f"--images={tmp_path / 'set'}", f"--output={out}", "--processes=1"]) == 0
+    remarks = index_of(out)["report"]["remarks"]
+    assert remarks == {"picture: last rows are plain grey, as where a file's data were lost": 1}

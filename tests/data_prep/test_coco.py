@@ -1,11 +1,16 @@
 import json
+import math
+import resource
+import sys
+import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
 from data_prep import coco
-from data_prep.coco import AreaLimits
+from data_prep.reading.outlines import AreaLimits, _unpacked
 from tests.data_prep.pictures import index_of, photo, read_all, real_data, skipped_of
 
 SIZE = (40, 30)  # width, height
@@ -100,9 +105,127 @@ def test_objects_are_filtered_and_counted(tmp_path):
 
 
 def test_crowds_are_no_objects(tmp_path):
-    coco_set(tmp_path, [compressed(rectangle(0, 0, 10, 10))], iscrowd=1)
+    path = coco_set(tmp_path, [compressed(rectangle(0, 0, 10, 10))] * 2)
+    annotations = json.loads(path.read_bytes())
+    annotations["annotations"][1]["iscrowd"] = 1
+    path.write_text(json.dumps(annotations))
     assert prepare(tmp_path) == 0
     assert index_of(tmp_path / "out")["report"]["remarks"] == {"object is a crowd": 1}
+    assert index_of(tmp_path / "out")["counts"]["masks"] == 1
+
+
+def test_where_all_are_crowds_the_flag_that_takes_them_is_named(tmp_path, capsys):
+    pixels = rectangle(5, 8, 10, 12)
+    coco_set(tmp_path, [uncompressed(pixels)], iscrowd=1)
+    assert prepare(tmp_path) == 1
+    assert "all 1 objects are marked iscrowd" in capsys.readouterr().err
+    assert prepare(tmp_path, "--crowds") == 0
+    np.testing.assert_array_equal(read_all(tmp_path / "out")[1][0]["masks"][0][..., 0], pixels * 255)
+
+
+LEFT, RIGHT = rectangle(5, 2, 10, 12), rectangle(5, 22, 10, 12)
+
+
+def write_set(tmp_path, images, objects):
+    """An annotation file of (id, file_name) and (image_id, mask), and the pictures."""
+    for name in {name for _, name in images if ".." not in name}:
+        photo(tmp_path / "images" / name.replace("\\", "/"), size=SIZE)
+    images = [{"id": n, "file_name": name, "width": SIZE[0], "height": SIZE[1]} for n, name in images]
+    annotations = [{"image_id": number, "segmentation": polygon(mask)} for number, mask in objects]
+    text = json.dumps({"images": images, "annotations": annotations}, ensure_ascii=False)
+    (tmp_path / "instances.json").write_text(text, encoding="utf-8")
+
+
+def masks_by_name(tmp_path):
+    return {record["name"]: [mask[..., 0] // 255 for mask in record["masks"]] for record in read_all(tmp_path)[1]}
+
+
+def test_an_id_of_two_files_is_refused_with_both(tmp_path):
+    write_set(tmp_path, [(1, "a.jpg"), (1, "a.png"), (2, "b.jpg")], [(1, LEFT), (1, RIGHT), (2, LEFT)])
+    assert prepare(tmp_path) == 0
+    assert list(masks_by_name(tmp_path / "out")) == ["b.jpg"]
+    assert skipped_of(tmp_path / "out") == dict.fromkeys(("a.jpg", "a.png"), "image id used twice")
+
+
+def test_a_file_under_several_ids_has_the_objects_of_all(tmp_path):
+    write_set(tmp_path, [(1, "a.jpg"), (2, "a.jpg"), (3, "b.jpg"), (3, "b.jpg")], [(2, LEFT), (3, RIGHT)])
+    assert prepare(tmp_path) == 0
+    found = masks_by_name(tmp_path / "out")
+    np.testing.assert_array_equal(found["a.jpg"], [LEFT])
+    np.testing.assert_array_equal(found["b.jpg"], [RIGHT])
+
+
+@pytest.mark.parametrize(("listed", "annotated"), [(1, "1"), ("1", 1), (1, 1.0)])
+def test_an_id_is_the_same_as_number_and_as_text(tmp_path, listed, annotated):
+    write_set(tmp_path, [(listed, "a.jpg")], [(annotated, LEFT)])
+    assert prepare(tmp_path) == 0
+    np.testing.assert_array_equal(masks_by_name(tmp_path / "out")["a.jpg"], [LEFT])
+
+
+def test_names_stay_inside_the_folder_and_may_have_any_letters(tmp_path):
+    photo(tmp_path / "outside.jpg", size=SIZE)
+    composed, apart = (unicodedata.normalize(form, "é.jpg") for form in ("NFC", "NFD"))
+    names = ["../outside.jpg", str(tmp_path / "outside.jpg"), "sub dir\\a.jpg", "ö.jpg", "C:\\b.jpg", "n\0.jpg"]
+    write_set(tmp_path, list(enumerate(names[:1] + names[2:4])), [(1, LEFT), (2, RIGHT)])
+    annotations = json.loads((tmp_path / "instances.json").read_bytes())
+    template = annotations["images"][0]
+    annotations["images"] += [
+        {**template, "id": 9 + n, "file_name": name} for n, name in enumerate(names[1:2] + names[4:])
+    ]
+    annotations["images"].append({**template, "id": 20, "file_name": composed})
+    photo(tmp_path / "images" / apart, size=SIZE)
+    (tmp_path / "instances.json").write_text(json.dumps(annotations, ensure_ascii=False), encoding="utf-8")
+    assert prepare(tmp_path) == 0
+    found = masks_by_name(tmp_path / "out")
+    assert {name: len(masks) for name, masks in found.items()} == {"sub dir/a.jpg": 1, "ö.jpg": 1, composed: 0}
+    skipped = skipped_of(tmp_path / "out")
+    assert set(skipped.values()) == {"file_name leads outside the folder"} and len(skipped) == 4
+
+
+@pytest.mark.parametrize(
+    ("outline", "reason"),
+    [
+        ([[-164.1, -221.8, 208543216.0, 352186880.0, 225.9, 236.5, 272.0, 384.2]], "object's corner is far outside"),
+        ([[1.0, 1.0, math.nan, 9.0, 9.0, 9.0]], "object's corner is not finite"),
+        ([[1.0, 1.0, math.inf, 9.0, 9.0, 9.0]], "object's corner is not finite"),
+        ({"size": [30, 40], "counts": [100, 500]}, "object's run lengths do not add up"),
+        ({"size": [30, 40], "counts": [1300, -100]}, "object's run lengths do not add up"),
+        ({"size": [30, 40], "counts": [0, 10**9]}, "object's run lengths do not add up"),
+        ({"size": [30, 40], "counts": compressed(LEFT)["counts"][:-2]}, "object's run lengths do not add up"),
+        ({"size": [30, 40], "counts": "o" * 40}, "object's outline cannot be read"),
+        (None, "object's outline cannot be read"),
+    ],
+)
+def test_an_outline_that_is_none_is_refused_and_its_picture_is_not_authentic(tmp_path, outline, reason):
+    """Under a limit of memory, for what is drawn from such numbers knows none."""
+    coco_set(tmp_path, [outline])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, before[1]))
+    try:
+        assert prepare(tmp_path) == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    skipped = json.loads((tmp_path / "out/skipped.json").read_bytes())
+    (line,) = [line for line in skipped if line["name"] == "a.jpg"]
+    assert line["reason"] == "no usable mask" and line["detail"].startswith(reason)
+    assert list(masks_by_name(tmp_path / "out")) == ["b.jpg"]
+
+
+def test_run_lengths_unpack_as_pycocotools_packs_them():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        pixels = (rng.random((30, 40)) < rng.random()).astype(np.uint8)
+        assert _unpacked(compressed(pixels)["counts"]) == uncompressed(pixels)["counts"]
+
+
+def test_help_needs_no_pycocotools(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    assert coco.main(["coco", "--help"]) == 0
+    assert "--crowds" in capsys.readouterr().out
+    coco_set(tmp_path, [])
+    assert prepare(tmp_path) == 1
+    assert "pip install 'gsr_tf[coco]'" in capsys.readouterr().err
 
 
 def test_pictures_without_objects_can_be_left_out(tmp_path):
@@ -119,7 +242,14 @@ def test_a_picture_of_another_size_than_annotated_is_refused(tmp_path):
     assert skipped_of(tmp_path / "out")["a.jpg"] == "sizes differ"
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"images": [{"id": 1}]}', '{"images": [1', "[1, 2]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", '{"images": [{"id": 1}]}', '{"images": [1', "[1, 2]", '{"images": [null]}', '{"images": null}'),
+        *('{"images": [' + "[" * 100_000, '{"images": [{"id": {}, "file_name": "a", "width": 1, "height": 1}]}'),
+    ],
+    ids=range(9),
+)
 def test_a_file_that_is_no_annotation_file_gets_a_message(tmp_path, capsys, text):
     (tmp_path / "images").mkdir()
     (tmp_path / "instances.json").write_text(text)

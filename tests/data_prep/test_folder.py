@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep import folder
+from data_prep import compose, folder
+from data_prep.catalogue import list_samples
+from gsr_tf.data.pictures import decode_picture
+from gsr_tf.data.records import open_records
+from gsr_tf.evaluation import items
 from tests.data_prep.pictures import index_of, mask, photo, read_all, real_data, skipped_of
 
 
@@ -65,7 +69,7 @@ def bad_pictures(tmp_path):
     (images / "short.jpg").write_bytes(data[: len(data) * 3 // 4])
     mask(masks / "black.png", size=(64, 48), value=0)
     mask(masks / "white.png", size=(64, 48), background=255)
-    mask(masks / "dim.png", size=(64, 48), value=1)
+    mask(masks / "dim.png", size=(64, 48), value=99, background=98)
     mask(masks / "wide.png", size=(65, 48))
     (masks / "cutmask.png").write_bytes((masks / "cutmask.png").read_bytes()[:60])
     photo(images / "twins.png", size=(64, 48))
@@ -123,6 +127,16 @@ def test_names_that_are_not_utf_8_are_named_and_skipped(tmp_path):
     assert skipped_of(tmp_path / "out") == {"caf\\xe9.jpg": "name is not UTF-8"}
 
 
+def test_what_is_hidden_and_what_is_not_read_is_named_and_skipped(tmp_path):
+    for name in ("a.jpg", "b.jpe", "c.jfif", ".thumbnails/t.jpg", "__MACOSX/._a.jpg", "._a.jpg"):
+        photo(tmp_path / "images" / name, format="JPEG")
+    (tmp_path / "images/d.avif").write_bytes(b"words")
+    assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["a.jpg", "b.jpe", "c.jfif"]
+    hidden = dict.fromkeys((".thumbnails/t.jpg", "__MACOSX/._a.jpg", "._a.jpg"), "hidden")
+    assert skipped_of(tmp_path / "out") == {**hidden, "d.avif": "not a picture"}
+
+
 def test_a_subfolder_that_cannot_be_read_stops_the_run(tmp_path, capsys, monkeypatch):
     photo(tmp_path / "images/a.jpg")
     photo(tmp_path / "images/closed/b.jpg")
@@ -164,12 +178,12 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path):
     assert skipped_of(tmp_path / "out") == {"bomb.png": "picture cannot be read"}
 
 
-def test_masks_of_zero_and_one_need_their_threshold(tmp_path):
+def test_masks_of_zero_and_one_are_read_as_such_and_noted(tmp_path, capsys):
     photo(tmp_path / "images/a.jpg")
     mask(tmp_path / "masks/a.png", value=1)
-    assert prepare_pairs(tmp_path) == 1
-    assert prepare_pairs(tmp_path, "--mask_threshold=0") == 0
+    assert prepare_pairs(tmp_path) == 0
     assert read_all(tmp_path / "out")[1][0]["masks"][0].mean() == 255 / 4
+    assert "noted 1: mask: levels of 0 and 1: whatever is not 0 counts" in capsys.readouterr().out
 
 
 def test_inverted_masks(tmp_path):
@@ -212,6 +226,30 @@ def test_a_mask_fits_the_picture_as_shown_or_as_stored(tmp_path, mask_size):
     (record,) = read_all(tmp_path / "out")[1]
     assert record["image"].shape[:2] == mask_size[::-1] == record["masks"][0].shape[:2]
     assert (record["bytes"] == path.read_bytes()) == (mask_size == (32, 24))  # as published where nothing is turned
+
+
+def test_every_reader_of_records_sees_what_the_mask_was_drawn_on(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = photo(tmp_path / "images/a.jpg", exif=exif, quality=95)
+    mask(tmp_path / "masks/a.png")
+    photo(tmp_path / "images/b.jpg", seed=3)
+    mask(tmp_path / "masks/b.png")
+    assert prepare_pairs(tmp_path) == 0
+    stored = decode_picture(path.read_bytes(), orient=False).pixels
+    expected = np.asarray(Image.open(tmp_path / "masks/a.png")) > 127
+
+    records = open_records(tmp_path / "out")
+    picture, truth = items.from_records(records)[0].read()
+    np.testing.assert_array_equal(picture, stored)
+    np.testing.assert_array_equal(truth, expected)
+    ((sample, _), _) = list_samples(tmp_path / "out")["out"]
+    np.testing.assert_array_equal(sample.load()[0], stored)
+    np.testing.assert_array_equal(sample.load()[1], [expected])
+    flags = [f"--sources={tmp_path / 'out'}", f"--output={tmp_path / 'composites'}", "--count=2", "--processes=1"]
+    assert compose.main(["compose", *flags]) == 0
+    (made,) = (tmp_path / "composites/Tp").glob("Tp_a_b_*.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(made))[expected], stored[expected])
 
 
 @pytest.mark.parametrize(

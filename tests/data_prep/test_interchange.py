@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -63,6 +64,33 @@ def test_mvss_list(root):
     assert skipped_of(root / "out") == {"gone.jpg": "picture cannot be read"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_as_windows_writes_them(root, encoding):
+    photo(root / "é.jpg")
+    photo(root / "c.jpg")
+    mask(root / "m.png")
+    (root / "list.txt").write_text("é.jpg m.png 1\r\n   \r\nc.jpg None 0\r\n", encoding=encoding)
+    (root / "list.json").write_text(json.dumps([["é.jpg", "m.png"], ["c.jpg", "Negative"]]), encoding=encoding)
+    for source in ("list.txt", "list.json"):
+        assert interchange.main(["interchange", f"--input={source}", f"--output={source}.out", "--processes=1"]) == 0
+        assert masks_by_name(read_all(root / f"{source}.out")[1]) == {"é.jpg": 1, "c.jpg": 0}
+
+
+def test_a_list_in_another_alphabet_gets_one_line(root, capsys):
+    (root / "list.txt").write_bytes("a.jpg None 0\né.jpg None 0\n".encode("latin-1"))
+    assert interchange.main(["interchange", "--input=list.txt", "--output=out"]) == 1
+    assert "line 2 is not in UTF-8 (Latin-1, perhaps?); save it as UTF-8" in capsys.readouterr().err
+
+
+def test_a_list_and_a_disk_may_write_accents_differently(root):
+    composed, apart = (unicodedata.normalize(form, "été/café") for form in ("NFC", "NFD"))
+    photo(root / f"{apart}.jpg")
+    mask(root / f"{apart}.png")
+    (root / "list.txt").write_text(f"{composed}.jpg {composed}.png 1\n", encoding="utf-8")
+    prepare("list.txt")
+    assert masks_by_name(read_all(root / "out")[1]) == {f"{composed}.jpg": 1}
+
+
 def test_test_datasets_json_gives_one_records_folder_a_set(root):
     photo(root / "x/Tp/a.jpg")
     mask(root / "x/Gt/a.png")
@@ -82,7 +110,13 @@ def test_test_datasets_json_gives_one_records_folder_a_set(root):
         ("a.json", "[", "damaged JSON"),
         ("a.txt", "x.jpg y.png\n", "line 1 is 'x.jpg y.png'"),
         ("b.txt", None, "cannot be read"),
-        ("a.json", '{"X": "nowhere"}', "nowhere"),
+        ("a.json", '{"X": "nowhere"}', "the set 'X' is nowhere: no such folder or file"),
+        ("a.json", '{"X": "a.json"}', "a.json: neither a list of [picture, mask] nor"),
+        ("a.json", '{"../X": "a.txt"}', "the set '../X' would be written outside --output"),
+        ("a.json", '{"/X": "a.txt"}', "the set '/X' would be written outside --output"),
+        ("a.json", "[" * 100_000, "damaged JSON"),
+        ("a.txt", "x.jpg None 1\n", "line 1 is 'x.jpg None 1': by its label manipulated, and has no mask"),
+        ("a.txt", "a.jpg None 0\nx.jpg y.png 0\n", "line 2 is 'x.jpg y.png 0': by its label authentic, and has a mask"),
     ],
 )
 def test_files_of_no_format_get_a_message(root, capsys, name, text, message):

@@ -1,32 +1,11 @@
-"""What of a mask file counts as manipulated, to the level."""
+"""What of a mask file becomes K in data_prep, and what is refused."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_prep.reading.entries import Refused
-from data_prep.reading.masks import MaskFile, MaskRule
-
-LEVELS = np.arange(256, dtype=np.uint8)
-GREYS = np.repeat(LEVELS[:, np.newaxis], 3, axis=1)[np.newaxis]  # [1, 256, 3]
-
-
-@pytest.mark.parametrize("threshold", [0, 99, 127, 254])
-@pytest.mark.parametrize("channel", [None, 0, 1, 2])
-def test_manipulated_is_brighter_than_the_threshold(threshold, channel):
-    above = threshold < LEVELS
-    np.testing.assert_array_equal(MaskRule(threshold, channel=channel).apply(GREYS)[0], above)
-    np.testing.assert_array_equal(MaskRule(threshold, inverted=True, channel=channel).apply(GREYS)[0], ~above)
-
-
-def test_a_channel_is_looked_at_alone_and_without_one_their_mean():
-    pixels = np.array([[[200, 0, 0], [0, 200, 0], [0, 0, 200], [127, 127, 127], [127, 127, 128]]], np.uint8)
-    for channel in range(3):
-        np.testing.assert_array_equal(
-            MaskRule(127, channel=channel).apply(pixels)[0], pixels[0, :, channel] > 127, err_msg=str(channel)
-        )
-    np.testing.assert_array_equal(MaskRule(127).apply(pixels)[0], [0, 0, 0, 0, 1])
-    np.testing.assert_array_equal(MaskRule(66).apply(pixels)[0], [1, 1, 1, 1, 1])
+from data_prep.reading.masks import MaskFile
 
 
 @pytest.mark.parametrize(("level", "reason"), [(127, "mask is all zero"), (128, "mask is all one")])
@@ -35,3 +14,12 @@ def test_a_mask_of_one_level_is_refused_by_the_side_it_is_on(tmp_path, level, re
     with pytest.raises(Refused) as caught:
         MaskFile(str(tmp_path / "mask.png")).read()
     assert (caught.value.reason, caught.value.detail) == (reason, f"values {level}..{level} against threshold 127")
+
+
+def test_what_was_not_plain_to_see_is_handed_on(tmp_path):
+    pixels = np.zeros((4, 6), np.uint8)
+    pixels[1, 2] = 1
+    Image.fromarray(pixels).save(tmp_path / "mask.png")
+    objects = MaskFile(str(tmp_path / "mask.png")).read()
+    np.testing.assert_array_equal(objects.masks, [pixels])
+    assert objects.notes == ["mask: levels of 0 and 1: whatever is not 0 counts"]

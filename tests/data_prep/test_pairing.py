@@ -22,6 +22,17 @@ def test_the_same_stem_in_two_folders_goes_by_folder():
     assert pairs(["a/x.jpg", "b/x.jpg"], ["b/x.png", "a/x.png"])[0] == [("a/x.jpg", "a/x.png"), ("b/x.jpg", "b/x.png")]
 
 
+def test_folders_are_compared_whatever_the_disk_makes_of_their_accents():
+    composed, apart = (unicodedata.normalize(form, "été") for form in ("NFC", "NFD"))
+    pictures, masks = [f"{composed}/1.jpg", "naive/1.jpg"], ["naive/1.png", f"{apart}/1.png"]
+    assert pairs(pictures, masks) == ([("naive/1.jpg", "naive/1.png"), (f"{composed}/1.jpg", f"{apart}/1.png")], {})
+
+
+def test_a_mask_may_be_named_after_its_pictures_whole_name():
+    found = [("IMG (1).jpg", "IMG (1).jpg.png"), ("a.b.jpg", "a.b_gt.png"), ("b.tif", "b.tif_mask.png")]
+    assert pairs(*zip(*found)) == (found, {})
+
+
 def test_case_decides_where_it_can():
     assert pairs(["x.jpg", "X.jpg"], ["X.png", "x.png"])[0] == [("X.jpg", "X.png"), ("x.jpg", "x.png")]
 

@@ -206,6 +206,52 @@ def test_coco_panoptic(tmp_path):
     assert skipped_of(tmp_path / "out") == {"b.jpg": "no mask"}
 
 
+def panoptic_set(tmp_path, *annotations):
+    """Two pictures; the PNG of each has segment 1 at its left and segment 2 at its right."""
+    segments = np.zeros((24, 32, 3), np.uint8)
+    segments[:9, :9, 0], segments[:9, 20:, 0] = 1, 2
+    (tmp_path / "panoptic").mkdir()
+    for name in "ab":
+        photo(tmp_path / f"images/{name}.jpg")
+        Image.fromarray(segments).save(tmp_path / f"panoptic/{name}.png")
+    images = [{"id": n, "file_name": f"{name}.jpg", "height": 24, "width": 32} for n, name in enumerate("ab")]
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "isthing": 1}]}
+    (tmp_path / "panoptic.json").write_text(json.dumps(content))
+    flags = [f"--annotations={tmp_path / 'panoptic.json'}", f"--panoptic={tmp_path / 'panoptic'}"]
+    flags += [f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'out'}", "--processes=1"]
+    return coco_panoptic.main(["coco_panoptic", *flags])
+
+
+def thing(number):
+    return {"id": number, "category_id": 1}
+
+
+def test_two_annotations_of_one_panoptic_picture_are_taken_together(tmp_path):
+    first = {"image_id": 0, "file_name": "a.png", "segments_info": [thing(1)]}
+    second = {"image_id": "0", "file_name": "a.png", "segments_info": [thing(1), thing(2)]}
+    assert panoptic_set(tmp_path, first, second) == 0
+    (record,) = read_all(tmp_path / "out")[1]
+    assert [mask.sum() // 255 for mask in record["masks"]] == [9 * 9, 9 * 12]
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {"file_name": "a.png"},
+        {"file_name": "a.png", "segments_info": None},
+        {"file_name": "a.png", "segments_info": []},
+        {"file_name": "a.png", "segments_info": [{"id": 1}]},
+        {"file_name": "../panoptic/a.png", "segments_info": [thing(1)]},
+        {"segments_info": [thing(1)]},
+    ],
+)
+def test_an_incomplete_panoptic_annotation_skips_its_picture_alone(tmp_path, annotation):
+    whole = {"image_id": 1, "file_name": "b.png", "segments_info": [thing(2)]}
+    assert panoptic_set(tmp_path, {"image_id": 0, **annotation}, whole) == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg"]
+    assert skipped_of(tmp_path / "out") == {"a.jpg": "annotation is incomplete"}
+
+
 @pytest.mark.parametrize(
     "script", [carvalho, casia1, casia2, columbia, coverage, in_the_wild, nist16], ids=lambda script: script.SET.name
 )

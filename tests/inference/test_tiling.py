@@ -9,7 +9,8 @@ from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.inference import tiling
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.tiling import Layout, arrays, stretches, tile
+from gsr_tf.inference.tiling import Layout, stretches, tile
+from gsr_tf.inference.together import arrays
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 

@@ -256,6 +256,15 @@ def test_by_the_moments_of_each_picture_its_company_does_not_matter(batch):
 
 def test_all_kinds_go_through_together_on_a_gpu_and_apart_on_a_cpu(monkeypatch):
     assert not Step().merged
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind}:0"])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [f"{kind}:0"])
     assert Step().merged
     assert not Step(passes="apart").merged
+
+
+def test_the_steps_graph_is_small_where_kinds_go_through_together(batch):
+    """What a GPU is started for at each step: the paper's five passes are two."""
+    counts = {}
+    for passes in ("apart", "merged"):
+        net = tiny_net(passes=passes, alternation="sequential")
+        counts[passes] = len(net.train_step.get_concrete_function(batch).graph.get_operations())
+    assert counts["merged"] < 6000 and counts["merged"] < 0.8 * counts["apart"]

@@ -1,10 +1,14 @@
 import errno
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
+from gsr_tf.data.one_writer import FolderInUse
 from gsr_tf.training.checkpoints import CheckpointError, Checkpoints, restore_generation, restore_segmenter
+from tests.other_process import holding
 
 PARTS = ("generator", "discriminator", "segmenter")
 
@@ -120,14 +124,92 @@ def cut(run_dir):
     data.write_bytes(data.read_bytes()[:20])
 
 
-@pytest.mark.parametrize(("size", "damage"), [(4, lambda _: None), (3, cut)], ids=["size", "cut"])
-def test_what_does_not_fit_or_is_damaged_is_named(tmp_path, size, damage):
+@pytest.mark.parametrize(
+    ("size", "damage", "message"),
+    [(4, lambda _: None, "does not fit"), (3, cut, "is damaged: .*No checkpoint in .*/checkpoints is whole; .*step 0")],
+    ids=["size", "cut"],
+)
+def test_what_does_not_fit_or_is_damaged_is_named(tmp_path, size, damage, message):
     Checkpoints(small_net(1), tmp_path, keep=1).save()
     damage(tmp_path)
-    with pytest.raises(CheckpointError, match=f"{tmp_path}/checkpoints/ckpt-1 .*fit"):
+    with pytest.raises(CheckpointError, match=f"{tmp_path}/checkpoints/ckpt-1 {message}"):
         Checkpoints(small_net(size=size), tmp_path, keep=1).restore()
-    with pytest.raises(CheckpointError, match=f"{tmp_path}/checkpoints/ckpt-1 .*fit"):
+    with pytest.raises(CheckpointError, match=f"{tmp_path}/checkpoints/ckpt-1 {message}"):
         restore_segmenter(module(size, 0), tmp_path, "newest")
+
+
+def trained(run_dir, steps=(9, 80, 160)):
+    """A run's folder with a checkpoint at each step, every weight of which is the step."""
+    net = small_net()
+    checkpoints = Checkpoints(net, run_dir, keep=5)
+    for step in steps:
+        set_all(net, step)
+        checkpoints.save()
+    return run_dir / "checkpoints"
+
+
+def follow(message):
+    """Does what a message says: to make a file of one line."""
+    path, line = re.search(r"make (\S+) a file of this one line: (.*)$", message).groups()
+    Path(path).write_text(line + "\n")
+
+
+@pytest.mark.parametrize("state", [None, "", "no list {"], ids=["missing", "empty", "garbage"])
+def test_checkpoints_without_their_list_are_no_new_run(tmp_path, state):
+    folder = trained(tmp_path)
+    (folder / "checkpoint").unlink()
+    if state is not None:
+        (folder / "checkpoint").write_text(state)
+    before = sorted(path.name for path in folder.glob("ckpt*"))
+    with pytest.raises(
+        CheckpointError, match=f"{folder}/checkpoint, .*, is missing or damaged. .*is ckpt-160"
+    ) as error:
+        Checkpoints(small_net(), tmp_path, keep=1)
+    for which in ("best", "newest", "mean"):
+        with pytest.raises(CheckpointError, match="ckpt-160"):
+            restore_segmenter(module(3, 0), tmp_path, which)
+    assert sorted(path.name for path in folder.glob("ckpt*")) == before
+    follow(str(error.value))
+    net = small_net()
+    assert Checkpoints(net, tmp_path, keep=1).restore()
+    assert weights(net) == {160.0}
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit", "lost"])
+def test_beside_a_damaged_newest_one_the_newest_whole_one_is_named(tmp_path, damage):
+    folder = trained(tmp_path)
+    (data,) = folder.glob("ckpt-160.data*")
+    whole = data.read_bytes()
+    if damage == "lost":
+        data.unlink()
+    else:
+        data.write_bytes(whole[:20] if damage == "cut" else bytes(byte ^ 1 for byte in whole))
+    with pytest.raises(CheckpointError, match=f"{folder}/ckpt-160 is damaged: .*newest whole .* is ckpt-80;") as error:
+        Checkpoints(small_net(), tmp_path, keep=5).restore()
+    with pytest.raises(CheckpointError, match="ckpt-160 is damaged: .*newest whole .* is ckpt-80;"):
+        restore_segmenter(module(3, 0), tmp_path, "newest")
+    follow(str(error.value))
+    net = small_net()
+    assert Checkpoints(net, tmp_path, keep=5).restore()
+    assert weights(net) == {80.0}
+
+
+def test_what_a_killed_run_had_begun_to_write_is_swept(tmp_path):
+    folder = trained(tmp_path)
+    before = sorted(folder.iterdir())
+    (folder / "ckpt-240_temp").mkdir()
+    (folder / "ckpt-240_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
+    (folder / "checkpoint.tmp0123456789abcdef").touch()
+    Checkpoints(small_net(), tmp_path, keep=5)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_run_is_one_process_at_a_time(tmp_path):
+    with (
+        holding(tmp_path) as other,
+        pytest.raises(FolderInUse, match=f"--run_dir={tmp_path}: process {other.pid} on"),
+    ):
+        Checkpoints(small_net(), tmp_path, keep=1)
 
 
 def test_a_lost_checkpoint_is_not_a_new_run(tmp_path):

@@ -1,17 +1,44 @@
+import pytest
 import tensorflow as tf
 
-from gsr_tf.training.device import build_strategy
+from gsr_tf.inference.device import DeviceError
+from gsr_tf.training.device import Device, build_strategy, set_up
 
 
-def test_a_machine_of_several_gpus_has_one_strategy_for_all_runs(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind}:{number}" for number in range(2)])
+@pytest.fixture
+def gpus(monkeypatch):
+    """The GPUs that the process may use, as a list to fill."""
+    visible = []
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: list(visible))
     build_strategy.cache_clear()
-    try:
-        strategy = build_strategy()
-        assert isinstance(strategy, tf.distribute.MirroredStrategy)
-        assert build_strategy() is strategy
-    finally:
-        build_strategy.cache_clear()
+    yield visible
+    build_strategy.cache_clear()
+
+
+def test_a_machine_of_several_gpus_has_one_strategy_for_all_runs(gpus):
+    gpus += ["GPU:0", "GPU:1"]
+    strategy = build_strategy()
+    assert isinstance(strategy, tf.distribute.MirroredStrategy)
+    assert build_strategy() is strategy
+
+
+def test_gpus_that_a_run_may_not_use_are_no_replicas(gpus, monkeypatch):
+    gpus += ["GPU:0", "GPU:1"]
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, enable: None)
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda devices, kind: gpus.clear())
+    set_up(Device(device="cpu"), seed=0)
+    assert build_strategy() is tf.distribute.get_strategy()
+
+
+def test_a_run_that_asks_for_a_gpu_does_not_begin_without_one(gpus):
+    with pytest.raises(DeviceError, match="--device=gpu: TensorFlow"):
+        set_up(Device(device="gpu"), seed=0)
+
+
+def test_precision_decides_on_products_of_ten_bits():
+    for precision, enabled in (("tensorfloat32", True), ("float32", False)):
+        set_up(Device(precision=precision), seed=0)
+        assert tf.config.experimental.tensor_float_32_execution_enabled() == enabled
 
 
 def test_one_device_needs_none():

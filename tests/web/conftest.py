@@ -4,12 +4,14 @@ import threading
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 
 from gsr_tf.inference.detector import Detector
 from gsr_tf.serve import listen
 from gsr_tf.web.app import create_app
 from gsr_tf.web.limits import Limits
+from gsr_tf.web.monitoring import Metrics
+from gsr_tf.web.server import Server
+from gsr_tf.web.service import Service
 
 
 def red_and_green(image):
@@ -34,11 +36,11 @@ def red_detector(module=red_and_green):
 
 
 @contextlib.contextmanager
-def running(detector, names=(), **limits):
-    """(host, port) of a real server in a thread."""
-    app = create_app(detector, Limits(**limits), names)
-    settings = {"log_config": None, "log_level": "critical", "timeout_graceful_shutdown": 10}
-    server = uvicorn.Server(uvicorn.Config(app, http="h11", **settings))
+def running(detector, names=(), prefix="", told=None, **limits):
+    """(host, port) of a real server in a thread; the list `told` gets the server itself."""
+    service = Service(detector, Limits(**limits), Metrics())
+    server = Server(create_app(service, names, prefix), service, log_level="critical")
+    (told if told is not None else []).append(server)
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

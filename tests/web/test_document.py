@@ -1,5 +1,6 @@
 import datetime
 import io
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ NOW = datetime.datetime(2026, 3, 4, 5, 6, tzinfo=datetime.timezone.utc)
 
 
 def found(threshold=0.8, pixels=PIXELS):
-    return Found(pixels, segmentation(pixels[..., 0] / np.float32(255), threshold=threshold), "ab12", {})
+    return Found(
+        pixels, segmentation(pixels[..., 0] / np.float32(255), threshold=threshold), "ab12", {}, "whole", (0.75, 1.0)
+    )
 
 
 def test_the_facts_of_the_page():
@@ -27,7 +30,9 @@ def test_the_facts_of_the_page():
     assert rows["Threshold"] == "0.800"
     first = answer.boxes[0]
     assert rows["Regions"].startswith(f"{first.width} × {first.height} at ({first.left}, {first.top})")
-    assert (rows["SHA-256"], rows["Model"], rows["Fingerprint"]) == ("ab12", "red", "f1")
+    assert (rows["SHA-256"], rows["Fingerprint"]) == ("ab12", "f1")
+    assert rows["Model"] == f"red, gsr_tf {metadata.version('gsr_tf')}"
+    assert rows["Seen"] == "the whole picture at the size trained on, 0.75 and 1 times that size"
     assert (rows["Picture"], rows["Date"]) == ("120 × 90 pixels", "2026-03-04 05:06 UTC")
     assert document.facts(found(1.0), red_detector(), NOW)["Regions"] == "none"
 

@@ -1,6 +1,7 @@
 """Headers, hosts, origins, health, metrics."""
 
 import re
+import socket
 import threading
 
 import pytest
@@ -81,11 +82,64 @@ def test_whom_the_server_believes_to_be(host, status):
         ("http://localhost:9000", 403),
         ("http://evil.example", 403),
         ("null", 403),
+        ("http://[::1", 403),
+        ("http://localhost:port", 403),
+        ("localhost:8321", 403),
+        ("", 403),
     ],
 )
 def test_pages_of_strangers_may_not_ask(client, origin, status):
     headers = {"Host": "localhost:8321", "Origin": origin}
+    response = client.post("/v1/segment?maps=none", content=PICTURE, headers=headers)
+    assert response.status_code == status
+    assert "Content-Security-Policy" in response.headers
+    assert status == 200 or response.json()["error"]["status"] == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost", "http://localhost:80", 200),
+        ("localhost:80", "http://localhost", 200),
+        ("localhost:443", "https://localhost", 200),
+        ("localhost", "https://LOCALHOST", 200),  # behind a proxy that speaks TLS
+        ("localhost:443", "http://localhost", 403),
+    ],
+)
+def test_a_port_that_the_scheme_implies_may_be_left_out(client, host, origin, status):
+    headers = {"Host": host, "Origin": origin}
     assert client.post("/v1/segment?maps=none", content=PICTURE, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/healthz", 200), ("/static/mask.js", 200), ("/none", 404)])
+def test_head_is_get_without_the_body(client, path, status):
+    while client.get("/healthz").status_code == 503:
+        pass
+    got, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (status, b"")
+    assert head.headers["Content-Length"] == got.headers["Content-Length"]
+    assert client.head("/v1/segment").status_code == 405
+
+
+def test_under_the_prefix_of_a_proxy():
+    with client_of(red_detector(), prefix="/gsr_tf") as client:
+        assert "<title>" in client.get("/gsr_tf/").text
+        assert client.get("/gsr_tf").headers["Location"] == "/gsr_tf/"
+        assert client.get("/gsr_tf/static/mask.js").status_code == 200
+        assert client.post("/gsr_tf/v1/segment?maps=none", content=PICTURE).status_code == 200
+        assert client.get("/static/mask.js").status_code == 200
+        assert client.get("/gsr_tfx/static/mask.js").status_code == 404
+        assert 'route="/v1/segment",status="200"} 1.0' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("http://localhost/v1/model?x=1", 200), ("http://localhost", 200), ("http://evil.example/v1/model", 421)],
+)
+def test_a_target_in_absolute_form(client, target, status):
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        assert connection.recv(100).startswith(f"HTTP/1.1 {status} ".encode())
 
 
 def test_health():

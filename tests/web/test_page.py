@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gsr_tf.inference.segmentation import segmentation
 from tests.web.conftest import red_detector, running
 from tests.web.pictures import blotches, encoded
 
@@ -191,6 +192,39 @@ def test_a_bad_file_is_named_and_the_next_one_is_answered(page):
     playwright.expect(error).to_contain_text("large.png: the file is larger than 0.2 MB")
     give(page)
     playwright.expect(error).to_be_empty()
+    page.set_input_files("#file", BROKEN)
+    playwright.expect(error).to_contain_text("broken.jpg: truncated or damaged")
+    playwright.expect(page.locator("#result")).to_be_hidden()  # it was another picture's
+
+
+def test_the_mask_of_a_large_picture_is_saved_at_full_size(page):
+    pixels = np.zeros([300, 3000, 3], np.uint8)
+    pixels[100:200, 1000:1501, 0] = 255
+    give(page, {**PICTURE, "buffer": encoded(pixels)})
+    playwright.expect(page.locator("#warnings")).to_contain_text("Shown at 2048 × 205; masks are saved at full size.")
+    name, data = saved(page, "#download-mask")
+    mask = np.asarray(Image.open(io.BytesIO(data)))
+    assert (name, mask.shape) == ("holiday photo_mask.png", (300, 3000))
+    expected = segmentation(pixels[..., 0] / np.float32(255), threshold=0.4).mask
+    np.testing.assert_array_equal(mask > 0, expected)
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_an_error_is_scrolled_to(page):
+    give(page)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.route("**/v1/report*", lambda route: route.fulfill(status=413, body='{"error": {"message": "no"}}'))
+    page.get_by_role("button", name="Report PDF").click()
+    playwright.expect(page.get_by_role("alert")).to_contain_text("holiday photo.png: no.")
+    playwright.expect(page.get_by_role("alert")).to_be_in_viewport()
+
+
+def test_the_page_says_what_was_measured_and_not_what_was_never_learnt(page):
+    words = page.locator("body").inner_text()
+    assert "painted over" not in words
+    assert "where to look closer" in words
+    give(page)
+    assert "98 in 100 authentic photographs" in " ".join(page.locator("#threshold-hint").inner_text().split())
 
 
 def test_a_server_that_is_gone(browser):

@@ -191,8 +191,8 @@ def test_a_slow_upload_ends_and_gives_its_place_back():
 def test_a_client_that_goes_away_gives_its_place_back():
     with client_of(red_detector(), workers=1, queue=0) as client:
         with half_sent((client.base_url.host, client.base_url.port)):
-            until_metrics_say(client, "gsr_tf_admitted 1.0")
-        until_metrics_say(client, "gsr_tf_admitted 0.0")
+            until_metrics_say(client, "gsr_tf_uploading 1.0")
+        until_metrics_say(client, "gsr_tf_uploading 0.0")
         assert client.post("/v1/segment", content=PICTURE).status_code == 200
 
 

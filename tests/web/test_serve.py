@@ -70,8 +70,14 @@ def test_an_address_that_is_not_ours(capsys):
     assert "error: --host=192.0.2.1 --port=0: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("prefix", ["gsr_tf", "/gsr_tf/", "/"])
+def test_a_prefix_is_a_path(prefix, capsys):
+    assert serve.main(["serve", "--port=0", f"--path_prefix={prefix}"]) == 1
+    assert f"error: --path_prefix={prefix}: expected a path without an end slash" in capsys.readouterr().err
+
+
 def test_without_the_extra(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.setitem(sys.modules, "gsr_tf.web.app", None)  # as where its packages are missing
     assert serve.main(["serve", "--port=0"]) == 1
     assert "pip install 'gsr_tf[web]'" in capsys.readouterr().err
 

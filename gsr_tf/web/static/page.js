@@ -44,6 +44,10 @@ async function examine(file) {
   } catch (error) {
     if (signal.aborted) return;
     say("");
+    if (shown?.file !== file) {
+      shown = undefined;
+      element("result").hidden = true;
+    }
     fail(`${file.name}: ${error.message}`);
   }
   element("busy").hidden = true;
@@ -81,10 +85,11 @@ async function decode({ preview, maps }) {
   return { width, height, picture, probability: first(probability), boundary: boundary && first(boundary) };
 }
 
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
 /** RGBA of a picture file in base64. */
 async function pixels(base64, type) {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const bitmap = await createImageBitmap(new Blob([bytes], { type }), { colorSpaceConversion: "none" });
+  const bitmap = await createImageBitmap(new Blob([bytesOf(base64)], { type }), { colorSpaceConversion: "none" });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
@@ -96,7 +101,12 @@ const first = (rgba) => Uint8Array.from({ length: rgba.length / 4 }, (_, i) => r
 // Out.
 
 const say = (words) => { element("status").textContent = words; };
-const fail = (words) => { element("error").textContent = words; };
+
+/** Says what went wrong, where it is seen; "": nothing did. */
+function fail(words) {
+  element("error").textContent = words;
+  if (words) element("error").scrollIntoView({ block: "center" });
+}
 
 /** Shows a new answer. */
 function present() {
@@ -112,7 +122,7 @@ function present() {
   element("size").textContent = `${answer.width} × ${answer.height}`;
   element("model").textContent = answer.model;
   element("time").textContent = `${(answer.seconds.decode + answer.seconds.network).toFixed(2)} s`;
-  const reduced = width < answer.width ? [`Shown, and masks saved, at ${width} × ${height}; the API gives full size.`] : [];
+  const reduced = width < answer.width ? [`Shown at ${width} × ${height}; masks are saved at full size.`] : [];
   element("warnings").replaceChildren(...[...answer.warnings, ...reduced].map((words) => {
     const item = document.createElement("li");
     item.textContent = words;
@@ -175,22 +185,34 @@ function save(blob, suffix) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+/** The mask as large as the picture; where it is shown reduced, the server makes it anew. */
 async function saveMask() {
+  if (shown.width < shown.answer.width) {
+    await saveFromServer("v1/segment", { maps: 8 }, "mask.png", async (response) => {
+      const { maps } = await response.json();
+      return new Blob([bytesOf(maps.mask)], { type: "image/png" });
+    });
+    return;
+  }
   const canvas = new OffscreenCanvas(shown.width, shown.height);
   paint(canvas, "mask", shown, 1);
   save(await canvas.convertToBlob(), "mask.png");
 }
 
-async function saveReport(format) {
+const saveReport = (format) => saveFromServer(
+  "v1/report", { format, name: shown.file.name }, `report.${format}`, (response) => response.blob(),
+);
+
+/** Asks the server about the picture once more, at the slider's threshold, and saves what `blobOf` makes of it. */
+async function saveFromServer(path, parameters, suffix, blobOf) {
   const { file } = shown, level = element("threshold").valueAsNumber, resolution = element("resolution").value;
-  const buttons = [...element("downloads").children];
+  const buttons = [...element("downloads").children], kind = suffix.split(".")[0];
   buttons.forEach((button) => { button.disabled = true; });
   fail("");
-  say("Writing the report …");
+  say(`Writing the ${kind} …`);
   try {
-    const response = await post("v1/report", { format, threshold: level / LEVELS, resolution, name: file.name }, file);
-    save(await response.blob(), `report.${format}`);
-    say("The report is saved.");
+    save(await blobOf(await post(path, { threshold: level / LEVELS, resolution, ...parameters }, file)), suffix);
+    say(`The ${kind} is saved.`);
   } catch (error) {
     say("");
     fail(`${file.name}: ${error.message}`);

@@ -1,0 +1,65 @@
+"""gsr-tf: which pixels of a picture were manipulated?
+
+    gsr-tf predict photo.jpg            answers about pictures, into the folder answers
+    gsr-tf serve                        the same in the browser
+    gsr-tf train | evaluate | export    a network of your own
+    gsr-tf tables | figure              the paper's tables and figures
+    gsr-tf data NAME                    data sets to records: gsr-tf data coco, gsr-tf data folder ...
+
+`gsr-tf COMMAND --help` explains a command; each is `python -m gsr_tf.COMMAND` as well, and `gsr-tf data NAME` is
+`python -m data_prep.NAME`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+import gsr_tf
+
+COMMANDS = ("predict", "serve", "train", "evaluate", "export", "tables", "figure")
+PUBLISHED = ("carvalho", "casia1", "casia2", "columbia", "coverage", "imd2020", "in_the_wild", "nist16")
+DATA = ("all", "check", "coco", "coco_panoptic", "compose", "demo", "folder", "interchange", "unpack", *PUBLISHED)
+ANSWERS = "answers"  # where answers go when nothing else is said
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """The console command; returns the exit code of the one that it calls, 2 where there is none of that name."""
+    words = list(sys.argv if argv is None else argv)[1:]
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(__doc__.strip())
+        return 0
+    if words[0] == "--version":
+        print(f"gsr_tf {gsr_tf.__version__}")
+        return 0
+    module, arguments = _module(words)
+    if module is None:
+        print(f"error: gsr-tf {' '.join(words[:2])}: no such command\n\n{__doc__.strip()}", file=sys.stderr)
+        return 2
+    return importlib.import_module(module).main([module, *arguments])
+
+
+def _module(words: Sequence[str]) -> tuple[Optional[str], list[str]]:
+    """The module that a command line means, or None, and the arguments for it."""
+    name, *arguments = words
+    if name == "data":
+        return (f"data_prep.{arguments[0]}", arguments[1:]) if arguments and arguments[0] in DATA else (None, [])
+    if name not in COMMANDS:
+        return None, []
+    return f"gsr_tf.{name}", _with_names(arguments) if name == "predict" else arguments
+
+
+def _with_names(arguments: Sequence[str]) -> list[str]:
+    """`photo.jpg ...` as `--input=photo.jpg ...`, and the folder of answers where none is given."""
+    given = list(arguments)
+    if given and not given[0].startswith("-"):
+        given[0] = f"--input={given[0]}"
+    asks = {"--help", "-h", "-help", "--helpfull"} & set(given)
+    named = any(word.lstrip("-").split("=")[0] in ("output", "flagfile") for word in given)
+    return given if asks or named else [*given, f"--output={ANSWERS}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""What a JPEG's markers and its last rows say: libjpeg fills what is missing with grey, in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+START, END = b"\xff\xd8", b"\xff\xd9"
+NO_DATA = (127, 128)  # levels of a block for which there were no data: of inks, which are inverted, and of others
+PROGRESSIVE, LOSSLESS = 0xC2, 0xC3
+SCAN = 0xDA
+NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers from C0 to CF: tables, and one that is reserved
+LEAST = 16  # rows: fewer that are grey are chance
+SCANS = 6  # of a progressive greyscale JPEG, the fewest that programs write
+
+
+def _markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """The markers of a JPEG and where each begins, up to that of its first scan."""
+    start = len(START)
+    while data.startswith(START) and start + 4 <= len(data) and data[start] == 0xFF:
+        marker = data[start + 1]
+        yield marker, start
+        if marker == SCAN:
+            return
+        # Fill bytes stand before a marker; every other one here has a length.
+        start += 1 if marker == 0xFF else 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+
+
+def frame_kind(data: bytes) -> int:
+    """The marker that says how a JPEG is coded, 0xC0 to 0xCF; 0 where there is none before its first scan."""
+    kinds = (marker for marker, _ in _markers(data) if 0xC0 <= marker <= 0xCF and marker not in NO_FRAMES)
+    return next(kinds, 0)
+
+
+def lacks_end(data: bytes) -> bool:
+    """Whether these are the bytes of a JPEG with pixels and without the marker that ends them.
+
+    Whatever cameras write behind it, a film say, does not matter. Among coded pixels its two bytes never stand.
+    """
+    scan = next((start for marker, start in _markers(data) if marker == SCAN), None)
+    return scan is not None and data.find(END, scan) < 0
+
+
+def with_end(data: bytes) -> bytes:
+    """The same with the marker, so that it decodes as far as it goes; half a marker at its end is taken off."""
+    return data.removesuffix(b"\xff") + END
+
+
+def grey_rows(pixels: np.ndarray) -> int:
+    """How many rows at the foot of [h, w] or [h, w, 3] uint8 pixels are the grey that stands for lost data."""
+    rows = 0
+    while rows < len(pixels) and np.isin(pixels[-1 - rows], NO_DATA).all():
+        rows += 1
+    return rows
+
+
+def has_lost(pixels: np.ndarray, height: int) -> bool:
+    """Whether the foot of a JPEG's pixels, perhaps reduced from `height` rows, is grey, and not all of them."""
+    rows = grey_rows(pixels)
+    return rows * height >= LEAST * len(pixels) and rows < len(pixels)
+
+
+def is_cut(data: bytes, pixels: np.ndarray) -> bool:
+    """Whether a JPEG that lacks its end lacks pixels, too: its last block has none.
+
+    Args:
+        data: the file's.
+        pixels: [h, w] or [h, w, 3] uint8, decoded from `with_end(data)`, perhaps reduced.
+    """
+    if frame_kind(data) == PROGRESSIVE:  # every scan covers the whole picture: what is lost shows nowhere
+        return len(re.findall(rb"\xff\xda", data)) < SCANS
+    return bool(np.isin(pixels[-1, -1], NO_DATA).all())

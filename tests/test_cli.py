@@ -1,0 +1,67 @@
+"""The console command finds what it is asked for, and hands its words on."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+import gsr_tf
+from gsr_tf import cli
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """What a command would have been called with; nothing is run."""
+    calls = []
+
+    class Module:
+        def __init__(self, name):
+            self.name = name
+
+        def main(self, argv):
+            calls.append((self.name, argv))
+            return 7
+
+    monkeypatch.setattr(importlib, "import_module", Module)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "arguments"),
+    [
+        (["predict", "photo.jpg"], "gsr_tf.predict", ["--input=photo.jpg", "--output=answers"]),
+        (["predict", "a b/photo.jpg", "--output=x"], "gsr_tf.predict", ["--input=a b/photo.jpg", "--output=x"]),
+        (["predict", "--list=names.txt"], "gsr_tf.predict", ["--list=names.txt", "--output=answers"]),
+        (["predict", "--help"], "gsr_tf.predict", ["--help"]),
+        (["train", "--flagfile=run.cfg"], "gsr_tf.train", ["--flagfile=run.cfg"]),
+        (["data", "coco", "--output=records"], "data_prep.coco", ["--output=records"]),
+    ],
+)
+def test_words_go_to_the_command_that_they_name(called, words, module, arguments):
+    assert cli.main(["gsr-tf", *words]) == 7
+    assert called == [(module, [module, *arguments])]
+
+
+@pytest.mark.parametrize("words", [["paint"], ["data"], ["data", "reading"], ["data", "--help"], ["cli"]])
+def test_what_is_no_command_is_said_with_those_that_are(called, capsys, words):
+    assert cli.main(["gsr-tf", *words]) == 2
+    assert not called
+    message = capsys.readouterr().err
+    assert f"gsr-tf {' '.join(words)}: no such command" in message and "gsr-tf predict photo.jpg" in message
+
+
+def test_help_and_version(capsys):
+    assert cli.main(["gsr-tf"]) == cli.main(["gsr-tf", "--help"]) == 0
+    assert all(f"gsr-tf {name}" in capsys.readouterr().out or name in cli.__doc__ for name in cli.COMMANDS)
+    assert cli.main(["gsr-tf", "--version"]) == 0
+    assert capsys.readouterr().out == f"gsr_tf {gsr_tf.__version__}\n"
+
+
+def command_lines(package):
+    files = (Path(gsr_tf.__file__).parents[1] / package).glob("*.py")
+    return {path.stem for path in files if '__name__ == "__main__"' in path.read_text()}
+
+
+def test_every_command_line_is_reached():
+    assert set(cli.DATA) == command_lines("data_prep")
+    assert set(cli.COMMANDS) == command_lines("gsr_tf") - {"cli", "benchmark"}

@@ -1,0 +1,33 @@
+"""Two commands that write to one folder: the second is refused before it touches anything."""
+
+import fcntl
+import re
+
+import numpy as np
+import pytest
+
+from gsr_tf import predict
+from gsr_tf.data.one_writer import LOCK
+from gsr_tf.data.pictures import encode_png
+from tests.other_process import holding
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_png(np.zeros([8, 8, 3], np.uint8)))
+    return ["predict", "--method=all-positive", f"--input={tmp_path / 'a.png'}", f"--output={tmp_path / 'out'}"]
+
+
+def test_a_second_predict_in_a_folder_is_refused(arguments, tmp_path, capsys):
+    output = tmp_path / "out"
+    with holding(output) as first:
+        assert predict.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert re.search(f"error: --output={output}: process {first.pid} on .* is writing there", said)
+    assert [path.name for path in output.iterdir()] == [LOCK]
+
+
+def test_predict_gives_its_folder_free(arguments, tmp_path):
+    assert predict.main(arguments) == predict.main(arguments) == 0
+    with (tmp_path / "out" / LOCK).open("a") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,107 @@
+"""Who says nothing, who is slow, and what happens to those who wait when the server stops."""
+
+import contextlib
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import httpx
+import pytest
+
+from gsr_tf.web import server
+from tests.web.conftest import client_of, red_detector, running
+from tests.web.pictures import blotches, encoded
+from tests.web.test_refusals import Gate, half_sent, said, until_metrics_say
+
+PICTURE = encoded(blotches(40, 50))
+HEAD = b"POST /v1/segment?maps=none HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(PICTURE)
+
+
+def seconds_until_closed(connection):
+    start = time.monotonic()
+    with contextlib.suppress(ConnectionResetError):
+        assert connection.recv(1000) == b""
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET / HTTP/1.1\r\nHost: loc"], ids=["nothing", "half"])
+def test_a_silent_connection_is_closed(monkeypatch, beginning):
+    monkeypatch.setattr(server, "SILENCE_SECONDS", 0.5)
+    with running(red_detector()) as address, socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(beginning)
+        assert 0.3 < seconds_until_closed(connection) < 5
+
+
+def test_headers_in_drops_are_not_waited_for(monkeypatch):
+    monkeypatch.setattr(server, "SILENCE_SECONDS", 0.5)
+    with running(red_detector()) as address, socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        with pytest.raises(OSError):
+            for number in range(50):
+                connection.sendall(b"X-%d: x\r\n" % number)
+                time.sleep(0.1)
+
+
+def test_a_request_that_takes_longer_than_silence_may_is_answered(monkeypatch):
+    monkeypatch.setattr(server, "SILENCE_SECONDS", 0.3)
+    with running(red_detector()) as address, socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(HEAD)
+        time.sleep(0.6)
+        connection.sendall(PICTURE)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_slow_bodies_keep_nobody_out():
+    with client_of(red_detector(), workers=1, queue=0) as client, contextlib.ExitStack() as slow:
+        for _ in range(5):
+            slow.enter_context(half_sent((client.base_url.host, client.base_url.port)))
+        until_metrics_say(client, "gsr_tf_uploading 5.0")
+        assert client.post("/v1/segment?maps=none", content=PICTURE).status_code == 200
+
+
+def test_bodies_on_their_way_are_bounded_together():
+    with client_of(red_detector(), workers=1, queue=0, upload_bytes=100_000) as client:
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as other:
+            other.sendall(b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n")
+            other.sendall(bytes(99_000))
+            until_metrics_say(client, "gsr_tf_uploading 1.0")
+            time.sleep(0.2)
+            refused = client.post("/v1/segment", content=bytes(50_000))
+            assert "too many pictures on their way" in said(refused, 503)
+            assert int(refused.headers["Retry-After"]) > 0
+        until_metrics_say(client, "gsr_tf_uploading 0.0")
+        assert client.post("/v1/segment?maps=none", content=PICTURE).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
+def test_compressed_bodies_are_refused(client, encoding):
+    refused = client.post("/v1/segment", content=PICTURE, headers={"Content-Encoding": encoding})
+    assert f"Content-Encoding '{encoding}': expected the picture file as it is" in said(refused, 415)
+    identity = {"Content-Encoding": "identity"}
+    assert client.post("/v1/segment?maps=none", content=PICTURE, headers=identity).status_code == 200
+
+
+def test_when_it_stops_who_waits_is_told_and_what_is_at_work_is_finished():
+    gate, told = Gate(), []
+    with running(red_detector(gate), told=told, workers=1, queue=2) as (host, port), ThreadPoolExecutor(2) as others:
+        url = f"http://{host}:{port}"
+        ask = partial(httpx.post, f"{url}/v1/segment?maps=none", content=PICTURE, timeout=20)
+        at_work = others.submit(ask)
+        gate.started.acquire(timeout=10)
+        waiting = others.submit(ask)
+        with httpx.Client(base_url=url) as client:
+            until_metrics_say(client, "gsr_tf_admitted 2.0")
+        with half_sent((host, port)) as sending:
+            time.sleep(0.2)
+            told[0].should_exit = True
+            refused = waiting.result()
+            assert "the server is stopping" in said(refused, 503)
+            assert int(refused.headers["Retry-After"]) > 0
+            head, _, body = sending.recv(5000).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert json.loads(body or sending.recv(5000))["error"]["status"] == 503
+        assert not at_work.done()
+        gate.open.set()
+        assert at_work.result().status_code == 200
