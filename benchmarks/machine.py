@@ -11,18 +11,20 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow import keras
 
+from gsr_tf.inference.device import gpus
+
 IN_FLIGHT = 8  # operations that a GPU is given before the first one's end is waited for
 
 
 def on_gpu() -> bool:
     """Whether there is one."""
-    return bool(tf.config.get_visible_devices("GPU"))
+    return bool(gpus())
 
 
 def device_name() -> str:
     """The card's, else the processor's."""
     if on_gpu():
-        return tf.config.experimental.get_device_details(tf.config.get_visible_devices("GPU")[0])["device_name"]
+        return tf.config.experimental.get_device_details(gpus()[0])["device_name"]
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor())

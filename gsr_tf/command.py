@@ -1,6 +1,7 @@
 """What all command lines share: flags of their own, help that teaches, errors a user can act on.
 
-Exit codes: 0 done, 1 an error that the message explains, 2 wrong flags, 128 + n ended by signal n.
+Exit codes: 0 done, 1 an error that the message explains, 2 wrong flags, 3 done but for pictures that were named and
+skipped, 128 + n ended by signal n.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gsr_tf.errors import UserError
 from gsr_tf.flag_help import describe
 from gsr_tf.flagfiles import expanded
 
+SOME_SKIPPED = 3
 # What a user can mend; anything else is a defect and keeps its traceback.
 MENDABLE = (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError)
 

@@ -17,6 +17,7 @@ from typing import Optional
 from absl import flags
 
 from gsr_tf import command
+from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators import methods
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
@@ -24,8 +25,6 @@ from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
-
-SOME_SKIPPED = 3
 
 
 def _define(values: flags.FlagValues) -> None:

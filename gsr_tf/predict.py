@@ -38,6 +38,7 @@ from gsr_tf import command
 from gsr_tf.answers import contact_sheet, files, inputs
 from gsr_tf.answers.answering import Answering, Defect, Segment, preview, stamp
 from gsr_tf.answers.results import Results
+from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators.method import MethodError
 from gsr_tf.data import one_writer
 from gsr_tf.data.pictures import write_atomically
@@ -46,7 +47,6 @@ from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.resolution import ONE_SIZE, RESOLUTIONS, SCALES_HELP, describe, parse_scales
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
-SOME_SKIPPED = 3
 SHEET = "index.html"
 
 

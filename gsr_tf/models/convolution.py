@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-from collections.abc import Iterator
 
 import cv2
 import tensorflow as tf
 from tensorflow import keras
+
+from gsr_tf.models.within import within
 
 AVX_512F = 13  # OpenCV's number of it, which its Python module has no name for
 
@@ -28,14 +29,9 @@ def spatial_size(x: tf.Tensor) -> tuple:
 _gradients: contextvars.ContextVar[bool] = contextvars.ContextVar("_gradients", default=True)
 
 
-@contextlib.contextmanager
-def without_gradients() -> Iterator[None]:
+def without_gradients() -> contextlib.AbstractContextManager[None]:
     """Within it a network is traced for answers alone: what is saved of it holds no gradient of our own."""
-    token = _gradients.set(False)
-    try:
-        yield
-    finally:
-        _gradients.reset(token)
+    return within(_gradients, False)
 
 
 class Convolution(keras.layers.Conv2D):

@@ -11,21 +11,13 @@ import tensorflow as tf
 from tensorflow import keras
 
 from gsr_tf.models.convolution import spatial_size
+from gsr_tf.models.within import within
 
 Moments = tuple[tf.Tensor, tf.Tensor]  # mean and variance, [1 or b, 1, 1, c] each
 
 _moments: contextvars.ContextVar[Optional[Callable[[tf.Tensor], Moments]]] = contextvars.ContextVar(
     "_moments", default=None
 )
-
-
-@contextlib.contextmanager
-def _moments_by(moments: Callable[[tf.Tensor], Moments]) -> Iterator[None]:
-    token = _moments.set(moments)
-    try:
-        yield
-    finally:
-        _moments.reset(token)
 
 
 @contextlib.contextmanager
@@ -42,7 +34,7 @@ def recorded_moments() -> Iterator[list[tf.Tensor]]:
         record.extend([tf.reshape(mean, [-1]), tf.reshape(variance, [-1])])
         return mean, variance
 
-    with _moments_by(measure):
+    with within(_moments, measure):
         yield record
 
 
@@ -64,21 +56,16 @@ def given_moments(moments: tf.Tensor) -> Iterator[None]:
         position += 2 * channels
         return mean, variance
 
-    with _moments_by(take):
+    with within(_moments, take):
         yield
 
 
 _groups: contextvars.ContextVar[int] = contextvars.ContextVar("_groups", default=1)
 
 
-@contextlib.contextmanager
-def separate_moments(groups: int) -> Iterator[None]:
+def separate_moments(groups: int) -> contextlib.AbstractContextManager[None]:
     """Within it, in training, a batch is normalised in so many equal parts, each by its own moments."""
-    token = _groups.set(groups)
-    try:
-        yield
-    finally:
-        _groups.reset(token)
+    return within(_groups, groups)
 
 
 class MomentNormalization(keras.layers.Layer):

@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.reading.entries import PreparationError
 from gsr_tf.errors import UserError
+from tests.test_imports import imported
 
 PACKAGE = Path(__file__).resolve().parents[2] / "data_prep"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -22,16 +23,6 @@ FLOORS = (
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 FROM_GSR_TF = ("gsr_tf.data.", "gsr_tf.errors", "gsr_tf.flag_help")
-
-
-def imported(path):
-    """Dotted names of every module, or thing in a module, that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
