@@ -18,7 +18,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -49,7 +48,7 @@ def _prepared(path: Path) -> np.ndarray:
     return parse_example(make_example(Entry(path.name, str(path))).payload).read_picture()
 
 
-def _difference(pixels: np.ndarray, other: Callable[[Path], np.ndarray], path: Path) -> Optional[float]:
+def _difference(pixels: np.ndarray, other: Callable[[Path], np.ndarray], path: Path) -> float | None:
     """The average difference in levels; infinite for another size; None where the other one cannot read the file."""
     try:
         shown = other(path)

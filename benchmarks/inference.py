@@ -29,7 +29,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -46,6 +45,7 @@ from gsr_tf.formats import saved_model
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose, gpus
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.normalization import recorded_moments
 from gsr_tf.models.segmenter import build_segmenter
@@ -120,7 +120,7 @@ def _action(args: flags.FlagValues) -> None:
     print(json.dumps(report))
 
 
-def measure(detector: Detector, onnx: Optional[Callable[[], object]], config: Config, rounds: int) -> dict[str, float]:
+def measure(detector: Detector, onnx: Callable[[], object] | None, config: Config, rounds: int) -> dict[str, float]:
     """Times all that takes turns."""
     random, (multiply, product_flops) = np.random.default_rng(0), product()
     side = config.preparation.input_size
@@ -168,7 +168,7 @@ def pictures_per_second(detector: Detector, *, threads: int) -> dict[str, float]
     return rates
 
 
-def onnx_session(segmenter: tf.keras.Model, folder: str) -> Optional[Callable[[], np.ndarray]]:
+def onnx_session(segmenter: keras.Model, folder: str) -> Callable[[], np.ndarray] | None:
     """A forward pass of a 300x300 picture in ONNX Runtime, on the threads that TensorFlow has; None without it."""
     try:
         import onnxruntime
@@ -196,7 +196,7 @@ def in_a_fresh_process(program: str, *arguments: str) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(_action, __doc__, _define, argv)
 

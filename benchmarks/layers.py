@@ -16,11 +16,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 from absl import flags
-from tensorflow import keras
 from tqdm import tqdm
 
 from benchmarks import machine
@@ -35,6 +34,7 @@ from gsr_tf.models.convolution import Convolution, DilatedConvolution
 from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.generator import SIZE, build_generator
 from gsr_tf.models.heads import Upsample, UpsampledHead
+from gsr_tf.models.keras import keras
 from gsr_tf.models.normalization import MomentNormalization, separate_moments
 from gsr_tf.models.segmenter import BOUNDARY_BLOCKS, CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
 from gsr_tf.training.device import set_up
@@ -337,7 +337,7 @@ def _action(args: flags.FlagValues) -> None:
     print(json.dumps(report))
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(_action, __doc__, _define, argv)
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.inference.device import gpus
+from gsr_tf.models.keras import keras
 
 IN_FLIGHT = 8  # operations that a GPU is given before the first one's end is waited for
 

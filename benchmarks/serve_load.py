@@ -4,9 +4,10 @@
     python -m benchmarks.serve_load --saved_model=models/gsr_net --fuzz=2000
 
 Starts `python -m gsr_tf.serve` as a process of its own. By default 16 clients ask for --seconds, each in turn one of:
-good pictures of three sizes, damaged ones, too many bytes (announced or not), too many pixels, an upload that trickles
-in, one that never ends, a connection that is dropped, a look at /healthz. A request is lost when it should have been
-answered and was not. With --fuzz that many damaged pictures instead, one after the other.
+good pictures of three sizes, the small ones each of another shape, damaged ones, too many bytes (announced or not), too
+many pixels, an upload that trickles in, one that never ends, a connection that is dropped, a look at /healthz. A
+request is lost when it should have been answered and was not. With --fuzz that many damaged pictures instead, one after
+the other.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +27,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -52,7 +55,11 @@ FLAGS = flags.FLAGS
 
 @dataclasses.dataclass
 class Server:
-    """The process, where it listens, seconds to its first answer, and its resident memory in MB, twice a second."""
+    """The process, where it listens, seconds to its first answer, and memory in MB, twice a second.
+
+    The memory is what it and its workers hold, added up; while a worker is replaced the next one is among them. What
+    they share, TensorFlow's code, is counted once for each.
+    """
 
     process: subprocess.Popen
     port: int
@@ -88,19 +95,28 @@ def serving(saved_model: str) -> Iterator[Server]:
             print(log.read()[-3000:], file=sys.stderr)
 
 
+def family(process: subprocess.Popen) -> list[int]:
+    """Its process id and those of its children, which all its threads may have started."""
+    children = (path.read_text().split() for path in Path(f"/proc/{process.pid}/task").glob("*/children"))
+    return [process.pid, *map(int, itertools.chain.from_iterable(children))]
+
+
 def processor_seconds(process: subprocess.Popen) -> float:
-    """What the process has computed; unlike the time it took, this does not depend on what else the machine does."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """What the processes have computed; unlike the time it took, this does not depend on what else the machine does."""
+    ticks = 0
+    for pid in family(process):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def watch(server: Server) -> None:
-    """Notes the process's memory twice a second until it ends."""
-    status = Path(f"/proc/{server.process.pid}/status")
+    """Notes the memory twice a second until the server ends."""
+    page = os.sysconf("SC_PAGE_SIZE")
     while server.process.poll() is None:
-        line = next((line for line in status.read_text().splitlines() if line.startswith("VmRSS")), None)
-        if line:
-            server.memory.append(int(line.split()[1]) // 1024)
+        with suppress(FileNotFoundError, ProcessLookupError):  # a worker that ended meanwhile
+            pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(server.process))
+            server.memory.append(pages * page // 1_000_000)
         time.sleep(0.5)
 
 
@@ -162,11 +178,11 @@ def dropped(port: int) -> int:
 
 def requests() -> dict[str, Callable[[int], int]]:
     """What clients do, by name: functions of the port to a status; 0: no answer was waited for."""
-    small, medium, large = picture(240, 320), picture(900, 1200), picture(3000, 4000)
+    medium, large, widths = picture(900, 1200), picture(3000, 4000), itertools.count(200)
     too_large, pixels = bytes(5 * MAX_MEGABYTES * 1_000_000), many_pixels()
     damaged = itertools.cycle(list(damaged_pictures(180, seed=1)))
     return {
-        "small": lambda port: post(port, small),
+        "small, of a new shape": lambda port: post(port, picture(240, next(widths))),
         "medium": lambda port: post(port, medium),
         "large, 12 MP": lambda port: post(port, large, "/v1/segment?maps=8&max_side=2048&preview=true"),
         "report": lambda port: post(port, medium, "/v1/report"),
@@ -227,13 +243,22 @@ def load(server: Server, seconds: float) -> dict:
         "seconds_p50_p99": {
             kind: [round(float(np.percentile(values, q)), 3) for q in (50, 99)] for kind, values in times.items()
         },
+        "worker_restarts": restarts(server.port),
         "memory_megabytes": held,
         "memory_flat": held["medians_of_thirds"][2] <= FLAT * held["medians_of_thirds"][1],
     }
 
 
+def restarts(port: int) -> dict[str, float]:
+    """How many workers were replaced, by reason."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    found = (re.fullmatch(r'gsr_tf_worker_restarts_total\{why="(\w+)"\} (.+)', line) for line in lines)
+    return {match[1]: float(match[2]) for match in found if match}
+
+
 def memory(samples: list[float]) -> dict:
-    """The server's resident memory, by thirds of the time."""
+    """The resident memory of the server and its workers, by thirds of the time."""
     return {
         "medians_of_thirds": [round(np.median(third)) for third in np.array_split(samples, 3)],
         "peak": max(samples),

@@ -11,8 +11,9 @@ are under the Flickr licences that the annotation file names one by one.
     annotations/instances_train2017.json ...
 
 Crowds are no objects (--crowds: they are; CVAT marks so what was drawn with a brush), and tiny or huge objects make no
-useful composite: they are left out and counted. A picture without a usable object is authentic all the same, and kept
-as a target (--nokeep_without_objects: skipped); not so one with an object that cannot be read.
+useful composite: they are left out and counted. A picture without any annotation is authentic, and kept as a target
+(--nokeep_without_objects: skipped). One with annotations none of which can be used is skipped and named: nothing that
+somebody annotated ever becomes authentic.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from absl import flags
 
 from data_prep import command
 from data_prep.reading.annotations import read_annotations
-from data_prep.reading.entries import Entry, Listing, Objects, Refused
+from data_prep.reading.entries import Entry, Listing, Objects
 from data_prep.reading.files import file_sha256, require_folder
 from data_prep.reading.json_arrays import read_elements
-from data_prep.reading.outlines import HARMLESS, AreaLimits, decode_object, need_pycocotools
+from data_prep.reading.outlines import AreaLimits, decode_object, need_pycocotools
 
 
 class CocoObjects(NamedTuple):
@@ -54,13 +55,11 @@ class CocoObjects(NamedTuple):
         return (self.path,)
 
     def read(self) -> Objects:
-        """The usable objects; those left out by reason. Refused where there is none and one cannot be read."""
+        """The usable objects; those left out by reason."""
         annotations = read_elements(self.path, self.places)
         decoded = [decode_object(annotation, self.shape, self.limits) for annotation in annotations]
         masks = [mask for mask in decoded if not isinstance(mask, str)]
         refused = [refusal for refusal in decoded if isinstance(refusal, str)]
-        if not masks and not HARMLESS.issuperset(refused):
-            raise Refused("no usable mask", ", ".join(sorted(set(refused))))
         return Objects(self.shape, masks, refused)
 
 
@@ -71,7 +70,7 @@ def list_coco(annotations: Path, images: Path, limits: AreaLimits, keep_without_
         annotations: the JSON file.
         images: folder of the pictures.
         limits: which objects are used.
-        keep_without_objects: pictures without a usable one are kept, as authentic ones.
+        keep_without_objects: pictures without any annotation are kept, as authentic ones.
     """
     need_pycocotools()
     pictures, skipped = read_annotations(annotations, images, limits.crowds)
@@ -84,7 +83,7 @@ def list_coco(annotations: Path, images: Path, limits: AreaLimits, keep_without_
         )
         for picture in pictures
     ]
-    settings = {"limits": limits._asdict(), "keep_without_objects": keep_without_objects}
+    settings = {"limits": limits._asdict(), "keep_unannotated": keep_without_objects}
     return Listing(entries, skipped, {**settings, "annotations_sha256": file_sha256(annotations)})
 
 
@@ -98,11 +97,15 @@ def define_objects(values: flags.FlagValues) -> None:
     flags.DEFINE_float(
         "max_area_fraction", 0.5, "Objects that cover more of it are left out.", 0, 1, flag_values=values
     )
-    flags.DEFINE_boolean(
-        "keep_without_objects", True, "Keep pictures without a usable object, as targets.", flag_values=values
-    )
     flags.DEFINE_boolean("crowds", False, "Take what is marked iscrowd as objects, too.", flag_values=values)
     command.define_output(values)
+
+
+def _define(values: flags.FlagValues) -> None:
+    define_objects(values)
+    flags.DEFINE_boolean(
+        "keep_without_objects", True, "Keep pictures without any annotation, as targets.", flag_values=values
+    )
 
 
 def read_limits(args: flags.FlagValues) -> AreaLimits:
@@ -121,7 +124,7 @@ def _run(args: flags.FlagValues) -> int:
     return command.convert(listing, args)
 
 
-main = functools.partial(command.main, _run, __doc__, define_objects)
+main = functools.partial(command.main, _run, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,13 +8,15 @@
     annotations/panoptic_train2017.json      what the segments are
 
 Get them from https://cocodataset.org/#download (2017 panoptic: 0.8 GB besides the pictures). Licences and filters as
-in data_prep.coco; segments of stuff (sky, grass) are no objects, they are left out and counted.
+in data_prep.coco; segments of stuff (sky, grass) are no objects, they are left out and counted. A picture without a
+usable thing is skipped and named.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,11 +26,11 @@ from absl import flags
 
 from data_prep import command
 from data_prep.coco import define_objects, read_limits
-from data_prep.reading.annotations import inside, read_annotations
+from data_prep.reading.annotations import inside, read_annotations, refuse_crowds
 from data_prep.reading.entries import Entry, Listing, Objects, PreparationError, Refused, Skipped
 from data_prep.reading.files import file_sha256, require_folder
 from data_prep.reading.json_arrays import elements, read_elements
-from data_prep.reading.outlines import CROWD, AreaLimits
+from data_prep.reading.outlines import CROWD, STUFF, AreaLimits
 from gsr_tf.data.pictures import decode_picture, read_bytes
 
 
@@ -89,31 +91,42 @@ class PanopticSegments(NamedTuple):
 
     def _refusal(self, category: object, crowd: object, share: float) -> str:
         if category not in self.things:
-            return "segment is stuff"
+            return STUFF
         return CROWD if crowd and not self.limits.crowds else self.limits.refusal(share)
 
 
-def list_panoptic(
-    annotations: Path, panoptic: Path, images: Path, limits: AreaLimits, keep_without_objects: bool
-) -> Listing:
-    """Lists the pictures of a panoptic annotation file; arguments as `data_prep.coco.list_coco`."""
-    pictures, skipped = read_annotations(annotations, images, limits.crowds)
-    things = frozenset(
-        element.value["id"]
-        for element in elements(annotations)
-        if element.key == "categories" and element.value.get("isthing")
-    )
+def _read_things(annotations: Path, crowds: bool) -> frozenset:
+    """The ids of the categories of things; PreparationError where there are none, or all things are crowds."""
+    things, crowded, segments = set(), Counter(), Counter()
+    for key, _, _, value in elements(annotations):
+        if key == "categories" and value.get("isthing"):
+            things.add(value["id"])
+        for segment in value.get("segments_info") or () if key == "annotations" else ():
+            if isinstance(segment, dict) and isinstance(segment.get("category_id"), (int, str)):
+                segments[segment["category_id"]] += 1
+                crowded[segment["category_id"]] += bool(segment.get("iscrowd"))
     if not things:
         raise PreparationError(f"--annotations={annotations}: no category says 'isthing'; is it a panoptic file?")
+    if not crowds:
+        refuse_crowds(annotations, *(sum(counted[thing] for thing in things) for counted in (crowded, segments)))
+    return frozenset(things)
+
+
+def list_panoptic(annotations: Path, panoptic: Path, images: Path, limits: AreaLimits) -> Listing:
+    """Lists the pictures of a panoptic annotation file; arguments as `data_prep.coco.list_coco`.
+
+    None of them is authentic: of every picture that it annotates, the file says what covers it.
+    """
+    pictures, skipped = read_annotations(annotations, images, limits.crowds)
+    things = _read_things(annotations, limits.crowds)
     entries = []
     for picture in pictures:
         if not picture.places:
             skipped.append(Skipped(picture.name, "no mask", "no annotation"))
             continue
         segments = PanopticSegments(str(annotations), picture.places, str(panoptic), things, limits)
-        entries.append(Entry(picture.name, picture.path, segments, keep_unmasked=keep_without_objects))
-    settings = {"limits": limits._asdict(), "keep_without_objects": keep_without_objects}
-    return Listing(entries, skipped, {**settings, "annotations_sha256": file_sha256(annotations)})
+        entries.append(Entry(picture.name, picture.path, segments))
+    return Listing(entries, skipped, {"limits": limits._asdict(), "annotations_sha256": file_sha256(annotations)})
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -124,7 +137,7 @@ def _define(values: flags.FlagValues) -> None:
 def _run(args: flags.FlagValues) -> int:
     images, panoptic = require_folder(args.images, "--images"), require_folder(args.panoptic, "--panoptic")
     limits = read_limits(args)
-    listing = list_panoptic(Path(args.annotations), panoptic, images, limits, args.keep_without_objects)
+    listing = list_panoptic(Path(args.annotations), panoptic, images, limits)
     return command.convert(listing, args)
 
 

@@ -1,7 +1,7 @@
 """What every script shares: flags, messages, exit codes.
 
 Exit codes: 0 records were written (the summary says what was skipped), 1 none could be, 2 wrong flags,
-130 interrupted.
+130 interrupted, 141 nobody reads what is printed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from absl import flags
 
 from data_prep.reading.entries import Listing
+from gsr_tf import standard_output
 from gsr_tf.errors import UserError
 from gsr_tf.flag_help import describe
 
@@ -64,19 +65,21 @@ def main(
     try:
         parsed = parse(sys.argv if argv is None else argv, doc, define)
         if parsed is None:
-            return 0
+            return standard_output.CLOSED if standard_output.is_closed() else 0
         args, paths = parsed
-        if takes_paths:
-            return action(args, paths)
-        if paths:
+        if paths and not takes_paths:
             raise flags.Error(f"unexpected argument {paths[0]!r}; flags are written --name=value")
-        return action(args)
+        return action(args, paths) if takes_paths else action(args)
     except flags.Error as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        if not standard_output.is_closed():
+            raise
+        return standard_output.CLOSED
     except KeyboardInterrupt:
         print("interrupted; finished shards are kept, the same command goes on from them", file=sys.stderr)
         return 130

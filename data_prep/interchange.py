@@ -30,6 +30,7 @@ from data_prep.reading.masks import MaskFile
 from data_prep.reading.pairing import Pairs, pair
 from gsr_tf.data import lists
 from gsr_tf.data.masks import MaskRule
+from gsr_tf.marked_text import decode
 
 NEGATIVE = "Negative"  # JsonDataset's word for "no mask: authentic"
 NO_MASK = "None"  # MVSS-Net's
@@ -146,7 +147,7 @@ def _list_one(path: Path, value: object, rule: MaskRule) -> Listing:
 
 def _read_text(path: Path) -> str:
     try:
-        return lists.decode(path.read_bytes())
+        return decode(path.read_bytes())
     except OSError as error:
         raise PreparationError(f"--input={path}: cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -15,6 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN's kernels double a CPU's speed here; TensorFlow 2.15 turns them on by itself only where there is AVX-512.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
+# It names LiteRT, a package of its own from TensorFlow 2.20 on; the interpreter within TensorFlow is still there.
+warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter is deprecated", category=UserWarning)
 
 
 def __getattr__(name: str):

@@ -3,6 +3,7 @@
     gsr-tf predict photo.jpg            answers about pictures, into the folder answers
     gsr-tf serve                        the same in the browser
     gsr-tf train | evaluate | export    a network of your own
+    gsr-tf train_comparator             another method, to compare with
     gsr-tf tables | figure              the paper's tables and figures
     gsr-tf data NAME                    data sets to records: gsr-tf data coco, gsr-tf data folder ...
 
@@ -15,17 +16,16 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Optional
 
 import gsr_tf
 
-COMMANDS = ("predict", "serve", "train", "evaluate", "export", "tables", "figure")
+COMMANDS = ("predict", "serve", "train", "train_comparator", "evaluate", "export", "tables", "figure")
 PUBLISHED = ("carvalho", "casia1", "casia2", "columbia", "coverage", "imd2020", "in_the_wild", "nist16")
 DATA = ("all", "check", "coco", "coco_panoptic", "compose", "demo", "folder", "interchange", "unpack", *PUBLISHED)
 ANSWERS = "answers"  # where answers go when nothing else is said
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The console command; returns the exit code of the one that it calls, 2 where there is none of that name."""
     words = list(sys.argv if argv is None else argv)[1:]
     if not words or words[0] in ("--help", "-h", "help"):
@@ -41,7 +41,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return importlib.import_module(module).main([module, *arguments])
 
 
-def _module(words: Sequence[str]) -> tuple[Optional[str], list[str]]:
+def _module(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """The module that a command line means, or None, and the arguments for it."""
     name, *arguments = words
     if name == "data":

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Optional
 
 import tensorflow as tf
 from absl import flags
 
+from gsr_tf import standard_output
 from gsr_tf.errors import UserError
-from gsr_tf.flag_help import describe
+from gsr_tf.flag_help import Group, describe
 from gsr_tf.flagfiles import expanded
 
 SOME_SKIPPED = 3
@@ -22,13 +22,16 @@ SOME_SKIPPED = 3
 MENDABLE = (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError)
 
 
-def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], None]) -> Optional[flags.FlagValues]:
+def parse(
+    argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], None], groups: Sequence[Group] = ()
+) -> flags.FlagValues | None:
     """The flags of one command; None when `--help` was asked for and printed.
 
     Args:
         argv: the command line, the program's name first.
         doc: the command's documentation.
         define: defines its flags.
+        groups: of its flags, for `--help`; they are all of them, or none.
 
     Raises:
         flags.Error: a flag that is unknown, missing, empty or of a wrong value, or a flagfile that cannot be read.
@@ -36,7 +39,7 @@ def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], No
     values = flags.FlagValues()
     define(values)
     if {"--help", "-h", "-help", "--helpfull"} & set(argv):
-        print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{describe(values)}")
+        print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{describe(values, groups)}")
         return None
     extra = values(expanded(argv))[1:]
     if extra:
@@ -48,18 +51,30 @@ def parse(argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], No
 
 
 def main(
-    action: Callable[[flags.FlagValues], Optional[int]],
+    action: Callable[[flags.FlagValues], int | None],
     doc: str,
     define: Callable[[flags.FlagValues], None],
-    argv: Optional[Sequence[str]] = None,
+    argv: Sequence[str] | None = None,
+    groups: Sequence[Group] = (),
 ) -> int:
-    """Runs a command: parses its flags, calls `action` with them, turns errors into messages and exit codes."""
+    """Runs a command: parses its flags, calls `action` with them, turns errors into messages and exit codes.
+
+    `action` returns an exit code, or None for 0; `doc`, `define` and `groups` are `parse`'s; without `argv` it is the
+    process's.
+    """
     try:
-        values = parse(sys.argv if argv is None else argv, doc, define)
-        return 0 if values is None else action(values) or 0
+        values = parse(sys.argv if argv is None else argv, doc, define, groups)
+        if values is None:
+            return standard_output.CLOSED if standard_output.is_closed() else 0
+        return action(values) or 0
     except flags.Error as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
+    except BrokenPipeError as error:
+        if standard_output.is_closed():
+            return standard_output.CLOSED
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except MENDABLE as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,45 +1,53 @@
 """Every setting of a run: the union of what the rooms declare.
 
-The flags of `python -m gsr_tf.train` are the fields of `Config`'s dataclasses, flat; a run writes them beside its
-checkpoints, and later commands read them from there. Defaults are the paper's, and the release's where the paper is
+The flags of `python -m gsr_tf.train` are the fields of `Config`'s dataclasses, flat, those of
+`python -m gsr_tf.train_comparator` those of the method's own; a run writes them beside its checkpoints, and later
+commands read them from there. Defaults are the paper's, and the release's where the paper is
 silent; where ours are neither, the setting's help says so. flags/release.cfg is the release throughout.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Mapping
-from pathlib import Path
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
 from gsr_tf import settings
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.comparators.mfcn import settings as mfcn
+from gsr_tf.data.augment.retouching import Retouching
 from gsr_tf.data.preparation import Preparation
+from gsr_tf.data.records import Records
+from gsr_tf.flag_help import Group
 from gsr_tf.flagfiles import expanded
+from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.gsr_net import GSRNet, Step
+from gsr_tf.models.keras import keras
 from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.optimizers import Optimization
+from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.device import Device
-from gsr_tf.training.initialization import Initialization
+from gsr_tf.training.initialization import Initialization, initialize
 from gsr_tf.training.loop import Schedule
+from gsr_tf.training.mfcn import MFCNRun
 from gsr_tf.training.run_records import RunRecords
-from gsr_tf.training.validation import Validation
+from gsr_tf.training.run_settings import RunSettings, stored
+from gsr_tf.training.summaries import panel_pictures
+from gsr_tf.training.validation import Scores, Validation, held_out, validation
 
-CONFIG_NAME = "config.json"
-# Settings of earlier versions, and the only value with which this version does what they did.
-REMOVED = {"blend": 0.0, "vgg16_fc": False}
+NEEDED = ("source_records", "target_records")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """The settings of one run, room by room."""
+class Config(RunSettings):
+    """The settings of one run of GSR-Net, room by room."""
 
+    REMOVED = {"blend": 0.0, "vgg16_fc": False}
     records: RunRecords = RunRecords()
     validation: Validation = Validation()
     preparation: Preparation = Preparation()
@@ -76,82 +84,144 @@ class Config:
         """Whether S's own authentic picture is needed: to refine S, as the release does."""
         return "source" in self.step.refined
 
-    def flat(self) -> dict[str, Any]:
-        """{name: value} of all settings."""
-        return settings.flat(self)
-
-    def changed(self, **changes: Any) -> Config:
-        """The same with other values of some settings, by name; raises ConfigError."""
-        return from_dict({**self.flat(), **changes})
+    @property
+    def half_pixel(self) -> bool:
+        """Resize convention of the networks."""
+        return self.networks.half_pixel
 
     def build(self) -> GSRNet:
-        """The networks of a run at their initial random weights; inside a strategy's scope, on its replicas."""
+        """The three networks of a run at their initial random weights; inside a strategy's scope, on its replicas."""
         return GSRNet(self.networks, self.losses, self.optimization, self.step)
 
-    def write(self, run_dir: Path) -> None:
-        """Writes the settings into a run's folder, which is this run's from then on."""
-        write_atomically(run_dir / CONFIG_NAME, (json.dumps(self.flat(), indent=2) + "\n").encode())
+    def initialize(self, net: GSRNet) -> None:
+        """Pretrained weights into a fresh net, as the settings say."""
+        initialize(net, self.initialization)
+
+    def scores(self, net: GSRNet, records: Mapping[str, Records]) -> Scores | None:
+        """Of the segmenter, where there are pictures to score it on."""
+        pictures = held_out(records, self.preparation, self.validation, half_pixel=self.half_pixel)
+        return pictures and validation(lambda image: manipulation_probability(net.segmenter, image), pictures)
+
+    panel = staticmethod(panel_pictures)
+
+    def build_segmenter(self) -> keras.Model:
+        """The segmenter alone."""
+        return build_segmenter(self.networks)
+
+    def detector(self, segmenter: keras.Model, size: int, centre: float) -> DetectorModule:
+        """The segmenter with everything around it, to be exported."""
+        return DetectorModule(segmenter, size=size, resize_mode=self.preparation.resize_mode, centre=centre)
+
+    def facts(self, segmenter: keras.Model) -> dict[str, Any]:
+        """The arguments of `build_segmenter`."""
+        return {"segmenter": dataclasses.asdict(self.networks)}
 
 
-NAMES = [field.name for field in settings.leaves(Config)]
-MAY_CHANGE = {field.name for field in settings.leaves(Config) if field.metadata.get("may_change")}
+_DATA = ((Preparation,), "Data", "How pictures of the records become examples: sizes, windows, what is pasted where.")
+_RETOUCHING = ((Retouching,), "Retouching", "What is done against the traces of pasting; in the paper nothing.")
+_ALL_RUNS = (
+    ((Schedule,), "Schedule", "What happens beside the steps, and how often."),
+    ((RunRecords, Validation), "Validation", "What the run is scored on as it goes; the best checkpoint is kept."),
+    ((Device,), "Device", "What computes, and how exactly."),
+)
+# What --help says before the settings of each room, in the order in which one thinks of them; by method.
+ROOMS = {
+    Config.METHOD: (
+        _DATA,
+        _RETOUCHING,
+        ((Networks,), "Networks", "How large they are, and of which parts."),
+        ((Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((Step,), "Training step", "What the networks learn on, and in which order they are updated."),
+        ((Losses,), "Losses", "What is minimised, and how its terms weigh."),
+        ((Optimization,), "Optimisation", "For how long, and at which rates."),
+        *_ALL_RUNS,
+    ),
+    MFCNRun.METHOD: (
+        ((MFCNRun,), "Method", "What is trained."),
+        _DATA,
+        _RETOUCHING,
+        ((mfcn.Network,), "Network", "How large it is."),
+        ((mfcn.Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((mfcn.Step,), "Training step", "What the network learns on, and what is minimised."),
+        ((mfcn.Optimization,), "Optimisation", "For how long, and at which rate."),
+        *_ALL_RUNS,
+    ),
+}
+NAMES = Config.names()
+KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun)}
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> None:
     """One absl flag a setting."""
-    settings.define_flags(Config, values)
+    settings.define_flags(kind, values)
 
 
-def from_flags(values: flags.FlagValues) -> Config:
-    """The Config of a parsed command line; raises ConfigError."""
-    return from_dict({name: getattr(values, name) for name in NAMES})
+def groups(*needed: str, kind: type[RunSettings] = Config) -> list[Group]:
+    """The flags as --help shows them.
+
+    Args:
+        needed: further flags that the command needs, which are shown with the settings that every run needs.
+        kind: whose settings.
+    """
+    first = Group("Needed", "Where the run is kept, and what it learns from.", (*needed, *NEEDED))
+    return [
+        first,
+        *(Group(title, about, [n for room in rooms for n in _own(room)]) for rooms, title, about in ROOMS[kind.METHOD]),
+    ]
+
+
+def _own(room: type) -> list[str]:
+    """The settings of a room, less those of the rooms within, and those that every run needs."""
+    fields = dataclasses.fields(room)
+    return [field.name for field in fields if not dataclasses.is_dataclass(field.default) and field.name not in NEEDED]
+
+
+def from_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> RunSettings:
+    """The settings of a parsed command line; raises ConfigError."""
+    return kind.from_dict({name: getattr(values, name) for name in kind.names()})
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
     """A Config from plain values by name; raises ConfigError for unknown names."""
-    unknown = sorted(set(values) - set(NAMES) - set(REMOVED))
-    if unknown:
-        raise ConfigError(f"unknown settings: {', '.join(unknown)}; written by another version?")
-    for name, neutral in REMOVED.items():
-        if values.get(name, neutral) != neutral:
-            raise ConfigError(f"--{name}={values[name]}: this version has no such setting; an earlier one had")
-    return settings.from_flat(Config, values)
+    return Config.from_dict(values)
 
 
-def from_flagfile(path: str | os.PathLike, **changes: Any) -> Config:
-    """The Config that a flagfile starts, with changes; for code that has no command line of its own."""
-    values = flags.FlagValues()
-    define_flags(values)
-    values(["gsr_tf", *expanded([f"--flagfile={path}"])])
-    return from_flags(values).changed(**changes)
+def from_arguments(arguments: Sequence[str]) -> RunSettings:
+    """The settings that a command line means, --flagfile and all, of the method that its --method names.
+
+    Raises:
+        flags.Error: a flag that training does not have.
+        ConfigError: settings that make no sense, or no such method.
+    """
+    given = expanded(arguments)
+    methods = [argument.partition("=")[2] for argument in given if re.match("--?method=", argument)]
+    kind, values = _kind(*methods[-1:]), flags.FlagValues()
+    define_flags(values, kind)
+    values(["gsr_tf", *given])
+    return from_flags(values, kind)
+
+
+def from_flagfile(path: str | os.PathLike, **changes: Any) -> RunSettings:
+    """The settings that a flagfile starts, with changes; for code that has no command line of its own."""
+    return from_arguments([f"--flagfile={path}"]).changed(**changes)
 
 
 def load(run_dir: str | os.PathLike, flag: str = "--run_dir") -> Config:
-    """The Config that a run wrote down; raises ConfigError when there is none."""
-    path = Path(run_dir) / CONFIG_NAME
-    try:
-        return from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ConfigError(f"{flag}={run_dir}: no {CONFIG_NAME} there, so it is not a training run's folder") from None
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{path}: damaged or of another version ({error})") from error
+    """The Config that a run of GSR-Net wrote down; raises ConfigError when there is none."""
+    return stored(run_dir, flag, from_dict)
 
 
-def check_same(run_dir: Path, config: Config) -> None:
-    """Checks that a folder is new, or of a run of these settings.
+def load_any(run_dir: str | os.PathLike, flag: str = "--run_dir") -> RunSettings:
+    """The settings that a run of any method wrote down; raises ConfigError when there are none."""
+    return stored(run_dir, flag, any_from_dict)
 
-    Raises:
-        ConfigError: the folder holds a run of other settings, or is damaged.
-    """
-    if run_dir.exists() and not run_dir.is_dir():
-        raise ConfigError(f"--run_dir={run_dir}: a file; expected a folder, or a new name")
-    if not (run_dir / CONFIG_NAME).exists():
-        return
-    earlier, now = load(run_dir).flat(), config.flat()
-    changed = [name for name in NAMES if now[name] != earlier[name] and name not in MAY_CHANGE]
-    if changed:
-        lines = [f"  --{name}: {earlier[name]} there, {now[name]} now" for name in changed]
-        raise ConfigError(
-            f"--run_dir={run_dir} holds a run of other settings:\n" + "\n".join(lines) + "\n"
-            "Use its settings to go on with it, or another --run_dir to start a new run"
-        )
+
+def any_from_dict(values: Mapping[str, Any]) -> RunSettings:
+    """Settings of any method from plain values by name; raises ConfigError for unknown names."""
+    return _kind(values.get("method", "")).from_dict(values)
+
+
+def _kind(method: str = "") -> type[RunSettings]:
+    if method not in KINDS:
+        raise ConfigError(f"--method={method}: expected one of {', '.join(filter(None, KINDS))}")
+    return KINDS[method]

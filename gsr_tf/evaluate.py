@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 from absl import flags
 
@@ -35,7 +34,11 @@ def _define(values: flags.FlagValues) -> None:
         "saved_model", "Folder of an exported detector (python -m gsr_tf.export), from a source you trust: a model is "
         "code; or the name of shipped weights.",
     )  # fmt: skip
-    text("method", f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}.")
+    text(
+        "method",
+        f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}. One that has to be trained "
+        f"({', '.join(methods.TRAINED)}) is a --saved_model as well.",
+    )
     flags.DEFINE_enum(
         "resolution", "whole", RESOLUTIONS,
         "How a model sees pictures: resized to the size trained on, as the paper does, or at their own "
@@ -104,7 +107,7 @@ def _action(args: flags.FlagValues) -> int:
     return SOME_SKIPPED if any(counts["skipped"] for counts in pictures) else 0
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(_action, __doc__, _define, argv)
 

@@ -1,18 +1,20 @@
-r"""Exports a run's segmenter, or a shipped one: a picture of any size in, a probability map of its size out.
+r"""Exports a run's network, or a shipped one: a picture of any size in, a probability map of its size out.
 
     python -m gsr_tf.export --run_dir=runs/gsr_net --output=models/gsr_net
     python -m gsr_tf.export --weights=gsr-net-coco --output=gsr_net.onnx --format=onnx
     python -m gsr_tf.export --run_dir=runs/gsr_net --output=gsr_net.tflite --format=tflite --quantize=int8
 
-Everything is inside: resizing, colour range, normalisation by the picture's own moments. The settings come from the
-run. What was written is read again, run, and compared with the network on generated and on real pictures before it
-gets its name; for a quantised model the score that it costs is measured.
+A run is one of gsr_tf.train, or of another method by gsr_tf.train_comparator; the settings come from it. Everything is
+inside: resizing, colour range, normalisation by the picture's own moments. What was written is read again, run, and
+compared with the network on generated and on real pictures before it gets its name; for a quantised model the score
+that it costs is measured.
 
 saved_model   a folder. Signatures serving_default (a picture), encoded (picture files, for TensorFlow Serving's REST
               interface) and batch (as the network sees them); assets/gsr_tf.json says what the model is.
 onnx, tflite  a file, as serving_default; FILE.json says what it is. ONNX needs the extra `onnx`.
 weights       an .npz of the segmenter's weights in half precision, and their entry in index.json beside it: what
-              gsr_tf/weights/ ships, and what --initial_weights of gsr_tf.train takes.
+              gsr_tf/weights/ ships, and what --initial_weights of gsr_tf.train takes. Of another method (a run of
+              gsr_tf.train_comparator) the weights as they are; FILE.json says what they are.
 """
 
 from __future__ import annotations
@@ -22,13 +24,14 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.formats import saved_model, single_file, tflite, weights
+from gsr_tf.comparators.mfcn.weights import stored_variables
+from gsr_tf.formats import named_weights, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, trial_pictures
 from gsr_tf.formats.facts import LICENCE, export_facts
 from gsr_tf.formats.pictures import folder_pictures, run_pictures, scored_items
@@ -36,16 +39,16 @@ from gsr_tf.inference import shipped
 from gsr_tf.inference.device import choose
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
-from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.checkpoints import restore_segmenter
 from gsr_tf.training.device import set_up
+from gsr_tf.training.run_settings import RunSettings
 
 FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": ".npz"}  # ending of --output
 
 
 def _define(values: flags.FlagValues) -> None:
-    def text(name: str, default: Optional[str], help_: str, **settings: object) -> None:
+    def text(name: str, default: str | None, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, default, help_, flag_values=values, **settings)
 
     def choice(name: str, default: str, choices: Sequence[str], help_: str) -> None:
@@ -70,8 +73,8 @@ def _define(values: flags.FlagValues) -> None:
         lower_bound=0.01, upper_bound=0.99, flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list(
-        "average_with", [], "One or more .npz, e.g. what the run began from: the mean of their weights and the run's "
-        "is exported.", flag_values=values,
+        "average_with", [], "One or more .npz, or names of shipped weights, e.g. what the run began from: the mean of "
+        "their weights and the run's is exported.", flag_values=values,
     )  # fmt: skip
     text("pictures", None, "Folder of real pictures to compare on, the representative set of int8. Default: the run's.")
     text("records", None, "Records with masks, to measure what --quantize costs. Default: the run's for validation.")
@@ -91,6 +94,8 @@ def _action(args: flags.FlagValues) -> None:
     choose("cpu")  # where the proof's tolerance holds, and one graph comes out whatever the machine has
     output = Path(args.output)
     check_output(output, args.format, args.quantize)
+    if (args.run_dir is None) == (args.weights is None):
+        raise ExportError("give one of --run_dir=FOLDER and --weights=NAME")
     run_dir = Path(args.run_dir) if args.run_dir else None
     detector, facts, source = _of_run(run_dir, args) if run_dir else _of_weights(args)
     pictures = folder_pictures(args.pictures) if args.pictures else run_pictures(run_dir) if run_dir else []
@@ -98,6 +103,8 @@ def _action(args: flags.FlagValues) -> None:
         print("no real pictures to be had: compared on generated pictures alone; --pictures=FOLDER names some")
     if args.format == "saved_model":
         worst = saved_model.save(detector, output, facts, pictures)
+    elif args.format == "weights" and "method" in facts:
+        worst = named_weights.save(stored_variables(detector.segmenter), output, facts)
     elif args.format == "weights":
         worst = weights.save(detector, output, facts, pictures)
     elif args.quantize == "none":
@@ -118,19 +125,18 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size, args.centre)
     said = {"scores": args.scores, "threshold": args.threshold, "licence": args.licence}
     facts = export_facts(run_dir, config.flat(), checkpoint, Path(args.output).stem, **said)
-    facts["segmenter"] = dataclasses.asdict(config.networks)
+    facts.update(config.facts(detector.segmenter))
     facts["centre"] = args.centre
     facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
     if args.average_with:
-        average_with_npz(detector.segmenter, args.average_with, "--average_with")
-        facts["averaged_with"] = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in args.average_with]
+        paths = [shipped.weights_file(given, "--average_with") for given in args.average_with]
+        average_with_npz(detector.segmenter, [*map(str, paths)], "--average_with")
+        facts["averaged_with"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     return detector, facts, checkpoint
 
 
 def _of_weights(args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any], str]:
     """The same, of shipped weights, which bring their own facts."""
-    if not args.weights:
-        raise ExportError("give one of --run_dir=FOLDER and --weights=NAME")
     if args.format == "weights" or args.size or args.scores or args.average_with or args.centre != 0.5:
         raise ExportError(
             f"--weights={args.weights} are as they ship: --format=weights, --size, --scores, --average_with and "
@@ -154,8 +160,8 @@ def check_output(output: Path, format_: str, quantize: str) -> None:
 
 
 def load_run(
-    run_dir: Path, which: str, size: Optional[int] = None, centre: float = 0.5
-) -> tuple[DetectorModule, config_lib.Config, str]:
+    run_dir: Path, which: str, size: int | None = None, centre: float = 0.5
+) -> tuple[DetectorModule, RunSettings, str]:
     """A run's detector, its configuration and the path of the checkpoint.
 
     Args:
@@ -167,17 +173,15 @@ def load_run(
     Raises:
         ConfigError, CheckpointError: as their messages say.
     """
-    config = config_lib.load(run_dir).changed(precision="float32")
+    config = config_lib.load_any(run_dir).changed(precision="float32")
     set_up(dataclasses.replace(config.device, device="cpu"), config.preparation.seed)
-    segmenter = build_segmenter(config.networks)
+    segmenter = config.build_segmenter()
     checkpoint = restore_segmenter(segmenter, run_dir, which)
-    preparation = config.preparation
-    seen = {"size": size or preparation.input_size, "resize_mode": preparation.resize_mode, "centre": centre}
-    detector = DetectorModule(segmenter, **seen)
+    detector = config.detector(segmenter, size or config.preparation.input_size, centre)
     return detector, config, checkpoint
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(_action, __doc__, _define, argv)
 

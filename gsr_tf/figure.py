@@ -17,7 +17,6 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -160,7 +159,7 @@ def _action(args: flags.FlagValues) -> None:
     print(args.output)
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(_action, __doc__, _define, argv)
 

@@ -2,20 +2,26 @@
 
 absl would look for a nested file in the working folder alone. Here it is looked for beside the file that names it, then
 in the folders above that, and in the working folder last: a flagfile means the same wherever it is called from.
+
+A name of which there is no file is looked for among the flagfiles that come along: `gsr_net`, `gsr_net.cfg` and
+`flags/gsr_net.cfg` are one.
 """
 
 from __future__ import annotations
 
-import codecs
+import difflib
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from absl import flags
 
+from gsr_tf import marked_text
+
+PACKAGE = Path(__file__).resolve().parent
+ENDING = ".cfg"
 NESTS = re.compile(r"--?flagfile[= ](.*)")
-# What Windows' editors and shells begin a text with.
-MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def expanded(argv: Iterable[str]) -> list[str]:
@@ -36,8 +42,25 @@ def expanded(argv: Iterable[str]) -> list[str]:
     return found
 
 
+def shipped() -> dict[str, Path]:
+    """{name: file} of the flagfiles that come along, as `gsr_net` and, after those, `table3/cp_s`."""
+    folders = (PACKAGE / "flags", PACKAGE.parent / "flags")  # of a package that is installed, of a checkout
+    folder = next((found for found in folders if found.is_dir()), folders[0])
+    files = sorted(folder.rglob(f"*{ENDING}"), key=lambda file: (len(file.parts), file))
+    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+
+
+def title(file: Path) -> str:
+    """The first sentence of a flagfile's comment, which says what the file is; empty where it begins with none."""
+    comment = itertools.takewhile(lambda line: line.startswith("# "), _text(file).splitlines())
+    words = " ".join(line.removeprefix("# ") for line in comment)
+    return re.split(r"(?<=\.)\s", words, maxsplit=1)[0]
+
+
 def _read(path: Path, within: tuple[Path, ...]) -> Iterator[str]:
     """The flags of a file; `within`: the files that led to it, resolved."""
+    if path.is_dir() or not path.exists():  # a folder may well have the flagfile's name: the run's
+        path = _shipped(path)
     text, here = _text(path), path.resolve()
     if here in within:
         raise flags.Error(f"--flagfile={path}: nests itself, by way of {' and '.join(map(str, within))}")
@@ -54,16 +77,20 @@ def _found(name: Path, within: Path) -> Path:
     return next((folder / name for folder in within.parents if (folder / name).is_file()), name)
 
 
+def _shipped(asked: Path) -> Path:
+    """The flagfile of this name that comes along; raises flags.Error with the names that are nearest."""
+    name, files = asked.as_posix().removeprefix("flags/").removesuffix(ENDING), shipped()
+    if name not in files:
+        near = difflib.get_close_matches(name, files) or [other for other in files if name == Path(other).name]
+        said = f"nearest of those: {', '.join(near)}" if near else f"those are {', '.join(files)}"
+        raise flags.Error(f"--flagfile={asked}: no such file, and none that comes with gsr_tf; {said}")
+    return files[name]
+
+
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        return marked_text.decode(path.read_bytes())
     except OSError as error:
         raise flags.Error(f"--flagfile={path}: cannot be read ({error.strerror})") from error
-    encoding = next((encoding for mark, encoding in MARKS.items() if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise flags.Error(f"--flagfile={path}: not text in UTF-8 or UTF-16 ({error})") from error
-    if "\0" in text:
-        raise flags.Error(f"--flagfile={path}: not text in UTF-8, or in UTF-16 with its mark at the beginning")
-    return text
+    except ValueError as error:
+        raise flags.Error(f"--flagfile={path}: {error}") from error

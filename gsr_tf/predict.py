@@ -28,7 +28,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from absl import flags
@@ -56,7 +55,8 @@ def _define(values: flags.FlagValues) -> None:
 
     text(
         "saved_model",
-        "Folder that gsr_tf.export made, from a source you trust: a model is code. Without it, the shipped one.",
+        "Folder that gsr_tf.export made, from a source you trust: a model is code; or the name of shipped weights. "
+        "Without it, the shipped one.",
     )
     text("method", "Instead of a model, noi, noi-minmax or cfa; or a floor to compare with, all-positive or random.")
     text("input", "A picture, a folder of them, a pattern in quotes, or -: one picture on standard input.")
@@ -130,9 +130,7 @@ def _method(args: flags.FlagValues) -> tuple[Segment, dict]:
         raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither")
     if describe(args.resolution, parse_scales(args.scales) or ONE_SIZE):
         raise MethodError(f"--method={args.method} sees pictures as they are; --resolution and --scales are a model's")
-    if args.method not in methods.DETECTORS:
-        raise MethodError(f"--method={args.method}: no such method; choose from {', '.join(methods.DETECTORS)}")
-    method = methods.choose(args.method)
+    method = methods.choose(args.method, names=methods.DETECTORS)
     threshold = 0.5 if args.threshold is None else args.threshold
 
     def segment(picture: np.ndarray) -> Segmentation:
@@ -154,7 +152,7 @@ def _todo(sources: Sequence[inputs.Source], results: Results, settings: dict, np
 def _finish(results: Results, sources: Sequence[inputs.Source]) -> None:
     """Puts results in order and writes the page."""
 
-    def small(name: str) -> Optional[bytes]:
+    def small(name: str) -> bytes | None:
         path = preview(results.folder, name)
         return path.read_bytes() if path.is_file() else None
 
@@ -162,7 +160,7 @@ def _finish(results: Results, sources: Sequence[inputs.Source]) -> None:
     write_atomically(results.folder / SHEET, page.encode("utf-8", "replace"))
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(_action, __doc__, _define, argv)
 

@@ -4,7 +4,8 @@ r"""A web page and a JSON API around a detector, on this machine.
     curl --data-binary @photo.jpg 'http://127.0.0.1:8321/v1/segment?maps=none'
 
 Drop a picture on the page: heat map, boundary and mask at any threshold, a mask or a report to keep. Pictures live in
-memory while they are answered and are never stored; nothing is asked of other machines. /openapi.json describes the
+memory while they are answered and are never stored; nothing is asked of other machines. A process of its own looks at
+the pictures; it is replaced when it has grown, or when a picture was too much for it. /openapi.json describes the
 API, /healthz and /metrics are for whoever looks after the server. Needs pip install 'gsr_tf[web]'.
 """
 
@@ -12,18 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import re
 import socket
 import sys
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from absl import flags
 
 from gsr_tf import command
 from gsr_tf.answers import memory
-from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES
 from gsr_tf.inference.resolution import parse_scales
 from gsr_tf.settings import ConfigError
 
@@ -44,13 +45,17 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("path_prefix", "", "Path under which a proxy passes requests on, as /gsr_tf.", **own)
     flags.DEFINE_float("max_megabytes", 32, "Largest picture file.", 0.001, **own)
     flags.DEFINE_float("max_megapixels", 64, "Largest picture, decoded.", 0.001, **own)
-    flags.DEFINE_integer("workers", 1, "Pictures at work at once; each uses all cores.", 1, **own)
+    flags.DEFINE_integer(
+        "workers", 1, "Pictures at work at once, each in a process of its own that uses all cores.", 1, **own
+    )
     flags.DEFINE_integer("queue", 8, "Requests that may wait beside those; 503 for more.", 0, **own)
     flags.DEFINE_float("upload_seconds", 30, "Time for an upload.", 0.1, **own)
+    flags.DEFINE_float("picture_seconds", 300, "Time for a picture at work; 504 for what takes longer.", 1, **own)
 
 
 def _action(args: flags.FlagValues) -> None:
     try:
+        from gsr_tf.web import replacing, worker
         from gsr_tf.web.app import create_app
         from gsr_tf.web.limits import MEGA, Limits
         from gsr_tf.web.monitoring import Metrics
@@ -58,7 +63,6 @@ def _action(args: flags.FlagValues) -> None:
         from gsr_tf.web.service import Service
     except ImportError as error:
         raise ConfigError(f"the web page needs more packages: pip install 'gsr_tf[web]' ({error})") from error
-    choose(args.device)
     scales = parse_scales(args.scales)
     if not PREFIX.fullmatch(args.path_prefix):
         raise ConfigError(f"--path_prefix={args.path_prefix}: expected a path without an end slash, as /gsr_tf")
@@ -68,18 +72,24 @@ def _action(args: flags.FlagValues) -> None:
         workers=args.workers,
         queue=args.queue,
         upload_seconds=args.upload_seconds,
+        picture_seconds=args.picture_seconds,
     )
+    load = partial(worker.load_detector, args.saved_model, scales, args.device)
+    start, metrics = partial(worker.Worker, load, limits), Metrics()
     memory.keep_large_blocks_apart()
     # Taken before the model is loaded: a port that is not free is told at once, and early clients wait.
-    with listen(args.host, args.port) as listener:
-        detector = Detector.load(args.saved_model)
-        detector.scales = scales or detector.scales
-        service = Service(detector, limits, Metrics())
+    with listen(args.host, args.port) as listener, log_to_console() as log, contextlib.ExitStack() as stack:
+        log.info("loading the model ...")
+        workers = [replacing.Replaced(start, metrics, number) for number in range(args.workers)]
+        for one in workers:
+            stack.callback(one.close)
+        service = Service(workers, limits, metrics)
         app = create_app(service, [args.host, socket.gethostname(), *args.names], args.path_prefix)
         host, port = listener.getsockname()[:2]
         print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C stops)", flush=True)
         if not is_loopback(host):
             print(f"warning: --host={args.host}: whoever reaches this machine can use the server", file=sys.stderr)
+        log.info("answering a first picture, to be quick from the second on ...")
         Server(app, service, log_level="warning").run(sockets=[listener])
 
 
@@ -94,6 +104,18 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+@contextlib.contextmanager
+def log_to_console() -> Iterator[logging.Logger]:
+    """The server's log, on standard error as long as it is open."""
+    log, handler = logging.getLogger("gsr_tf.web"), logging.StreamHandler()
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    try:
+        yield log
+    finally:
+        log.removeHandler(handler)
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address is reached from this machine alone."""
     with contextlib.suppress(ValueError):
@@ -101,7 +123,7 @@ def is_loopback(host: str) -> bool:
     return False
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(_action, __doc__, _define, argv)
 

@@ -4,21 +4,21 @@ r"""Makes the paper's tables, with our numbers beside its own.
         --records=CASIA=records/casia1,COVER=records/cover \
         --source_records=records/casia2 --target_records=records/coco
 
-Rows that need training are trained from their flagfiles (flags/table2/*.cfg, flags/table3/*.cfg), exported and
-evaluated. A run that is there already goes on where it stopped. An exported one is used if it was trained with the
-settings that are asked for, those of its flagfile and of --training; if not, its cells say what differs. Without
---source_records and --target_records nothing is trained: rows without an exported run say so. Cells that are done are
-not done again, so the same command goes on after an interruption.
+Rows that need training are trained from their flagfiles (flags/table2/*.cfg, flags/table3/*.cfg, and
+flags/comparators/*.cfg for other methods), exported and evaluated. A run that is there already goes on where it
+stopped. An exported one is used if it was trained with the settings that are asked for, those of its flagfile and of
+--training; if not, its cells say what differs. A note below the table says when rows were trained on different records.
+Without --source_records and --target_records nothing is trained: rows without an exported run say so. Cells that are
+done are not done again, so the same command goes on after an interruption.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from absl import flags
 
@@ -39,12 +39,11 @@ from gsr_tf.inference.saved_model import read_metadata
 
 # All are evaluated, so that a table under another protocol costs nothing.
 CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")
-# The flagfiles are a checkout's, and name one another relative to its root.
-ROOT = Path(__file__).resolve().parents[1]
 # A run may go on for longer, or with the same weights in another place; a number depends on both.
-IGNORED = config_lib.MAY_CHANGE - {"steps", "vgg16_weights"}
+IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - {"steps", "vgg16_weights"}
 # What an export that this command makes says of itself beside its settings.
 PLAIN = {"centre": 0.5, "scales": [1.0], "averaged_with": []}
+TRAINING_RECORDS = ("--source_records", "--target_records")
 
 
 class TrainingError(UserError):
@@ -52,7 +51,7 @@ class TrainingError(UserError):
 
 
 def _define(values: flags.FlagValues) -> None:
-    def text(name: str, default: Optional[str], help_: str, **settings: object) -> None:
+    def text(name: str, default: str | None, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, default, help_, flag_values=values, **settings)
 
     flags.DEFINE_enum("table", None, ["1", "2", "3"], "Which table.", required=True, flag_values=values)
@@ -62,7 +61,7 @@ def _define(values: flags.FlagValues) -> None:
     )  # fmt: skip
     flags.DEFINE_list("rows", [], "Only these rows; all by default.", flag_values=values)
     flags.DEFINE_enum("protocol", "paper", CELL_PROTOCOLS, "What the cells show.", flag_values=values)
-    text("output", None, "Folder for tableN.md, .csv, .html and every evaluation.", required=True)
+    text("output", None, "Folder for tableN.md, .csv, .json, .html and every evaluation.", required=True)
     text("runs", "runs", "Folder of training runs; a row's is named as its flagfile.")
     text("source_records", None, "Records of S to train on; without them nothing is trained.")
     text("target_records", None, "Records of T to train on.")
@@ -90,7 +89,7 @@ def data_sets(named: Sequence[str]) -> list[DataSet]:
 def _command(module: str, *arguments: str) -> None:
     """Runs one of our commands in a process of its own, so that each has its seeds and its memory to itself."""
     line = [sys.executable, "-m", module, *arguments]
-    code = subprocess.run(line, cwd=ROOT, check=False).returncode
+    code = subprocess.run(line, check=False).returncode
     if code:
         raise TrainingError(f"{' '.join(line[1:])} ended with exit code {code}; its last words say why")
 
@@ -102,15 +101,7 @@ def asked_for(row: Row, training: Sequence[str]) -> dict[str, Any]:
         flags.Error: a flag that training does not have.
         ConfigError: settings that make no sense.
     """
-    values = flags.FlagValues()
-    config_lib.define_flags(values)
-    here = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        values(["gsr_tf.train", f"--flagfile=flags/{row.flagfile}", *(f"--{flag}" for flag in training)])
-    finally:
-        os.chdir(here)
-    return config_lib.from_flags(values).flat()
+    return config_lib.from_arguments([f"--flagfile={row.flagfile}", *(f"--{flag}" for flag in training)]).flat()
 
 
 def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
@@ -123,7 +114,7 @@ def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[s
     if "config" not in metadata:
         return ["it does not say with which settings it was trained"]
     try:
-        found = config_lib.from_dict(metadata["config"]).flat()
+        found = config_lib.any_from_dict(metadata["config"]).flat()
     except config_lib.ConfigError as error:
         return [str(error)]
     asked = {**without_places(dict(asked)), **PLAIN}  # of folders an export keeps only the names
@@ -135,17 +126,22 @@ def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[s
     ]
 
 
+def _export(row: Row, args: flags.FlagValues) -> Path:
+    return Path(args.runs).resolve() / Path(row.flagfile).with_suffix("") / "export"
+
+
 def trained(row: Row, args: flags.FlagValues) -> Method | str:
     """The detector of a row that needs training, trained and exported if need be; or why there is none."""
     asked = asked_for(row, args.training)
-    run = Path(args.runs).resolve() / Path(row.flagfile).with_suffix("")
-    export = run / "export"
+    export = _export(row, args)
+    run = export.parent
     if not export.exists():
         if not (args.source_records and args.target_records):
             return f"no {export}; give --source_records and --target_records to train it"
         records = [f"--{name}={Path(getattr(args, name)).resolve()}" for name in ("source_records", "target_records")]
         more = [f"--{flag}" for flag in args.training]
-        _command("gsr_tf.train", f"--flagfile=flags/{row.flagfile}", f"--run_dir={run}", *records, *more)
+        command_line = "gsr_tf.train_comparator" if "method" in asked else "gsr_tf.train"
+        _command(command_line, f"--flagfile={row.flagfile}", f"--run_dir={run}", *records, *more)
         _command("gsr_tf.export", f"--run_dir={run}", f"--output={export}")
     different = differences(read_metadata(export), asked)
     if different:
@@ -185,12 +181,48 @@ def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagVal
     return cells
 
 
+def fingerprints(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What an export says of the records it was trained on: {flag: fingerprint}."""
+    records = metadata.get("records", {})
+    return {flag: records.get(flag, {}).get("fingerprint", "not said") for flag in TRAINING_RECORDS}
+
+
+def data_notes(data: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What to say of rows that were trained on different records; nothing where all were on the same.
+
+    Args:
+        data: by the rows' names, their `fingerprints`.
+    """
+    notes = []
+    for flag in TRAINING_RECORDS:
+        rows: dict[str, list[str]] = {}
+        for name, found in data.items():
+            rows.setdefault(found[flag], []).append(name)
+        if len(rows) > 1:
+            said = "; ".join(f"{', '.join(names)}: {fingerprint}" for fingerprint, names in rows.items())
+            notes.append(f"Rows differ in their training data, too. Fingerprints of {flag}: {said}.")
+    return notes
+
+
 def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in name.lower())
 
 
+def _trained_how(metadata: Mapping[str, Any]) -> str:
+    """Data, steps and initialisation of an export that was trained here, and how edges were chosen where it has any."""
+    config, records = metadata["config"], metadata.get("records", {})
+    data = ", ".join(f"{records[flag]['path']}" for flag in TRAINING_RECORDS if flag in records) or "unknown records"
+    start = config["initial_weights"] or f"VGG-16 {config['vgg16_weights']}"
+    edge = metadata.get("edge_threshold")
+    edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
+    return f"trained on {data} for {config['steps']} steps from {start}{edges}"
+
+
 def _how(row: Row, summary: dict, args: flags.FlagValues) -> str:
-    origin = row.method or f"flags/{row.flagfile} {' '.join(args.training)}, {summary['method_fingerprint']}"
+    origin = row.method or (
+        f"flags/{row.flagfile} {' '.join(args.training)}, {_trained_how(read_metadata(_export(row, args)))}, "
+        f"{summary['method_fingerprint']}"
+    )
     protocol, pictures = protocols.PROTOCOLS[args.protocol], summary["pictures"]
     return (
         f"{origin}; protocol {protocol.name}, {protocol.resolution}, post-processing {summary['postprocessing']}, "
@@ -213,16 +245,21 @@ def _action(args: flags.FlagValues) -> int:
         for name in shown
         for metric in TABLES[table].metrics
     }
+    data, notes = {}, []
     for row in TABLES[table].rows:
         if not args.rows or row.name in args.rows:
-            cells.update(row_cells(row, table, sets, args))
-            layout.write(args.output, table, shown, cells, args.protocol)
-    print(f"{layout.markdown(table, shown, cells, args.protocol)}\nin {args.output}, with every evaluation")
+            found = row_cells(row, table, sets, args)
+            cells.update(found)
+            if row.flagfile and any(cell.line for cell in found.values()):
+                data[row.name] = fingerprints(read_metadata(_export(row, args)))
+            notes = data_notes(data)
+            layout.write(args.output, table, shown, cells, args.protocol, notes)
+    print(f"{layout.markdown(table, shown, cells, args.protocol, notes)}\nin {args.output}, with every evaluation")
     failed = [cell.how for cell in cells.values() if "exit code" in cell.how]
     return 1 if failed else 0
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(_action, __doc__, _define, argv)
 

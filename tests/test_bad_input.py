@@ -68,7 +68,7 @@ def test_a_file_where_the_run_should_be(training, tmp_path, capsys):
 def test_help_teaches(capsys):
     assert train.main(["train", "--help"]) == 0
     printed = capsys.readouterr().out
-    assert "python -m gsr_tf.train --flagfile=flags/gsr_net.cfg" in printed
+    assert "python -m gsr_tf.train --flagfile=gsr_net" in printed
     assert "Weight of L_edge (Eq. 7)" in printed
 
 

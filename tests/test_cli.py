@@ -3,10 +3,12 @@
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gsr_tf
 from gsr_tf import cli
+from gsr_tf.data.pictures import encode_png
 
 
 @pytest.fixture
@@ -55,6 +57,28 @@ def test_help_and_version(capsys):
     assert all(f"gsr-tf {name}" in capsys.readouterr().out or name in cli.__doc__ for name in cli.COMMANDS)
     assert cli.main(["gsr-tf", "--version"]) == 0
     assert capsys.readouterr().out == f"gsr_tf {gsr_tf.__version__}\n"
+
+
+def test_train_explains_itself_in_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["gsr-tf", "train", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    places = [
+        *["  gsr_net: GSR-Net as the paper trains it (Section 4): the last row of Tables 1", "  --run_dir: Folder of"],
+        *["Losses. What is minimised, and how its terms weigh.", "  --lambda_grad: Weight of L_grad (Eq. 7). [1.0]"],
+        *["Device. What computes, and how exactly.", "  --[no]deterministic: Bit-equal repetitions"],
+    ]
+    found = [next(number for number, line in enumerate(lines) if line.startswith(start)) for start in places]
+    assert found == sorted(found)
+
+
+def test_predict_without_an_output_says_where_its_answers_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.png").write_bytes(encode_png(np.zeros([24, 32, 3], np.uint8)))
+    assert cli.main(["gsr-tf", "predict", "photo.png", "--method=all-positive"]) == 0
+    assert "answers: 1 of 1 pictures answered, 0 skipped; answers/index.html shows them" in capsys.readouterr().out
+    assert (tmp_path / "answers" / "photo_map.png").is_file()
 
 
 def command_lines(package):

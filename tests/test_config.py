@@ -8,6 +8,7 @@ from absl import flags
 
 from gsr_tf import config
 from gsr_tf.config import Config, ConfigError
+from gsr_tf.training.run_settings import check_same
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGFILES = sorted(path.relative_to(ROOT) for path in (ROOT / "flags").rglob("*.cfg"))
@@ -35,6 +36,23 @@ def test_every_field_is_a_flag_with_help_and_its_default():
     assert set(values) == set(config.NAMES) == set(Config().flat())
     assert len(config.NAMES) == len(set(config.NAMES))  # no two rooms declare one name
     assert config.from_flags(values) == Config()
+
+
+def test_help_shows_every_setting_once_and_those_that_are_needed_first():
+    groups = config.groups("run_dir")
+    assert groups[0].names == ("run_dir", "source_records", "target_records")
+    assert sorted(name for group in groups[1:] for name in group.names) == sorted(
+        set(config.NAMES) - set(config.NEEDED)
+    )
+    titles = ["Data", "Networks", "Losses", "Optimisation", "Schedule", "Validation", "Device"]
+    assert [group.title for group in groups if group.title in titles] == titles
+
+
+def test_flags_of_a_config_make_it_again():
+    assert Config().as_flags() == []
+    changed = Config().changed(flip=False, width=0.5, segment_on=(), refine_steps=0, vgg16_weights="random", keep=7)
+    assert "--flip=False" in changed.as_flags() and "--segment_on=" in changed.as_flags()
+    assert parsed(*changed.as_flags()) == changed
 
 
 def test_flags_have_the_types_of_their_fields():
@@ -125,7 +143,7 @@ def test_a_run_of_before_goes_on(tmp_path, at_root):
     (tmp_path / "config.json").write_text(text)
     demo = config.from_flagfile("flags/demo.cfg", alternation="simultaneous")
     assert config.load(tmp_path) == demo
-    config.check_same(tmp_path, demo)
+    check_same(tmp_path, demo)
 
 
 def test_a_run_that_needs_a_setting_that_is_gone_says_so(tmp_path):
@@ -155,9 +173,11 @@ def test_flagfiles_say_how_to_start_themselves(at_root, path):
     config.from_flagfile(path)
     header = "".join(line for line in path.read_text().splitlines(keepends=True) if line.startswith("#"))
     if path.name != "base.cfg" and path.parent.name != "shipped":  # those are started by one script
-        assert f"--flagfile={path}" in header or "make demo" in header
+        names = path, path.relative_to("flags").with_suffix("")
+        assert {f"--flagfile={name}" for name in names} & set(header.split()) or "make demo" in header
     run = re.search(r"--run_dir=(\S+)", header)
-    assert run is None or run[1] == str(Path("runs", *path.with_suffix("").parts[1:]))
+    named = str(Path("runs", *path.with_suffix("").parts[1:]))
+    assert run is None or run[1] in (named, "runs/mine")  # mine: trained on pictures of one's own
 
 
 def test_the_paper(at_root):

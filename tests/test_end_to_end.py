@@ -18,6 +18,7 @@ from gsr_tf.data.pictures import read_picture
 from gsr_tf.inference.detector import Detector
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
+from gsr_tf.training import run
 from gsr_tf.training.checkpoints import restore_segmenter
 from tests import tiny
 
@@ -55,13 +56,13 @@ def exported(trained, tmp_path_factory):
 
 
 def curves(run_dir):
-    """{tag: {step: value}} of all event files; a picture's value is None."""
+    """{tag: {step: value}} of all event files; the value of what is no scalar is None."""
     found = {}
     for file in sorted(run_dir.glob("events.*")):
         for event in tf.compat.v1.train.summary_iterator(str(file)):
             for value in event.summary.value:
-                number = tf.make_ndarray(value.tensor)
-                found.setdefault(value.tag, {})[event.step] = float(number) if number.shape == () else None
+                scalar = value.metadata.plugin_data.plugin_name == "scalars"
+                found.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor)) if scalar else None
     return found
 
 
@@ -93,12 +94,14 @@ def test_curves_of_every_loss(trained):
     parts = ["background", "gradient", "edge", "adversarial", "generator", "discriminator", "segmenter", "weight_decay"]
     pictures = ("generated", "generated_refined_1")
     parts += [f"{kind}/{picture}" for kind in ("segmentation", "boundary") for picture in pictures]
+    assert {"run", "_hparams_/session_start_info"} <= set(found)
     assert {tag for tag in found if tag.startswith("loss")} == {f"loss/{part}" for part in parts}
     for part in parts:
         assert list(found[f"loss/{part}"]) == [1, 2, 3, 4]
         assert np.isfinite(list(found[f"loss/{part}"].values())).all()
     assert list(found["validation/f1"]) == [2, 4]
     assert list(found["panel"]) == [2, 4]
+    assert {f"learning_rate/{name}" for name in ("generator", "discriminator", "segmenter")} <= set(found)
     assert {"time/step_seconds", "time/input_seconds", "validation/mcc", "validation/all_positive_f1"} <= set(found)
 
 
@@ -137,7 +140,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_
 
 
 def test_several_replicas_train_draw_validate_and_save(command, tmp_path, monkeypatch, two_replicas):
-    monkeypatch.setattr(train, "build_strategy", lambda: two_replicas)
+    monkeypatch.setattr(run, "build_strategy", lambda: two_replicas)
     assert train.main([*command, f"--run_dir={tmp_path}", "--steps=2"]) == 0
     assert np.isfinite(list(curves(tmp_path)["loss/segmenter"].values())).all()
     assert saved(tmp_path, 2)

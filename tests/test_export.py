@@ -60,7 +60,8 @@ def test_an_export_says_where_it_comes_from(run_dir, sources, tmp_path):
     assert found["licence"] == "CC BY 4.0"
     assert found["scores"]["validation"] == {"step": 7, "validation_f1": 0.5}
     assert found["scores"]["evaluations"][0]["data_set"] == "held out"
-    assert found["records"]["--validation_records"] == {"path": "sources", "fingerprint": sources.fingerprint}
+    data = {"path": "sources", "fingerprint": sources.fingerprint, "pictures": 6}
+    assert found["records"]["--validation_records"] == data
     assert found["config"]["width"] == 0.03
     assert {"commit", "versions"} <= set(found)
     assert str(sources.path.parent) not in json.dumps(found)
@@ -200,10 +201,18 @@ def test_scales_are_the_models_own_and_may_be_others(run_dir, tmp_path, capsys, 
     assert "--scales=1,9: expected one or more different factors" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("both", [True, False])
+def test_a_run_or_weights_and_not_both(run_dir, tmp_path, capsys, both):
+    given = [f"--run_dir={run_dir}", "--weights=gsr-net-coco"] if both else []
+    assert export.main(["export", *given, f"--output={tmp_path / 'model'}"]) == 1
+    assert "error: give one of --run_dir=FOLDER and --weights=NAME" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_average_needs_its_file_and_a_run(run_dir, tmp_path, capsys):
     more = [f"--output={tmp_path / 'model'}", f"--average_with={tmp_path / 'none.npz'}"]
     assert export.main(["export", f"--run_dir={run_dir}", *more]) == 1
-    assert "none.npz: could not be read" in capsys.readouterr().err
+    assert "none.npz: no such file, and no weights of that name" in capsys.readouterr().err
     assert export.main(["export", "--weights=gsr-net-coco", *more]) == 1
     assert "--average_with and --centre are a run's" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

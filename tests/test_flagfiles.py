@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from gsr_tf import command, config
+from gsr_tf import command, config, flagfiles
 from gsr_tf.flagfiles import expanded
 
 ROOT = Path(config.__file__).parents[1]
@@ -56,10 +56,10 @@ def test_what_windows_writes_is_read(encoding, tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("--source_records=Bücher".encode("latin-1"), "not text in UTF-8 or UTF-16"),
-        ("--steps=3".encode("utf-16-le"), "not text in UTF-8, or in UTF-16 with its mark"),
+        ("--source_records=Bücher".encode("latin-1"), "line 1 is not in UTF-8"),
+        ("--steps=3".encode("utf-16-le"), "UTF-16 without its mark"),
         (b"--flagfile=a.cfg", "a.cfg: nests itself"),
-        (b"--flagfile=none.cfg", "--flagfile=none.cfg: cannot be read .No such file"),
+        (b"--flagfile=none.cfg", "--flagfile=none.cfg: no such file, and none that comes with gsr_tf; those are demo"),
     ],
 )
 def test_what_cannot_be_read_is_one_clear_line(data, message, tmp_path, capsys):
@@ -70,3 +70,53 @@ def test_what_cannot_be_read_is_one_clear_line(data, message, tmp_path, capsys):
     with pytest.raises(flags.Error, match=message):
         expanded([f"--flagfile={file}"])
     assert line.startswith("error: --flagfile=")
+
+
+@pytest.fixture(params=["gsr_tf/flags", "flags"], ids=["installed", "checkout"])
+def package(request, tmp_path, monkeypatch):
+    """A made-up package with flagfiles inside or beside it; the working folder is another."""
+    folder = tmp_path / "site" / request.param
+    write(folder / "net.cfg", "# A net, as\n# the paper says. More words.\n--steps=1\n")
+    write(folder / "table3" / "base.cfg", "--flagfile=flags/net.cfg\n--batch_size=2\n")
+    (tmp_path / "site" / "gsr_tf").mkdir(exist_ok=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(flagfiles, "PACKAGE", tmp_path / "site" / "gsr_tf")
+    return folder
+
+
+def test_those_that_come_along_go_by_name(package):
+    assert flagfiles.shipped() == {"net": package / "net.cfg", "table3/base": package / "table3" / "base.cfg"}
+    for name in ("net", "net.cfg", "flags/net", "flags/net.cfg"):
+        assert expanded([f"--flagfile={name}"]) == ["--steps=1"]
+    assert expanded(["--flagfile", "table3/base"]) == ["--steps=1", "--batch_size=2"]
+
+
+def test_a_file_comes_before_a_name_and_a_folder_does_not(package):
+    Path("net").mkdir()
+    assert expanded(["--flagfile=net"]) == ["--steps=1"]
+    Path("net").rmdir()
+    write(Path("net"), "--steps=9")
+    assert expanded(["--flagfile=net"]) == ["--steps=9"]
+
+
+def test_an_installed_package_does_not_look_beside_itself(package):
+    write(flagfiles.PACKAGE / "flags" / "own.cfg", "--steps=7")
+    write(flagfiles.PACKAGE.parent / "flags" / "another_packages.cfg", "--steps=8")
+    assert "own" in flagfiles.shipped() and "another_packages" not in flagfiles.shipped()
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("nett", "nearest of those: net"), ("base", "nearest .*: table3/base")])
+def test_an_unknown_name_is_answered_with_the_nearest(package, name, nearest):
+    with pytest.raises(flags.Error, match=f"--flagfile={name}: no such file, and none that comes .*; {nearest}$"):
+        expanded([f"--flagfile={name}"])
+
+
+def test_a_flagfiles_title_is_its_first_sentence(package):
+    assert flagfiles.title(package / "net.cfg") == "A net, as the paper says."
+    assert flagfiles.title(package / "table3" / "base.cfg") == ""
+
+
+def test_those_of_this_checkout_all_have_titles():
+    assert {"gsr_net", "release", "table3/cp_s", "shipped/01_plain"} < set(flagfiles.shipped())
+    assert all(15 < len(flagfiles.title(file)) < 250 for file in flagfiles.shipped().values())

@@ -1,6 +1,7 @@
 """The house has nine floors, and imports go down: never up, never across to another room of the same floor."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ FLOORS = (
     {"training"},
     {"config", "formats"},
 )  # and above them the command lines
-GROUND = {"errors", "settings", "flag_help", "flagfiles"}  # files, all of one room
+GROUND = {"errors", "settings", "flag_help", "flagfiles", "marked_text", "standard_output"}  # files, all of one room
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Not command lines themselves: where flags are made from settings or read, and what all command lines share.
 MAY_SEE_FLAGS = {"settings", "flag_help", "flagfiles", "config", "command"}
@@ -45,7 +46,7 @@ def test_imports_go_down(path):
     floor = FLOOR_OF.get(own, len(FLOORS))
     for name in imported(path):
         parts = name.split(".")
-        if parts[0] == "gsr_tf" and room(parts) != own:
+        if parts[0] == "gsr_tf" and parts[1:] != ["__version__"] and room(parts) != own:
             other = FLOOR_OF.get(room(parts), len(FLOORS))
             assert other < floor or other == len(FLOORS) == floor, f"{path.name}, in {own}, imports {name}"
         assert parts[0] not in ("data_prep", "benchmarks", "tests"), f"{path.name} imports {name}"
@@ -70,3 +71,14 @@ def test_every_room_is_on_a_floor():
 def test_no_drawer_for_everything():
     names = {path.stem for path in PACKAGE.rglob("*.py")}
     assert not names & {"utils", "common", "helpers", "misc"}
+
+
+def test_keras_comes_from_one_place():
+    """TensorFlow's own Keras may be 3; `gsr_tf.models.keras` knows where Keras 2 is."""
+    one_place = PACKAGE / "models" / "keras.py"
+    for path in PACKAGE.parent.glob("*/**/*.py"):
+        if path != one_place and path.relative_to(PACKAGE.parent).parts[0] in ("gsr_tf", "benchmarks", "tests"):
+            direct = {"tensorflow.keras", "tf_keras", "keras"} & set(imported(path))
+            assert not direct and not re.search(r"\btf\.keras\b", path.read_text()), (
+                f"{path} takes Keras from elsewhere"
+            )

@@ -359,6 +359,21 @@ def test_several_pictures_at_a_time_but_one_large(tmp_path, monkeypatch):
     assert most[90] == 1 and 2 <= most["all"] <= answering.WORKERS
 
 
+def test_on_a_gpu_eight_pictures_are_answered_at_a_time(tmp_path, monkeypatch):
+    for number in range(answering.GPU_WORKERS):
+        save(tmp_path / "in" / f"{number}.png", np.full((10, 10, 3), number, np.uint8))
+    monkeypatch.setattr(answering, "gpus", lambda: ["GPU:0"])
+    at_work = threading.Barrier(8, timeout=20)  # broken unless eight are at work
+
+    def segment(pixels):
+        at_work.wait()
+        return segmentation(np.zeros(pixels.shape[:2], np.float32))
+
+    sources = inputs.find(str(tmp_path / "in"), tmp_path / "out")
+    found = list(Answering(segment, SETTINGS, tmp_path / "out").answer_all(sources))
+    assert len(found) == 8 and not any("error" in record for record in found)
+
+
 def test_an_interrupted_run_leaves_everything_in_order_and_goes_on(model, tmp_path, monkeypatch, capsys):
     for number in range(8):
         save(tmp_path / "in" / f"{number}.png")

@@ -77,6 +77,22 @@ def test_the_last_recipe_is_what_the_index_says():
         assert settings[name] == (tuple(value) if isinstance(value, list) else value), name
 
 
+def test_pairs_of_ones_own_are_learnt_from_as_the_included_model_sees_pictures():
+    entry = shipped.read_index()["gsr-net-coco"]
+    settings = config.from_flagfile(FLAGS / "finetune.cfg").flat()
+    assert (settings["segment_on"], settings["refine_steps"]) == (("source",), 0)
+    assert (settings["resize_mode"], settings["short_side"], settings["moments"]) == ("crop", entry["size"], "picture")
+    assert {name: settings[name] for name in entry["segmenter"]} == entry["segmenter"]
+    (line,) = [
+        line for line in (ROOT / "README.md").read_text().splitlines() if "gsr_tf.export --run_dir=runs/mine" in line
+    ]
+    values = flags.FlagValues()
+    export._define(values)
+    values(shlex.split(line)[2:])
+    assert (values.size, values.centre) == (entry["size"], entry["centre"])
+    assert [float(scale) for scale in values.scales] == entry["scales"]
+
+
 def dry_run(*arguments):
     """The script's commands, each as (its module, its flags as that module itself parses them)."""
     done = subprocess.run(["sh", SCRIPT, "--dry-run", *arguments], check=True, capture_output=True, text=True)
@@ -170,6 +186,14 @@ def test_the_last_recipe_goes_on_from_the_firsts_weights(trained, tmp_path):
     began = np.load(weights)
     for name, variable in named_variables(export.load_run(last, "newest")[0].segmenter).items():
         np.testing.assert_array_equal(variable, began[name].astype(np.float32))
+
+
+def test_pairs_of_ones_own_move_the_segmenter_alone(trained):
+    still, moved = (trained("finetune.cfg", f"--learning_rate={rate}") for rate in (0, 2e-5))
+    before, after = (named_variables(export.load_run(run, "newest")[0].segmenter) for run in (still, moved))
+    assert any(np.any(before[name] != after[name]) for name in before)
+    first, last = generation(still), generation(moved)
+    assert len(first) > 20 and all(np.array_equal(first[name], last[name]) for name in first)
 
 
 def test_a_row_of_table_3_goes_on_with_a_generator_that_learnt_alone(trained):

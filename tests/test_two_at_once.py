@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from gsr_tf import predict
+from gsr_tf import config, predict, train
 from gsr_tf.data.one_writer import LOCK
 from gsr_tf.data.pictures import encode_png
+from gsr_tf.training import run
 from tests.other_process import holding
 
 
@@ -31,3 +32,26 @@ def test_predict_gives_its_folder_free(arguments, tmp_path):
     assert predict.main(arguments) == predict.main(arguments) == 0
     with (tmp_path / "out" / LOCK).open("a") as file:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_second_run_in_a_folder_is_refused_before_anything_is_read_or_built(tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    with holding(run_dir) as first:
+        assert train.main(["train", "--source_records=none", "--target_records=none", f"--run_dir={run_dir}"]) == 1
+    said = capsys.readouterr().err
+    assert re.search(f"error: --run_dir={run_dir}: process {first.pid} on .* is writing there", said)
+    assert [path.name for path in run_dir.iterdir()] == [LOCK]
+
+
+def test_train_holds_its_folder_until_its_end(tmp_path, monkeypatch):
+    settings = config.Config().changed(vgg16_weights="random")
+
+    def another(*_):
+        with pytest.raises(AssertionError), holding(tmp_path):
+            pass
+        return 7
+
+    monkeypatch.setattr(run, "_run", another)
+    assert run.run(settings, tmp_path, "gsr_tf.train") == 7
+    with holding(tmp_path):
+        pass

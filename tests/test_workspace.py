@@ -59,12 +59,3 @@ def test_the_documents_index_names_every_document():
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     for path in (ROOT / "docs").iterdir():
         assert path.name in index, path.name
-
-
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_links_lead_somewhere(path):
-    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)|src=\"([^\"]+)\"", path.read_text(encoding="utf-8")):
-        target = "".join(link)
-        assert (path.parent / target).exists(), target

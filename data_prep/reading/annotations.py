@@ -123,12 +123,18 @@ def _read(annotations: Path, crowds: bool) -> tuple[list[_Listed], dict[str, lis
         raise PreparationError(f"--annotations={annotations}: not a COCO annotation file ({error})") from error
     if not listed:
         raise PreparationError(f"--annotations={annotations}: lists no pictures under 'images'")
-    if crowded and crowded == sum(map(len, places.values())) and not crowds:
+    if not crowds:
+        refuse_crowds(annotations, crowded, sum(map(len, places.values())))
+    return listed, places
+
+
+def refuse_crowds(annotations: Path, crowded: int, objects: int) -> None:
+    """Raises PreparationError where all of a file's objects are crowds, and these are not asked for."""
+    if 0 < crowded == objects:
         raise PreparationError(
             f"--annotations={annotations}: all {crowded:,} objects are marked iscrowd, as CVAT marks what was drawn "
             "with a brush; --crowds takes them as objects"
         )
-    return listed, places
 
 
 def _listed(value: dict) -> _Listed:

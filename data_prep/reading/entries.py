@@ -70,7 +70,7 @@ class Entry(NamedTuple):
         image: the file.
         masks: what gives its masks; None: an authentic picture.
         original: the file of the authentic picture that it was made from; "" when there is none.
-        keep_unmasked: a picture without a usable mask is kept, as an authentic one.
+        keep_unmasked: a picture without any mask, usable or not, is kept, as an authentic one.
         known: what is known to be wrong with the published files, said when they are refused.
     """
 

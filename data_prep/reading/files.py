@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from data_prep.reading.entries import PreparationError, Skipped
+from gsr_tf.data import folders
 from gsr_tf.data.pictures import PICTURE_SUFFIXES
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -34,27 +35,16 @@ def file_sha256(path: str | os.PathLike) -> str:
     return state.hexdigest()
 
 
-def _refuse_folder(error: OSError) -> None:
-    raise PreparationError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
-
-
 def list_files(folder: Path) -> list[PurePosixPath]:
     """Every file below `folder`, relative to it, sorted; symbolic links are followed, each folder once.
 
     Broken links are listed too: they fail by name when they are read. A folder that cannot be read is a
     PreparationError: what it holds would be dropped unseen.
     """
-    found, seen = [], set()
-    for parent, subfolders, names in os.walk(folder, onerror=_refuse_folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders.sort()
-        base = PurePosixPath(Path(parent).relative_to(folder).as_posix())
-        found.extend(base / name for name in names)
-    return sorted(found)
+    try:
+        return sorted(PurePosixPath(file.relative_to(folder).as_posix()) for file in folders.walk(folder))
+    except OSError as error:
+        raise PreparationError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
 
 
 def _fault_of_name(file: PurePosixPath) -> Skipped | None:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from gsr_tf.marked_text import UTF_8, UTF_16
+
 PIECE = 1 << 20
 _SPACE = " \t\r\n"
 
@@ -42,6 +44,15 @@ class _Window:
         self.start += self.position
         self.text, self.position = self.text[self.position :] + piece, 0
         return bool(piece)
+
+    def skip_mark(self) -> None:
+        """Passes over UTF-8's mark; raises ValueError for UTF-16, in which places are not counted."""
+        while len(self.text) < len(UTF_8) and self._extend():
+            pass
+        mark = self.text[: len(UTF_8)].encode("latin-1")
+        if mark.startswith(UTF_16) or b"\0" in mark:
+            raise ValueError("text in UTF-16; save it as UTF-8")
+        self.position = len(UTF_8) if mark == UTF_8 else 0
 
     def peek(self) -> str:
         """The next sign that is not a space; "" at the end."""
@@ -89,6 +100,7 @@ def elements(path: str | os.PathLike) -> Iterator[Element]:
     """
     window = _Window(path)
     try:
+        window.skip_mark()
         window.expect("{")
         while window.peek() == '"':
             key = window.value()[2]

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 
 from data_prep.reading.entries import PreparationError
+from gsr_tf.data.lacking import was_lacking
 
 CANNOT_BE_READ = "object's outline cannot be read"
 EMPTY, SMALL, LARGE = "object is empty", "object is too small", "object is too large"
 CROWD = "object is a crowd"
-HARMLESS = frozenset((EMPTY, SMALL, LARGE, CROWD))  # reasons that say nothing against its picture as a target
+STUFF = "segment is stuff"
 FAR = 1.0  # of the picture's width and height, how far outside it a corner may lie
 
 
@@ -57,9 +58,9 @@ def decode_object(annotation: dict, shape: tuple[int, int], limits: AreaLimits) 
         return refusal or cv2.transpose(coco_mask.decode(run_lengths).T)
     except Outline as error:
         return str(error)
-    except MemoryError:
-        raise
-    except Exception:  # pycocotools raises nearly anything for what it cannot read
+    except Exception as error:  # pycocotools raises nearly anything for what it cannot read
+        if was_lacking(error):
+            raise
         return CANNOT_BE_READ
 
 

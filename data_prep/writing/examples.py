@@ -53,7 +53,7 @@ def _read_objects(entry: Entry) -> Objects | None:
         objects = entry.masks.read()
     except PictureError as error:
         raise Refused("mask cannot be read", str(error)) from error
-    if not objects.masks and not entry.keep_unmasked:
+    if not objects.masks and (objects.refused or not entry.keep_unmasked):  # what is annotated is never authentic
         raise Refused("no usable mask", ", ".join(sorted(set(objects.refused))))
     return objects
 

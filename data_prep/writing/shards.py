@@ -20,6 +20,7 @@ import tensorflow as tf
 from data_prep.reading.entries import Entry, Refused, Skipped
 from data_prep.reading.files import file_sha256
 from data_prep.writing.examples import make_example
+from gsr_tf.data.lacking import naming
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.records import FRAME_AFTER, FRAME_BEFORE
 
@@ -80,7 +81,8 @@ def _write_examples(shard: Shard, path: Path) -> dict:
     with tf.io.TFRecordWriter(str(path)) as writer:
         for entry in shard.entries:
             try:
-                example = make_example(entry)
+                with naming(entry.image):
+                    example = make_example(entry)
             except Refused as refusal:
                 skipped.append(Skipped(entry.name, refusal.reason, refusal.detail))
                 continue

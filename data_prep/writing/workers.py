@@ -15,6 +15,10 @@ from typing import TypeVar
 
 from data_prep.reading.entries import PreparationError
 
+REMEDY = (
+    "give fewer --processes, or the machine more memory; what is finished is kept, the same command goes on from it"
+)
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -45,17 +49,18 @@ def in_processes(
         at_once: how many items a worker is handed at a time.
 
     Raises:
-        PreparationError: a worker died, or there was not enough memory.
+        PreparationError: workers cannot be started, one died, or there was not enough memory.
     """
     try:
         if processes == 1 or len(items) <= at_once:
             yield from map(function, items)
         else:
             yield from _by_workers(function, items, processes, at_once)
-    except (BrokenProcessPool, MemoryError) as error:
+    except MemoryError as error:
+        raise PreparationError(f"memory ran out: {error or 'nothing is known of where'}; {REMEDY}") from error
+    except BrokenProcessPool as error:
         raise PreparationError(
-            "memory ran out, or a worker process was killed, as a system does then: try a smaller --processes; "
-            "what is finished is kept, the same command goes on from it"
+            f"a worker process was killed, as a system does when memory runs out; {REMEDY}"
         ) from error
 
 
@@ -65,12 +70,20 @@ def _by_workers(
     gc.freeze()  # or the workers' collectors would touch, and so copy, every object that they share with this process
     try:
         # Forked workers have TensorFlow imported already; they use its record writer, never its graphs and threads.
-        with ProcessPoolExecutor(
-            processes,
-            mp_context=multiprocessing.get_context("fork"),
-            initializer=_start_worker,
-            initargs=(os.getpid(),),
-        ) as executor:
-            yield from executor.map(function, items, chunksize=at_once)
+        try:
+            executor = ProcessPoolExecutor(
+                processes,
+                mp_context=multiprocessing.get_context("fork"),
+                initializer=_start_worker,
+                initargs=(os.getpid(),),
+            )
+            results = executor.map(function, items, chunksize=at_once)
+        except OSError as error:
+            raise PreparationError(
+                f"--processes={processes}: worker processes cannot be started ({error.strerror}); they need a /dev/shm "
+                "that can be written, and --processes=1 does not"
+            ) from error
+        with executor:
+            yield from results
     finally:
         gc.unfreeze()

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Callable, Iterator, Sequence
-from typing import Optional
 from urllib.parse import quote
 
 from gsr_tf.answers import files
+from gsr_tf.inference import included
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -68,19 +68,15 @@ CONTROLS = """<form>
 <option value="score">score</option></select></label>
 <span id="shown" class="note"></span></form>
 """
-# Measured: gsr_tf/weights/MODEL_CARD.md, "False alarms".
-FALSE_ALARMS = (
-    "At its threshold of 0.5 the included model marks more than a hundredth of the pixels of 98 in 100 authentic "
-    "photographs (CASIA 1), and its scores are no higher for manipulated ones."
-)
 # Samples of OpenCV's inferno, the overlay's colours.
-LEGEND = f"""<p class="note">Left: the picture. Right: in grey, under heat <span class="heat" style="background:
+LEGEND = """<p class="note">Left: the picture. Right: in grey, under heat <span class="heat" style="background:
 linear-gradient(90deg, #888, #711f57 30%, #ba3655 50%, #f1731d 70%, #f6d543 90%, #fcffa4)"></span>, probability of
-manipulation 0 to 1 <span class="outline"></span> flagged region: where to look closer. {FALSE_ALARMS}</p>
+manipulation 0 to 1 <span class="outline"></span> flagged region: where to look closer. A score
+is no verdict.</p>
 """
 
 
-def page(records: Sequence[dict], preview: Callable[[str], Optional[bytes]]) -> Iterator[str]:
+def page(records: Sequence[dict], preview: Callable[[str], bytes | None]) -> Iterator[str]:
     """The page, in pieces.
 
     Args:
@@ -91,7 +87,8 @@ def page(records: Sequence[dict], preview: Callable[[str], Optional[bytes]]) -> 
     failed = [record for record in records if "error" in record]
     yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Where to look closer</title>'
     yield f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n<body><header>'
-    yield f"<h1>{_summary(answered, failed)}</h1>\n<p>{_settings(records)}</p>\n{LEGEND}{CONTROLS}</header>\n<main>\n"
+    yield f"<h1>{_summary(answered, failed)}</h1>\n<p>{_settings(records)}</p>\n{LEGEND}"
+    yield f"{_false_alarms(records)}{CONTROLS}</header>\n<main>\n"
     for record in answered:
         yield _card(record, preview(record["name"]))
     yield "</main>\n"
@@ -102,7 +99,7 @@ def page(records: Sequence[dict], preview: Callable[[str], Optional[bytes]]) -> 
     yield f"<script>{SCRIPT}</script></body></html>\n"
 
 
-def _card(record: dict, small: Optional[bytes]) -> str:
+def _card(record: dict, small: bytes | None) -> str:
     links = {kind: _link(record, ending) for kind, ending in (("map", files.MAP), ("mask", files.MASK))}
     warnings = "".join(f'<p class="warning">{_text(warning)}</p>' for warning in record["warnings"])
     data = "" if small is None else f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
@@ -136,6 +133,14 @@ def _settings(records: Sequence[dict]) -> str:
     )
     mixed = "Answers of several settings, whose scores do not compare: " if len(said) > 1 else "Detector: "
     return _text(mixed + "; ".join(said))
+
+
+def _false_alarms(records: Sequence[dict]) -> str:
+    """What was measured of the included model, where it alone answered, and as it was measured."""
+    settings = [record["settings"] for record in records]
+    asked = {(s.get("fingerprint"), tuple(s.get("scales", ())), s.get("resolution")) for s in settings}
+    alarms = included.false_alarms(*asked.pop()) if len(asked) == 1 else None
+    return f'<p class="note">{_text(alarms.usual)} {_text(alarms.few)}</p>\n' if alarms else ""
 
 
 def _count(things: Sequence, word: str) -> str:

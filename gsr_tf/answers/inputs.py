@@ -6,15 +6,16 @@ import glob
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePath
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from gsr_tf.answers.files import MAP, MASK, OVERLAY
 from gsr_tf.answers.results import JOURNAL
-from gsr_tf.data import lists
+from gsr_tf.data import folders, lists
 from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
 from gsr_tf.errors import UserError
+from gsr_tf.marked_text import decode
 
 STANDARD_INPUT = "-"
 ENDINGS = (MAP, MASK, OVERLAY)
@@ -35,7 +36,7 @@ class Source(NamedTuple):
 
     file: str
     name: str
-    path: Optional[Path]
+    path: Path | None
 
     def read(self) -> bytes:
         """Its bytes; PictureError when they cannot be read."""
@@ -80,7 +81,7 @@ def from_list(given: str) -> list[Source]:
     except OSError as error:
         raise InputError(f"--list={given}: cannot be read ({error.strerror})") from error
     try:
-        lines = lists.decode(data, "surrogateescape").splitlines()
+        lines = decode(data, "surrogateescape").splitlines()
     except ValueError as error:
         raise InputError(f"--list={given}: {error}") from error
     paths = [lists.find(Path(line)) for line in lines if line.strip()]
@@ -99,7 +100,11 @@ def _in_folder(folder: Path, output: Path) -> list[Source]:
     if output.resolve() == folder.resolve():
         raise InputError(f"--output={output} is --input: answers would lie among the pictures; choose another folder")
     files, left_out = [], defaultdict(list)
-    for path in _without(_walk(folder), output):
+    try:
+        found = _without(folders.walk(folder), output)
+    except OSError as error:
+        raise InputError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
+    for path in found:
         file = path.relative_to(folder)
         if path.suffix.lower() not in PICTURE_SUFFIXES + OTHER_PICTURE_SUFFIXES:
             continue
@@ -113,23 +118,6 @@ def _in_folder(folder: Path, output: Path) -> list[Source]:
     if not files:
         raise InputError(f"--input={folder}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
     return _named(files)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, links to nothing too; of a folder that is there twice, by a link, the one without."""
-    seen = set()
-    for parent, subfolders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders.sort(key=lambda name: (os.path.islink(os.path.join(parent, name)), name))
-        yield from (Path(parent, name) for name in names)
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
 
 
 def _why_left_out(file: Path, folder: Path) -> str:

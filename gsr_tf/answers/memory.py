@@ -1,22 +1,14 @@
-"""Memory: whether it was lacking; and what was freed, given back to the system where the C library is glibc."""
+"""Memory: whether it was lacking; what was freed, given back to the system where the C library is glibc."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 
-import cv2
-import tensorflow as tf
+from gsr_tf.data.lacking import was_lacking as was_lacking
 
 _LARGE = 1 << 20  # bytes: most activations, pictures and maps
 _M_MMAP_THRESHOLD = -3  # malloc.h
-
-
-def was_lacking(error: Exception) -> bool:
-    """Whether an error says that Python, NumPy, Pillow, TensorFlow or OpenCV could not get the memory it asked for."""
-    if isinstance(error, cv2.error):
-        return error.code == cv2.Error.StsNoMem
-    return isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
 
 
 def give_back() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Optional
 
 import numpy as np
 
@@ -31,7 +30,7 @@ def load(
     flag: str = "--saved_model",
     *,
     resolution: str = "whole",
-    scales: Optional[Sequence[float]] = None,
+    scales: Sequence[float] | None = None,
 ) -> Method:
     """The method of an exported detector, named as it is and by how it looks at pictures (`Detector.segment`).
 

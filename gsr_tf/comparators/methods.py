@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Collection, Sequence
 
 from gsr_tf.comparators import cfa, exported, floors, noi
 from gsr_tf.comparators.method import Method, MethodError
@@ -19,18 +18,34 @@ _ALL = (
     Method("ground-truth-box", floors.ground_truth_box, probabilities=True, uses_truth=True),
 )
 METHODS = {method.name: method for method in _ALL}
+TRAINED = ("mfcn", "sfcn")
 DETECTORS = [method.name for method in _ALL if not method.uses_truth]
 
 
-def choose(name: str, flag: str = "--method") -> Method:
-    """The method of this name; raises MethodError when there is none."""
-    if name not in METHODS:
-        raise MethodError(f"{flag}={name}: no such method; choose from {', '.join(METHODS)}")
+def choose(name: str, flag: str = "--method", names: Collection[str] = tuple(METHODS)) -> Method:
+    """The method of this name.
+
+    Args:
+        name: of the method.
+        flag: what gave it, for errors.
+        names: those that will do.
+
+    Raises:
+        MethodError: it is none of them, or one that has to be trained and is read as a model.
+    """
+    if name in TRAINED:
+        raise MethodError(
+            f"{flag}={name}: this method has to be trained, and is then read as a model: python -m "
+            f"gsr_tf.train_comparator --flagfile=comparators/{name}, then python -m gsr_tf.export, then "
+            "--saved_model=EXPORT"
+        )
+    if name not in names:
+        raise MethodError(f"{flag}={name}: no such method; choose from {', '.join(names)}")
     return METHODS[name]
 
 
 def from_flags(
-    path: str | None, name: str | None, *, resolution: str = "whole", scales: Optional[Sequence[float]] = None
+    path: str | None, name: str | None, *, resolution: str = "whole", scales: Sequence[float] | None = None
 ) -> Method:
     """The method that --saved_model or --method names, or the model that is shipped.
 

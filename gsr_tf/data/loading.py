@@ -6,7 +6,7 @@ OpenCV works without Python's lock, so the pipeline's threads decode side by sid
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, Union
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from gsr_tf.data.records import Example, Records, RecordsError, parse_example
 COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 GREY = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
 
-Layer = Union[str, int]  # of a record: "image", "original", or the number of a mask
+Layer = str | int  # of a record: "image", "original", or the number of a mask
 Loaded = TypeVar("Loaded")
 
 

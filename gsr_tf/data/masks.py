@@ -19,7 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gsr_tf.data.pictures import Opened, PictureError, open_picture, read_bytes, to_8_bit
+from gsr_tf.data.decoding import Opened, open_picture, to_8_bit
+from gsr_tf.data.opening import PictureError
+from gsr_tf.data.pictures import read_bytes
 from gsr_tf.data.tones import UnknownRange
 
 LOSSY = ("JPEG", "MPO", "WEBP", "HEIF")

@@ -10,7 +10,7 @@ WORDS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 ORIENTATIONS, LONGEST = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0"), 65_536
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Kind, first byte and end of each chunk, up to the first that is cut off."""
     start = len(SIGNATURE)
     while start + 12 <= len(data):
@@ -30,7 +30,7 @@ def without_text(data: bytes) -> bytes:
     """The bytes of a PNG less its text chunks and colour profile, which no answer depends on; others as they are."""
     if not data.startswith(SIGNATURE):
         return data
-    drop = [(start, end) for kind, start, end in _chunks(data) if _is_needless(kind, data[start + 8 : end - 4])]
+    drop = [(start, end) for kind, start, end in chunks(data) if _is_needless(kind, data[start + 8 : end - 4])]
     if not drop:
         return data
     starts, ends = [0, *(end for _, end in drop)], [*(start for start, _ in drop), len(data)]

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gsr_tf.data import temporary
 from gsr_tf.evaluation import metrics
 from gsr_tf.evaluation.accumulator import Accumulator, resample
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, Counts
 from gsr_tf.evaluation.protocols.protocol import Protocol, Score, at_half, native
 
 CURVES = ("f1", "mcc")
+CURVES_OF_PICTURES = "the curves of the pictures that were scored"
 # What is said of one picture; not a number where it does not apply.
 COLUMNS = (
     "height",
@@ -74,7 +76,8 @@ class Evaluator:
         self._rows: list[np.ndarray] = []
         self._curve_sum = np.zeros((len(CURVES), len(thresholds)))
         # [manipulated, 2, t] float32 on disk: at which threshold a picture is looked at is known only at the end.
-        self._curves = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the evaluator
+        with temporary.explained(CURVES_OF_PICTURES):
+            self._curves = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the evaluator
 
     def add(self, name: str, scores: np.ndarray, mask: np.ndarray, manipulated: bool = True) -> None:
         """Counts one picture.
@@ -100,7 +103,8 @@ class Evaluator:
         if manipulated:
             curves = np.stack([getattr(metrics, name)(counts) for name in CURVES])
             self._curve_sum += curves
-            self._curves.write(curves.astype(np.float32).tobytes())
+            with temporary.explained(CURVES_OF_PICTURES):
+                self._curves.write(curves.astype(np.float32).tobytes())
 
     def _grid(self, protocol: Protocol) -> np.ndarray:
         return self._thresholds if protocol.thresholds is None else protocol.thresholds
@@ -124,7 +128,8 @@ class Evaluator:
 
     def _at(self, chosen: np.ndarray) -> np.ndarray:
         """[2, manipulated] each picture's curves at the thresholds of these numbers, [2]; read back piece by piece."""
-        self._curves.seek(0)
+        with temporary.explained(CURVES_OF_PICTURES):
+            self._curves.seek(0)
         size = self._curve_sum.astype(np.float32).nbytes
         columns = [np.zeros((len(CURVES), 0))]
         while piece := self._curves.read(1024 * size):

@@ -9,19 +9,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from gsr_tf.data.lists import decode, find
+from gsr_tf.data.lists import find
 from gsr_tf.data.masks import read_mask
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.data.records import Records, parse_example
+from gsr_tf.marked_text import decode
 
 HEADERS = [[picture, "mask"] for picture in ("picture", "image")]
-Sample = tuple[np.ndarray, Optional[np.ndarray]]
+Sample = tuple[np.ndarray, np.ndarray | None]
 
 
 class Item(NamedTuple):

@@ -1,7 +1,8 @@
-"""The paper's tables with our numbers beside its own, as Markdown, CSV and HTML."""
+"""The paper's tables with our numbers beside its own, as Markdown, CSV, JSON and HTML."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -88,12 +89,19 @@ def _made(table: int, data_sets: Sequence[str], cells: Cells) -> list[tuple[str,
     return lines
 
 
-def markdown(table: int, data_sets: Sequence[str], cells: Cells, protocol: str) -> str:
-    """The table, then how each cell was made."""
+def markdown(table: int, data_sets: Sequence[str], cells: Cells, protocol: str, notes: Sequence[str] = ()) -> str:
+    """The table, notes on it, then how each cell was made."""
     header, rows = wide(table, data_sets, cells)
     lines = [f"# {_title(table, protocol)}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    lines += ["", f"{LEGEND} {CAVEAT}", "", "## How each cell was made", ""]
+    lines += [
+        "",
+        f"{LEGEND} {CAVEAT}",
+        *(line for note in notes for line in ("", note)),
+        "",
+        "## How each cell was made",
+        "",
+    ]
     lines += [f"- {row} ({names}): {how}" for row, names, how in _made(table, data_sets, cells)]
     return "\n".join(lines) + "\n"
 
@@ -102,8 +110,23 @@ def _title(table: int, protocol: str) -> str:
     return f"{TABLES[table].title}; ours under protocol {protocol}"
 
 
-def write(path: str | os.PathLike, table: int, data_sets: Sequence[str], cells: Cells, protocol: str) -> list[Path]:
-    """Writes `tableN.md`, `.csv` and `.html` into the folder `path`; returns their paths.
+def _json(table: int, data_sets: Sequence[str], cells: Cells, protocol: str, notes: Sequence[str]) -> str:
+    columns = long(table, data_sets, cells)
+    rows = ((None if value != value else value for value in row) for row in zip(*columns.values()))  # JSON has no NaN
+    lines = [dict(zip(columns, row)) for row in rows]
+    found = {"title": TABLES[table].title, "protocol": protocol, "notes": list(notes), "cells": lines}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def write(
+    path: str | os.PathLike,
+    table: int,
+    data_sets: Sequence[str],
+    cells: Cells,
+    protocol: str,
+    notes: Sequence[str] = (),
+) -> list[Path]:
+    """Writes `tableN.md`, `.csv`, `.json` and `.html` into the folder `path`; returns their paths.
 
     Args:
         path: the folder; made if need be.
@@ -111,17 +134,20 @@ def write(path: str | os.PathLike, table: int, data_sets: Sequence[str], cells: 
         data_sets: columns, in order.
         cells: one for every row of the table, data set and metric.
         protocol: by which all cells with a score were scored.
+        notes: sentences on the table as a whole, to stand below it.
     """
     header, rows = wide(table, data_sets, cells)
     page = [
         html.table(header, rows),
         html.note(f"{LEGEND} {CAVEAT}"),
+        *map(html.note, notes),
         html.heading("How each cell was made"),
         html.table(("row", "data sets", "how"), _made(table, data_sets, cells)),
     ]
     contents = {
-        "md": markdown(table, data_sets, cells, protocol).encode(),
+        "md": markdown(table, data_sets, cells, protocol, notes).encode(),
         "csv": outputs.as_csv(long(table, data_sets, cells)).encode(),
+        "json": _json(table, data_sets, cells, protocol, notes).encode(),
         "html": html.page(_title(table, protocol), page),
     }
     written = []

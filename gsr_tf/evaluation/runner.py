@@ -6,13 +6,16 @@ A picture that cannot be scored is named, counted and left out; it never ends a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from gsr_tf.comparators.method import Method, ScoreError
+from gsr_tf.data.lacking import naming
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.evaluation import attacks
 from gsr_tf.evaluation.attacks import Attack
@@ -20,7 +23,8 @@ from gsr_tf.evaluation.evaluator import Evaluation, Evaluator
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, check_scores, quantile_grid
 from gsr_tf.evaluation.protocols.protocol import Protocol
-from gsr_tf.inference import postprocessing
+from gsr_tf.inference import postprocessing, together
+from gsr_tf.inference.device import gpus
 
 # Enough pictures, and pixels of each, for 256 quantiles; they bound what the pass before the pass costs.
 GRID_PICTURES, GRID_PIXELS = 256, 4096
@@ -55,7 +59,12 @@ class Scorer:
         Raises:
             PictureError: it cannot be read, or its mask has another size.
             ScoreError: the method cannot work on it, or gave a map that cannot be scored.
+            MemoryError: names it; nothing is wrong with it, and a run without it would score another data set.
         """
+        with naming(item.name):
+            return self._score(item)
+
+    def _score(self, item: Item) -> Scored:
         picture, truth = item.read()
         mask = np.zeros(picture.shape[:2], bool) if truth is None else truth
         if mask.shape != picture.shape[:2]:
@@ -81,17 +90,40 @@ def threshold_grid(items: Sequence[Item], scorer: Scorer) -> np.ndarray:
     return quantile_grid(np.stack(samples)) if samples else PROBABILITY_GRID
 
 
-def _scored(items: Sequence[Item], scorer: Scorer, skipped: list[tuple[str, str]]) -> Iterator[tuple[str, Scored]]:
+def _twice(item: Item) -> Scored:
+    """What becomes of an item whose name was there before."""
+    raise PictureError("the name was there before; names must be unique in a data set")
+
+
+def _begun(items: Iterable[Item], scorer: Scorer) -> Iterator[tuple[str, Future[Scored]]]:
+    """Each item's name and what its scoring gives, in order.
+
+    On a GPU as many are scored at a time as go through the network together, and in memory; on a CPU, which is full
+    with one, one after the other.
+    """
+    threads = together.MOST if gpus() else 1
     seen: set[str] = set()
-    for item in tqdm(items, desc=f"{scorer.method.name}, {scorer.attack.name}", unit="picture"):
-        if item.name in seen:
-            skipped.append((item.name, "the name was there before; names must be unique in a data set"))
-            continue
-        seen.add(item.name)
+    begun: deque[tuple[str, Future[Scored]]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            begun.append((item.name, pool.submit(_twice if item.name in seen else scorer, item)))
+            seen.add(item.name)
+            if len(begun) == threads:
+                yield begun.popleft()
+        while begun:
+            yield begun.popleft()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _scored(items: Sequence[Item], scorer: Scorer, skipped: list[tuple[str, str]]) -> Iterator[tuple[str, Scored]]:
+    shown = {"desc": f"{scorer.method.name}, {scorer.attack.name}", "unit": "picture", "total": len(items)}
+    for name, result in tqdm(_begun(items, scorer), **shown):
         try:
-            yield item.name, scorer(item)
+            yield name, result.result()
         except (PictureError, ScoreError) as error:
-            skipped.append((item.name, str(error)))
+            skipped.append((name, str(error)))
 
 
 def evaluate(

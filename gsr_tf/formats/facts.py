@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from gsr_tf.evaluation import outputs
 from gsr_tf.formats.agreement import ExportError
@@ -25,7 +25,7 @@ def export_facts(
     name: str,
     *,
     scores: Sequence[str] = (),
-    threshold: Optional[float] = None,
+    threshold: float | None = None,
     licence: str = LICENCE,
 ) -> dict[str, Any]:
     """The metadata of an export; of folders only names, for their places mean nothing on another machine.
@@ -77,7 +77,7 @@ def evaluation(path: str) -> dict[str, Any]:
     }
 
 
-def paper_threshold(evaluated: dict[str, Any]) -> Optional[float]:
+def paper_threshold(evaluated: dict[str, Any]) -> float | None:
     """The threshold of the paper's protocol, of its F1; None of an evaluation without it."""
     found = [line["threshold"] for line in evaluated["scores"] if (line["protocol"], line["metric"]) == ("paper", "f1")]
     return next(iter(found), None)

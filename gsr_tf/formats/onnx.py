@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -32,13 +33,14 @@ def convert(detector: DetectorModule) -> bytes:
         import tf2onnx
     except ImportError as error:
         raise ExportError(f"--format=onnx needs more packages ({error.name}): pip install 'gsr_tf[onnx]'") from error
-    model, weights = tf2onnx.convert.from_function(
-        portable(detector),
-        input_signature=[ONE_PICTURE],
-        opset=OPSET,
-        custom_op_handlers={"ResizeBilinear": (_resize_to_size, [])},
-        large_model=True,  # else each of its dozens of passes copies the weights: 6 GiB at full width
-    )
+    with mock.patch.object(np, "product", np.prod, create=True):  # tf2onnx 1.17 asks for what NumPy 2 has no more
+        model, weights = tf2onnx.convert.from_function(
+            portable(detector),
+            input_signature=[ONE_PICTURE],
+            opset=OPSET,
+            custom_op_handlers={"ResizeBilinear": (_resize_to_size, [])},
+            large_model=True,  # else each of its dozens of passes copies the weights: 6 GiB at full width
+        )
     for tensor in model.graph.initializer:
         if tensor.data_location == tensor.EXTERNAL:
             tensor.raw_data = weights.name_to_tensor_data[tensor.external_data[0].value]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from tqdm import tqdm
@@ -53,7 +52,7 @@ def run_pictures(run_dir: Path) -> list[np.ndarray]:
     return []
 
 
-def scored_items(path: Optional[str], run_dir: Optional[Path]) -> list[items.Item]:
+def scored_items(path: str | None, run_dir: Path | None) -> list[items.Item]:
     """Some of the manipulated pictures of records, or of the run's own for validation.
 
     Raises:
@@ -68,7 +67,7 @@ def scored_items(path: Optional[str], run_dir: Optional[Path]) -> list[items.Ite
     return evenly(items.from_records(records)[: len(records.pairs)], SCORED)
 
 
-def _run_records(run_dir: Path, flag: str) -> Optional[Records]:
+def _run_records(run_dir: Path, flag: str) -> Records | None:
     """The records that a run had for `flag`; None where it had none or they are gone."""
     facts = read_facts(run_dir).get("records", {}).get(flag)
     try:

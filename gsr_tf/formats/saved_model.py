@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from gsr_tf.data import temporary
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.formats.signatures import signatures
 from gsr_tf.inference.module import DetectorModule
@@ -52,8 +52,8 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
 
 
 def _write(detector: DetectorModule, folder: Path, facts: Mapping) -> None:
-    with tempfile.TemporaryDirectory() as temporary:
-        file = Path(temporary) / Path(METADATA).name
+    with temporary.folder("what the model says of itself") as aside:
+        file = Path(aside) / Path(METADATA).name
         file.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         # As an asset it stays with the model when TensorFlow loads and saves it again.
         detector.metadata = tf.saved_model.Asset(str(file))

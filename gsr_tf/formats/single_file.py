@@ -29,7 +29,7 @@ def save(
     model = form.convert(detector)
     worst = largest_difference(detector, form.runner(model), [*trial_pictures(), *pictures])
     require_agreement(worst, form.TOLERANCE)
-    _write(output, model, facts)
+    write_with_facts(output, model, facts)
     return worst
 
 
@@ -66,11 +66,12 @@ def save_quantized(
     for name, scores in cost.items():
         print(f"{name}: F1 {scores['f1']:.4f}, MCC {scores['mcc']:.4f} (paper, {scores['pictures']} pictures)")
     worst = largest_difference(detector, maps, [*trial_pictures(), *pictures])
-    _write(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
+    write_with_facts(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
     return worst
 
 
-def _write(output: Path, model: bytes, facts: Mapping[str, Any]) -> None:
+def write_with_facts(output: Path, model: bytes | memoryview, facts: Mapping[str, Any]) -> None:
+    """Writes a file, and beside it FILE.json of facts."""
     beside = output.with_name(f"{output.name}.json")
     write_atomically(beside, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
     write_atomically(output, model)

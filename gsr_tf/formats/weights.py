@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gsr_tf.data import temporary
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.formats.agreement import largest_difference, require_agreement, trial_pictures
 from gsr_tf.inference import shipped
@@ -37,7 +37,7 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
         ExportError: it is larger than `TOLERANCE`; nothing is listed then.
         WeightsError: the index beside `output` is damaged.
     """
-    with tempfile.TemporaryDirectory() as trial:
+    with temporary.folder("the rounded weights, on trial") as trial:
         add(detector, output.stem, facts, Path(trial))
         rounded, _ = shipped.load(output.stem, Path(trial))
     worst = largest_difference(detector, rounded, [*trial_pictures(), *pictures])

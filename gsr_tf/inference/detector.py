@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -39,6 +38,7 @@ class Detector:
         fingerprint: of graph and weights, hexadecimal digits; another one: other answers.
         threshold: the default of `segment`.
         scales: at which `segment` looks at a whole picture by default.
+        minimum_side: smallest height and width, in pixels, that it can say something of.
     """
 
     def __init__(
@@ -47,9 +47,10 @@ class Detector:
         self.module, self.name, self.metadata, self.fingerprint = module, name, metadata, fingerprint
         self.threshold = float(metadata.get("threshold", 0.5))
         self.scales = tuple(metadata.get("scales", ONE_SIZE))
+        self.minimum_side = int(metadata.get("minimum_side", 1))
 
     @classmethod
-    def load(cls, path: Union[str, os.PathLike, None] = None, *, flag: str = "--saved_model") -> Detector:
+    def load(cls, path: str | os.PathLike | None = None, *, flag: str = "--saved_model") -> Detector:
         """A detector, ready to be asked.
 
         Args:
@@ -67,7 +68,13 @@ class Detector:
                 f"no model given and none is shipped: give {flag}=FOLDER, made by python -m gsr_tf.export from a "
                 "training run (python -m gsr_tf.train), or make demo for a small one in demo/model"
             )
-        if str(path) in shipped.read_index():
+        names = shipped.read_index()
+        if not Path(path).exists() and str(path) not in names:
+            raise DetectorError(
+                f"{flag}={path}: no such folder (python -m gsr_tf.export makes one), and no weights of that name come "
+                f"with gsr_tf; those are: {', '.join(names) or 'none'}"
+            )
+        if str(path) in names:
             module, metadata = shipped.load(str(path))
             return cls(module, name=str(path), metadata=metadata, fingerprint=shipped.fingerprint(metadata))
         module = saved_model.load(path, flag)
@@ -78,28 +85,34 @@ class Detector:
             fingerprint=saved_model.fingerprint(path),
         )
 
-    def scales_at(self, resolution: str, asked: Optional[Sequence[float]] = None) -> Sequence[float]:
+    def scales_at(self, resolution: str, asked: Sequence[float] | None = None) -> Sequence[float]:
         """The scales whose maps are averaged: those asked for, else the model's own for whole pictures, else 1."""
         if asked is not None:
             return asked
         return self.scales if resolution == "whole" else ONE_SIZE
 
-    def maps(self, picture: np.ndarray, *, resolution: str = "whole", scales: Optional[Sequence[float]] = None) -> Maps:
+    def maps(self, picture: np.ndarray, *, resolution: str = "whole", scales: Sequence[float] | None = None) -> Maps:
         """The maps of [h, w, 3] uint8 RGB; the other arguments as those of `segment`.
 
         Returns:
             {"probability": [h, w] float32, and with a boundary branch "boundary", which pictures above 64 megapixels
             have only at resolution "whole"}.
+
+        Raises:
+            PictureError: the picture is smaller than `minimum_side`.
         """
+        height, width = picture.shape[:2]
+        if min(height, width) < self.minimum_side:
+            raise PictureError(f"{width}x{height} pixels; {self.name} needs at least {self.minimum_side} on each side")
         return maps_at(self.module, picture, resolution, self.scales_at(resolution, scales))
 
     def segment(
         self,
-        image: Union[np.ndarray, str, os.PathLike],
+        image: np.ndarray | str | os.PathLike,
         *,
-        threshold: Optional[float] = None,
+        threshold: float | None = None,
         resolution: str = "whole",
-        scales: Optional[Sequence[float]] = None,
+        scales: Sequence[float] | None = None,
     ) -> Segmentation:
         """Where was this picture manipulated?
 
@@ -115,7 +128,7 @@ class Detector:
             The Segmentation, at the picture's size.
 
         Raises:
-            PictureError: the file is no picture, or the array has another shape or type.
+            PictureError: the file is no picture, the array has another shape or type, or it is too small.
             ResolutionError: no such resolution, or scales that cannot be.
         """
         picture = _checked(image) if isinstance(image, np.ndarray) else read_picture(image)

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.data.image_ops import resize, to_network_range
 from gsr_tf.models.convolution import without_gradients
+from gsr_tf.models.keras import keras
 from gsr_tf.models.normalization import given_moments, recorded_moments
 
 PICTURE = tf.TensorSpec([None, None, 3], tf.uint8, "image")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -41,7 +40,7 @@ def check(resolution: str, scales: Sequence[float]) -> None:
         )
 
 
-def parse_scales(words: Optional[Sequence[str]]) -> Optional[tuple[float, ...]]:
+def parse_scales(words: Sequence[str] | None) -> tuple[float, ...] | None:
     """The scales that words name, ascending; None for None; ResolutionError when they are no numbers or cannot be."""
     if words is None:
         return None
@@ -76,10 +75,10 @@ def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales
         ResolutionError: see `check`; a scaled picture of too many pixels; a model exported without these abilities.
     """
     check(resolution, scales)
-    if (resolution != "whole" or tuple(scales) != ONE_SIZE) and not hasattr(module, "window"):
+    if (resolution != "whole" or tuple(scales) != ONE_SIZE) and getattr(module, "window", None) is None:
         raise ResolutionError(
-            "this model can only see a whole picture at scale 1 (--resolution=whole); export it again with "
-            "python -m gsr_tf.export"
+            "this model can only see a whole picture at scale 1 (--resolution=whole): it is MFCN, or was exported by "
+            "an earlier version (export it again with python -m gsr_tf.export)"
         )
     first, *others = sorted(scales, key=lambda scale: scale != 1)  # at 1 maps mostly come in the picture's size
     total = {name: _to_size(x, picture) for name, x in _maps_at_scale(module, picture, resolution, first).items()}

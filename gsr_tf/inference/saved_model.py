@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from gsr_tf.errors import UserError
 
+GRAPH, SIGNATURE = "saved_model.pb", "serving_default"
+NO_DETECTOR = "a SavedModel, but not a detector"
 METADATA = "assets/gsr_tf.json"
 
 
@@ -18,15 +24,43 @@ class DetectorError(UserError):
 
 
 def load(path: str | Path, flag: str = "--saved_model") -> tf.Module:
-    """An exported detector, called as `DetectorModule` is; DetectorError when there is none at `path`."""
+    """An exported detector, called as `DetectorModule` is; DetectorError when there is none at `path`.
+
+    What says that it is none is read before it is loaded: loading a model may run what is in it.
+    """
+    refusal = _refusal(Path(path))
+    if refusal:
+        raise DetectorError(f"{flag}={path}: {refusal}; python -m gsr_tf.export makes one")
     try:
         detector = tf.saved_model.load(str(path))
-    except (OSError, tf.errors.OpError) as error:
-        raise DetectorError(f"{flag}={path}: not a SavedModel folder; python -m gsr_tf.export makes one") from error
-    signature = detector.signatures.get("serving_default")
-    if signature is None or "probability" not in signature.structured_outputs or not callable(detector):
-        raise DetectorError(f"{flag}={path}: a SavedModel, but not a detector; python -m gsr_tf.export makes one")
+    except (OSError, tf.errors.OpError, ValueError, KeyError) as error:
+        raise DetectorError(f"{flag}={path}: damaged ({error}); export the model again") from error
+    if not callable(detector):
+        raise DetectorError(f"{flag}={path}: {NO_DETECTOR}: it cannot be called; python -m gsr_tf.export makes one")
     return detector
+
+
+def _refusal(folder: Path) -> str:
+    """Why a folder is no exported detector, by its graph's signatures; "" where it seems to be one."""
+    try:
+        model = SavedModel.FromString((folder / GRAPH).read_bytes())
+    except OSError as error:
+        return f"not a SavedModel folder ({GRAPH}: {error.strerror})"
+    except DecodeError as error:
+        return f"not a SavedModel folder ({GRAPH} is damaged: {error})"
+    signatures = {name: one for graph in model.meta_graphs for name, one in graph.signature_def.items()}
+    if SIGNATURE not in signatures:
+        return f"{NO_DETECTOR}: no signature {SIGNATURE}"
+    found = signatures[SIGNATURE]
+    if [tensor.dtype for tensor in found.inputs.values()] != [tf.uint8.as_datatype_enum]:
+        return f"{NO_DETECTOR}: {SIGNATURE} takes {_named(found.inputs)}, expected one picture, uint8"
+    if "probability" not in found.outputs:
+        return f"{NO_DETECTOR}: {SIGNATURE} gives {_named(found.outputs)}, expected probability"
+    return ""
+
+
+def _named(tensors: Mapping[str, TensorInfo]) -> str:
+    return ", ".join(sorted(tensors)) or "nothing"
 
 
 def read_metadata(path: str | Path) -> dict:
@@ -43,7 +77,7 @@ def read_metadata(path: str | Path) -> dict:
 def fingerprint(path: str | Path) -> str:
     """Of the graph and the weights: sixteen hexadecimal digits."""
     digest = hashlib.sha256()
-    for file in [Path(path) / "saved_model.pb", *sorted((Path(path) / "variables").glob("*"))]:
+    for file in [Path(path) / GRAPH, *sorted((Path(path) / "variables").glob("*"))]:
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Segmentation:
     """
 
     map: np.ndarray
-    boundary: Optional[np.ndarray]
+    boundary: np.ndarray | None
     threshold: float
     mask: np.ndarray
     warnings: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Segmentation:
 
 def segmentation(
     probability: np.ndarray,
-    boundary: Optional[np.ndarray] = None,
+    boundary: np.ndarray | None = None,
     *,
     threshold: float = 0.5,
     warnings: tuple[str, ...] = (),

@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def read_index(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
         raise WeightsError(f"{path}: damaged ({error})") from error
 
 
-def default_name(folder: Path = FOLDER) -> Optional[str]:
+def default_name(folder: Path = FOLDER) -> str | None:
     """The name of the default weights; None where nothing is shipped."""
     return next(iter(read_index(folder)), None)
 
@@ -57,6 +57,25 @@ def load(name: str, folder: Path = FOLDER) -> tuple[DetectorModule, dict[str, An
     return DetectorModule(segmenter, **{name: entry[name] for name in SEEN}), entry
 
 
+def weights_file(given: str, flag: str, folder: Path = FOLDER) -> Path:
+    """The .npz that a flag means: a file, or that of the weights of this name.
+
+    Raises:
+        WeightsError: neither, or a file that is damaged or not the one that was shipped.
+    """
+    index = read_index(folder)
+    if given in index:
+        path = folder / index[given]["file"]
+        _checked(path, index[given]["sha256"])
+        return path
+    if not Path(given).is_file():
+        raise WeightsError(
+            f"{flag}={given}: no such file, and no weights of that name come with gsr_tf; those are: "
+            f"{', '.join(index) or 'none'}"
+        )
+    return Path(given)
+
+
 def fingerprint(entry: Mapping[str, Any]) -> str:
     """16 hexadecimal digits, others for other weights and for the same ones used in another way."""
     used = json.dumps([entry["sha256"], *(entry[name] for name in SEEN), entry.get("scales")])
@@ -64,6 +83,12 @@ def fingerprint(entry: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(_checked(path, sha256))) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _checked(path: Path, sha256: str) -> bytes:
+    """A file's bytes, if they are those that were shipped."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -71,5 +96,4 @@ def _read(path: Path, sha256: str) -> dict[str, np.ndarray]:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise WeightsError(f"{path}: SHA-256 {found}, expected {sha256}: damaged or changed; install gsr_tf again")
-    with np.load(io.BytesIO(data)) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    return data

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -81,7 +81,7 @@ def _rise(positions: np.ndarray, start: int, starts: list[int], layout: Layout) 
     return weights
 
 
-def tile(module: DetectorModule, picture: np.ndarray, layout: Optional[Layout] = None) -> Maps:
+def tile(module: DetectorModule, picture: np.ndarray, layout: Layout | None = None) -> Maps:
     """The maps of a picture at its own resolution.
 
     Beside the picture and its maps (4 bytes a pixel each) it takes the memory of one window.

@@ -44,7 +44,7 @@ _list = threading.Lock()
 
 def go_together(module: DetectorModule) -> bool:
     """Whether pictures go through this detector together: on a GPU, unless an earlier version exported it."""
-    return bool(gpus()) and hasattr(module, "natives")
+    return bool(gpus()) and getattr(module, "natives", None) is not None
 
 
 def native(module: DetectorModule, picture: np.ndarray) -> Maps:

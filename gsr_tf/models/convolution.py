@@ -8,8 +8,8 @@ import functools
 
 import cv2
 import tensorflow as tf
-from tensorflow import keras
 
+from gsr_tf.models.keras import keras
 from gsr_tf.models.within import within
 
 AVX_512F = 13  # OpenCV's number of it, which its Python module has no name for

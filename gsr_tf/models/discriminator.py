@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.models.convolution import normal
+from gsr_tf.models.keras import keras
 
 SIZE = 256
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tensorflow as tf
-from tensorflow import keras
+
+from gsr_tf.models.keras import keras
 
 
 class Dropout(keras.layers.Layer):

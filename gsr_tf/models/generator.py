@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.data.image_ops import CAFFE_MEAN_BGR
 from gsr_tf.models.convolution import normal
+from gsr_tf.models.keras import keras
 
 SIZE = 256  # Section 4.1: eight halvings lead to 1x1
 

@@ -157,7 +157,10 @@ class GSRNet(tf.Module):
         generator_optimizer, discriminator_optimizer, segmenter_optimizer: each with its own network's slots.
         step: int64 variable, training steps done.
         settings: what a step does.
+        networks: the networks' names, the one that answers first.
     """
+
+    networks = ("segmenter", "generator", "discriminator")
 
     def __init__(self, networks: Networks, losses: Losses, optimization: Optimization, settings: Step):
         """Builds networks and optimizers; inside a strategy's scope, on all its replicas."""

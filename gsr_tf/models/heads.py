@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.data.image_ops import resize
 from gsr_tf.models.convolution import normal, spatial_size
+from gsr_tf.models.keras import keras
 
 
 class Upsample(keras.layers.Layer):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterator
-from typing import Optional
 
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.models.convolution import spatial_size
+from gsr_tf.models.keras import keras
 from gsr_tf.models.within import within
 
 Moments = tuple[tf.Tensor, tf.Tensor]  # mean and variance, [1 or b, 1, 1, c] each
 
-_moments: contextvars.ContextVar[Optional[Callable[[tf.Tensor], Moments]]] = contextvars.ContextVar(
+_moments: contextvars.ContextVar[Callable[[tf.Tensor], Moments] | None] = contextvars.ContextVar(
     "_moments", default=None
 )
 

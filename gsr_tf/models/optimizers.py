@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 import tensorflow as tf
-from tensorflow import keras
 
+from gsr_tf.models.keras import keras
 from gsr_tf.settings import check_bounds, setting
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.models.convolution import Convolution, DilatedConvolution, normal
 from gsr_tf.models.dropout import Dropout
 from gsr_tf.models.heads import Upsample, UpsampledHead
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.normalization import MomentNormalization
 

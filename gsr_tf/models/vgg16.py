@@ -1,4 +1,4 @@
-"""Pretrained VGG-16 convolutions into the segmenter (Section 4.1: fine-tuned from ImageNet)."""
+"""Pretrained VGG-16 convolutions into a network (Section 4.1: fine-tuned from ImageNet)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-from tensorflow import keras
 
+from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import WeightsError, assign, named_variables, open_tf1_checkpoint
 
 WHERE = (
@@ -17,14 +17,14 @@ WHERE = (
 )
 
 
-def initialize_vgg16(segmenter: keras.Model, source: str) -> None:
-    """Fills the segmenter's 13 VGG convolutions; everything else keeps its random initialisation.
+def initialize_vgg16(network: keras.Model, source: str) -> None:
+    """Fills a network's 13 VGG convolutions; everything else keeps its random initialisation.
 
     All sources are for BGR less the Caffe mean, which is the networks' range. As in the release, the batch
     normalisation, fc6, fc7 and the heads start afresh.
 
     Args:
-        segmenter: at width 1.
+        network: one with the convolutions conv1_1 to conv5_3, as the segmenter; at width 1.
         source: "imagenet", a path (see `WHERE`), or "random", which does nothing.
 
     Raises:
@@ -32,14 +32,14 @@ def initialize_vgg16(segmenter: keras.Model, source: str) -> None:
     """
     if source == "random":
         return
-    values = _read(source)
-    wanted = re.compile(r"segmenter/conv\d_\d/(kernel|bias)")
-    variables = {name: v for name, v in named_variables(segmenter).items() if wanted.fullmatch(name)}
+    values = {f"{network.name}/{name}": value for name, value in _read(source).items()}
+    wanted = re.compile(rf"{network.name}/conv\d_\d/(kernel|bias)")
+    variables = {name: v for name, v in named_variables(network).items() if wanted.fullmatch(name)}
     assign(variables, values, f"--vgg16_weights={source}")
 
 
 def _read(source: str) -> dict[str, np.ndarray]:
-    """{canonical name: array} from any of the sources."""
+    """{canonical name within a network: array} from any of the sources."""
     if source == "imagenet" or source.endswith(".h5"):
         return _from_keras(source)
     if source.endswith(".npz"):
@@ -48,7 +48,7 @@ def _read(source: str) -> dict[str, np.ndarray]:
         reader = open_tf1_checkpoint(source, f"--vgg16_weights={source}")
         names = [n for n in reader.get_variable_to_shape_map() if re.fullmatch(r"conv\d_\d/[wb]", n)]
         kind = {"w": "kernel", "b": "bias"}
-        return {f"segmenter/{n[:-2]}/{kind[n[-1]]}": reader.get_tensor(n) for n in names}
+        return {f"{n[:-2]}/{kind[n[-1]]}": reader.get_tensor(n) for n in names}
     raise WeightsError(f"--vgg16_weights={source}: no such file. {WHERE}")
 
 
@@ -71,5 +71,5 @@ def _from_npz(source: str) -> dict[str, np.ndarray]:
 
 
 def _canonical(name: str) -> str:
-    """block1_conv2/kernel -> segmenter/conv1_2/kernel."""
-    return re.sub(r"block(\d)_conv(\d)/", r"segmenter/conv\1_\2/", name)
+    """block1_conv2/kernel, or a segmenter's own segmenter/conv1_2/kernel -> conv1_2/kernel."""
+    return re.sub(r"block(\d)_conv(\d)/", r"conv\1_\2/", name.removeprefix("segmenter/"))

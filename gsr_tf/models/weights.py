@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.errors import UserError
+from gsr_tf.models.keras import keras
 
 
 class WeightsError(UserError):
@@ -65,7 +65,7 @@ def load_npz(networks: Iterable[keras.Model], path: str, source: str) -> None:
     Raises:
         WeightsError: no such file, damaged, or weights missing or of another shape.
     """
-    values = _read_npz(path, source)
+    values = read_npz(path, source)
     for network in networks:
         assign(named_variables(network), values, source)
 
@@ -85,14 +85,15 @@ def average_with_npz(network: keras.Model, paths: Sequence[str], flag: str) -> N
     variables = named_variables(network)
     total = {name: variable.numpy() for name, variable in variables.items()}
     for path in paths:
-        values = _read_npz(path, f"{flag}={path}")
+        values = read_npz(path, f"{flag}={path}")
         _require(variables, values, f"{flag}={path}")
         total = {name: value + values[name].astype(np.float32) for name, value in total.items()}
     for name, variable in variables.items():
         variable.assign(total[name] / (1 + len(paths)))
 
 
-def _read_npz(path: str, source: str) -> dict[str, np.ndarray]:
+def read_npz(path: str, source: str) -> dict[str, np.ndarray]:
+    """The arrays of a file by name; raises WeightsError, naming `source`, where it is missing or damaged."""
     try:
         with np.load(path) as arrays:
             return {name: arrays[name] for name in arrays.files}

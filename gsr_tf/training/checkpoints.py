@@ -6,16 +6,16 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
-from gsr_tf.data.one_writer import hold
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.errors import UserError
 from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.models.keras import keras
+from gsr_tf.training.trained import Trained
 from gsr_tf.training.whole import STATE, UNUSABLE, by_step, is_whole, way_on
 
 BEST_SCORE_NAME = "best.json"
@@ -25,28 +25,20 @@ class CheckpointError(UserError):
     """A checkpoint that is missing, does not fit, or could not be written."""
 
 
-def checkpoint_items(net: GSRNet) -> dict[str, object]:
+def checkpoint_items(net: Trained) -> dict[str, object]:
     """Everything that a run needs to go on exactly; the position in the data is the step."""
-    return {
-        "generator": net.generator,
-        "discriminator": net.discriminator,
-        "segmenter": net.segmenter,
-        "generator_optimizer": net.generator_optimizer,
-        "discriminator_optimizer": net.discriminator_optimizer,
-        "segmenter_optimizer": net.segmenter_optimizer,
-        "step": net.step,
-    }
+    names = [name for network in net.networks for name in (network, f"{network}_optimizer")]
+    return {**{name: getattr(net, name) for name in names}, "step": net.step}
 
 
 class Checkpoints:
-    """A run's newest checkpoints, and beside them its best one by validation; for this process alone.
+    """A run's newest checkpoints, and beside them its best one by validation; the run holds its folder.
 
     TensorFlow writes a checkpoint aside and renames it: one that is listed is whole.
     """
 
-    def __init__(self, net: GSRNet, run_dir: Path, *, keep: int):
-        """Raises FolderInUse where another process trains, CheckpointError where the newest one is not known."""
-        self._held = hold(run_dir, "--run_dir")
+    def __init__(self, net: Trained, run_dir: Path, *, keep: int):
+        """Raises CheckpointError where the newest one is not known."""
         _sweep(run_dir)
         for folder in ("checkpoints", "best"):
             _state(run_dir / folder)
@@ -102,7 +94,7 @@ class Checkpoints:
             ) from error
 
 
-def restore_segmenter(segmenter: tf.keras.Model, run_dir: Path, which: str) -> str:
+def restore_segmenter(segmenter: keras.Model, run_dir: Path, which: str) -> str:
     """Restores the segmenter alone, for export.
 
     Args:
@@ -153,7 +145,7 @@ def _kept(run_dir: Path, which: str, flag: str) -> list[str]:
     raise CheckpointError(f"{flag}={run_dir}: no checkpoint there; has the run saved one (--save_every)?")
 
 
-def _restore(path: str, **networks: tf.keras.Model) -> None:
+def _restore(path: str, **networks: keras.Model) -> None:
     try:
         status = tf.train.Checkpoint(**networks).restore(path)
         status.assert_existing_objects_matched().expect_partial()
@@ -161,7 +153,7 @@ def _restore(path: str, **networks: tf.keras.Model) -> None:
         raise _unusable(path, f"the configuration's {', '.join(networks)}", error) from error
 
 
-def _state(folder: Path) -> Optional[CheckpointState]:
+def _state(folder: Path) -> CheckpointState | None:
     """TensorFlow's list of a folder's checkpoints; None where there is none yet.
 
     Raises:

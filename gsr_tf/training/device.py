@@ -6,9 +6,9 @@ import dataclasses
 import functools
 
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose, gpus
+from gsr_tf.models.keras import keras
 from gsr_tf.settings import check_bounds, setting
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from gsr_tf.inference.shipped import weights_file
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, load_release_checkpoint
@@ -23,7 +24,8 @@ class Initialization:
     )
     initial_weights: str = setting(
         "",
-        "An .npz of weights by canonical name (python -m gsr_tf.export --format=weights) to start the segmenter from.",
+        "What to start the segmenter from: an .npz of weights by canonical name (python -m gsr_tf.export "
+        "--format=weights), or the name of shipped weights, as gsr-net-coco.",
     )
     initial_generator: str = setting(
         "", "A run's folder whose newest generator and discriminator to start from, e.g. one with --segment_on empty."
@@ -39,7 +41,8 @@ def initialize(net: GSRNet, settings: Initialization) -> None:
     if settings.release_checkpoint:
         load_release_checkpoint([net.generator, net.discriminator, net.segmenter], settings.release_checkpoint)
     elif settings.initial_weights:
-        load_npz([net.segmenter], settings.initial_weights, f"--initial_weights={settings.initial_weights}")
+        path = weights_file(settings.initial_weights, "--initial_weights")
+        load_npz([net.segmenter], str(path), f"--initial_weights={settings.initial_weights}")
     else:
         initialize_vgg16(net.segmenter, settings.vgg16_weights)
     if settings.initial_generator:

@@ -8,20 +8,16 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Optional
 
 import tensorflow as tf
 from tqdm import tqdm
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.errors import UserError
-from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.settings import check_bounds, setting
 from gsr_tf.training.checkpoints import Checkpoints
 from gsr_tf.training.summaries import Summaries
-
-# What the progress bar shows of the losses, where they exist.
-SHOWN = {"loss/segmenter": "segmenter", "loss/generator": "generator", "loss/discriminator": "discriminator"}
+from gsr_tf.training.trained import Trained
 
 
 class NonFiniteLoss(UserError):
@@ -47,13 +43,13 @@ class Schedule:
 
 
 def train(
-    net: GSRNet,
+    net: Trained,
     batches: Iterable[Batch],
     steps: int,
     schedule: Schedule,
     checkpoints: Checkpoints,
     summaries: Summaries,
-    validate: Optional[Callable[[], dict[str, float]]] = None,
+    validate: Callable[[], dict[str, float]] | None = None,
 ) -> int:
     """Trains from the net's present step to `steps`.
 
@@ -77,6 +73,7 @@ def train(
     """
     step = int(net.step.numpy())
     clock = _Clock()
+    shown = {f"loss/{name}": name for name in net.networks}  # beside the progress bar, where they exist
     unchecked = None  # losses are looked at one step late, so that a GPU never waits for the host
     with _signals() as received, tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True) as bar:
         for batch in clock.timed(batches):
@@ -92,8 +89,8 @@ def train(
 
             if due(schedule.log_every) or step == 1:
                 values = _check(step, losses)
-                summaries.scalars(step, {**values, **clock.read()})
-                bar.set_postfix({short: f"{values[name]:.3g}" for name, short in SHOWN.items() if name in values})
+                summaries.scalars(step, {**values, **_learning_rates(net), **clock.read()})
+                bar.set_postfix({short: f"{values[name]:.3g}" for name, short in shown.items() if name in values})
             if due(schedule.panels_every):
                 summaries.panel(step, net, batch)
             if validate and (due(schedule.validate_every) or step == steps):
@@ -119,6 +116,17 @@ def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:
             "lower --learning_rate, or look at the data of this step"
         )
     return values
+
+
+def _learning_rates(net: Trained) -> dict[str, float]:
+    """Each network's, now."""
+    found = {}
+    for name in net.networks:
+        optimizer = getattr(net, f"{name}_optimizer")
+        rate = optimizer.learning_rate
+        rate = rate(optimizer.iterations) if callable(rate) else rate
+        found[f"learning_rate/{name}"] = float(tf.convert_to_tensor(rate))  # of several replicas one
+    return found
 
 
 def _validate(step: int, validate: Callable, checkpoints: Checkpoints, summaries: Summaries) -> None:

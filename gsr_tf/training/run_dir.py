@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
-import tensorflow as tf
 
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.records import Records
+from gsr_tf.evaluation.outputs import versions
 from gsr_tf.settings import ConfigError
 
 FACTS_NAME = "run.json"
+UNKNOWN = "unknown"  # the commit, outside a checkout
 
 
-def write_facts(run_dir: Path, records: Mapping[str, Records]) -> None:
-    """Writes what a run is trained with: records by the flag that gave them, versions, commit."""
-    facts = {
-        "records": {flag: {"path": str(r.path), "fingerprint": r.fingerprint} for flag, r in records.items()},
-        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__},
+def facts(records: Mapping[str, Records]) -> dict[str, dict | str]:
+    """What a run is trained with: records by the flag that gave them, versions, commit."""
+    return {
+        "records": {
+            flag: {"path": str(opened.path), "fingerprint": opened.fingerprint, "pictures": len(opened)}
+            for flag, opened in records.items()
+        },
+        "versions": versions(),
         "commit": source_commit(),
     }
-    write_atomically(run_dir / FACTS_NAME, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def write_facts(run_dir: Path, records: Mapping[str, Records]) -> dict[str, dict | str]:
+    """Writes the `facts` into a run's folder, and returns them."""
+    found = facts(records)
+    write_atomically(run_dir / FACTS_NAME, (json.dumps(found, indent=2) + "\n").encode())
+    return found
+
+
+def described(line: str, found: Mapping[str, dict | str]) -> str:
+    """The `facts` as Markdown, below the command line that starts the run; a commit where it is known."""
+    data = [(flag, r["pictures"], r["path"], r["fingerprint"]) for flag, r in found["records"].items()]
+    commit = [] if found["commit"] == UNKNOWN else [("commit", found["commit"])]
+    return "\n\n".join(
+        [
+            f"    {line}",
+            _table(("data", "pictures", "folder", "fingerprint"), data),
+            _table(("code", "version"), [*commit, *found["versions"].items()]),
+        ]
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in [header, ["---"] * len(header), *rows])
 
 
 def read_facts(run_dir: Path) -> dict:
@@ -59,6 +83,7 @@ def source_commit() -> str:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # installed below somebody's checkout is not in it
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return UNKNOWN

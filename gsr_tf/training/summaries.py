@@ -1,30 +1,53 @@
-"""What a person sees of a run: TensorBoard scalars, and panels of pictures, also as PNG files."""
+"""What a person sees of a run: TensorBoard text, settings and scalars, and panels of pictures, also as PNG files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.plugins.hparams import api as hparams_api
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import refine
 from gsr_tf.data.image_ops import from_network_range
 from gsr_tf.data.pictures import encode_png, write_atomically
 from gsr_tf.models.gsr_net import GSRNet, predicted_boundary
+from gsr_tf.training.trained import Trained
 
 CELL, TITLE_HEIGHT, ROWS = 160, 18, 4
 
 
 class Summaries:
-    """Writes one run's TensorBoard events, and its panels as PNG too."""
+    """Writes one run's TensorBoard events, and its panels as PNG too.
 
-    def __init__(self, run_dir: Path):
+    Attributes:
+        pictures: what a panel shows: (net, batch) -> {title: [b, h, w, 3] uint8}.
+    """
+
+    def __init__(self, run_dir: Path, pictures: Callable[[Trained, Batch], Mapping[str, np.ndarray]]):
+        self.pictures = pictures
         self.writer = tf.summary.create_file_writer(str(run_dir))
         self.panels_dir = run_dir / "panels"
+
+    def introduction(self, text: str, settings: Mapping[str, Any]) -> None:
+        """What the run is.
+
+        Beside the settings TensorBoard's tab HParams shows the newest values of the curves, and so the last validation.
+
+        Args:
+            text: Markdown.
+            settings: by name; of several values, a tuple.
+        """
+        flat = {name: ",".join(map(str, v)) if isinstance(v, tuple) else v for name, v in settings.items()}
+        with self.writer.as_default(step=0):
+            tf.summary.text("run", text)
+            hparams_api.hparams(flat)
+        self.writer.flush()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """One point of each curve."""
@@ -33,10 +56,10 @@ class Summaries:
                 tf.summary.scalar(name, value)
         self.writer.flush()
 
-    def panel(self, step: int, net: GSRNet, batch: Batch) -> None:
+    def panel(self, step: int, net: Trained, batch: Batch) -> None:
         """The batch, or the first replica's share of it, as the networks see it now."""
         share = Batch(*(x if x is None else net.strategy.experimental_local_results(x)[0] for x in batch))
-        picture = draw_panel(panel_pictures(net, share))
+        picture = draw_panel(self.pictures(net, share))
         with self.writer.as_default(step=step):
             tf.summary.image("panel", picture[np.newaxis])
         self.writer.flush()
@@ -65,7 +88,7 @@ def panel_pictures(net: GSRNet, batch: Batch) -> dict[str, np.ndarray]:
         shown = pictures["G(M)"] = net.generate(batch).g_m
     elif net.settings.segment_on == ("source",):
         shown, authentic = batch.s, batch.a
-    return {title: _to_rgb(x) for title, x in {**pictures, **_segmented(net, batch.k, shown, authentic)}.items()}
+    return {title: to_rgb(x) for title, x in {**pictures, **_segmented(net, batch.k, shown, authentic)}.items()}
 
 
 def _segmented(net: GSRNet, k: tf.Tensor, shown: tf.Tensor, authentic: tf.Tensor | None) -> dict[str, tf.Tensor]:
@@ -84,7 +107,8 @@ def _segmented(net: GSRNet, k: tf.Tensor, shown: tf.Tensor, authentic: tf.Tensor
     return pictures
 
 
-def _to_rgb(x: tf.Tensor) -> np.ndarray:
+def to_rgb(x: tf.Tensor) -> np.ndarray:
+    """A picture [b, h, w, 3] in network range, or a map [b, h, w, 1] in [0, 1], as [b, h, w, 3] uint8."""
     if x.shape[-1] == 3:
         return from_network_range(x).numpy()
     return np.repeat(np.rint(255 * x.numpy()).astype(np.uint8), 3, axis=-1)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Optional
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow import keras
 from tqdm import tqdm
 
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.evaluation import metrics
-from gsr_tf.models.segmenter import manipulation_probability
 from gsr_tf.settings import check_bounds, setting
 
+Scores = Callable[[], dict[str, float]]
 SEED = 20_000_000  # far from the runs' own: every run is validated on the same pictures and composites
 
 
@@ -31,25 +30,35 @@ class Validation:
         check_bounds(self)
 
 
-def validation(
-    segmenter: keras.Model,
-    records: Mapping[str, Records],
-    preparation: Preparation,
-    settings: Validation,
-    *,
-    half_pixel: bool,
-) -> Optional[Callable[[], dict[str, float]]]:
-    """Scores on held-out pictures, or composites of them, at the network's resolution; None without such records.
+class HeldOut(NamedTuple):
+    """Held-out pictures, or composites of them, at the network's resolution, the same ones each time.
+
+    Attributes:
+        stream: batches of one.
+        count: how many there are.
+        composites: whether M is the picture, not S.
+    """
+
+    stream: tf.data.Dataset
+    count: int
+    composites: bool
+
+    def pairs(self, title: str) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
+        """(picture [1, h, w, 3] in network range, mask [h, w] bool), with a progress bar of this title."""
+        for batch in tqdm(self.stream, title, self.count, unit="picture", leave=False):
+            yield batch.m if self.composites else batch.s, batch.k[0, ..., 0].numpy() > 0
+
+
+def held_out(
+    records: Mapping[str, Records], preparation: Preparation, settings: Validation, *, half_pixel: bool
+) -> HeldOut | None:
+    """What a run is validated on; None without such records.
 
     Args:
-        segmenter: the run's.
         records: the run's, by flag.
         preparation: of the training pictures.
-        settings: on how many.
+        settings: how many.
         half_pixel: the networks'.
-
-    Returns:
-        A function without arguments -> {"validation/f1": ..., ...}.
     """
     sources = records.get("--validation_records")
     if sources is None:
@@ -58,12 +67,23 @@ def validation(
     still = preparation.unmoved(seed=SEED)
     stream = training_stream(sources, targets or sources, still, batch_size=1, half_pixel=half_pixel)
     count = min(settings.validation_pictures, len(sources.pairs))
-    stream = stream.take(count)
-    probability = tf.function(lambda image: manipulation_probability(segmenter, image))
+    return HeldOut(stream.take(count), count, targets is not None)
+
+
+def validation(probability: Callable[[tf.Tensor], tf.Tensor], pictures: HeldOut) -> Scores:
+    """Scores on held-out pictures.
+
+    Args:
+        probability: of manipulation, [1, h, w, 3] in network range -> [1, h, w, 1]; traced once.
+        pictures: these.
+
+    Returns:
+        A function without arguments -> {"validation/f1": ..., ...}.
+    """
+    traced = tf.function(probability)
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for batch in tqdm(stream, "validation", count, unit="picture", leave=False):
-            image = batch.m if targets else batch.s
-            yield probability(image)[0, ..., 0].numpy(), batch.k[0, ..., 0].numpy() > 0
+        for image, mask in pictures.pairs("validation"):
+            yield traced(image)[0, ..., 0].numpy(), mask
 
     return lambda: {f"validation/{name}": value for name, value in metrics.summarise(pairs()).items()}

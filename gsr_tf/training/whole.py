@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 import tensorflow as tf
 
@@ -41,7 +40,7 @@ def way_on(folder: Path) -> str:
     )
 
 
-def _newest_whole(folder: Path) -> Optional[Path]:
+def _newest_whole(folder: Path) -> Path | None:
     return next((path for path in by_step(folder) if is_whole(path)), None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
-from typing import Optional
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -40,7 +39,7 @@ def is_ours(host: str, names: Collection[str]) -> bool:
     return True
 
 
-def is_foreign(origin: Optional[str], host: str) -> bool:
+def is_foreign(origin: str | None, host: str) -> bool:
     """Whether a page asks that does not come from this host; a port that the scheme implies may be left out."""
     if origin is None:
         return False
@@ -50,7 +49,7 @@ def is_foreign(origin: Optional[str], host: str) -> bool:
     return not page or page != _name_and_port(host, port)
 
 
-def _name_and_port(host: str, port: int) -> Optional[tuple[str, int]]:
+def _name_and_port(host: str, port: int) -> tuple[str, int] | None:
     """The name in lower case, and the port, that given where there is none; None for what is no host."""
     try:
         parts = urlsplit(f"//{host}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from importlib import metadata
-from typing import Literal, Optional
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -13,13 +12,13 @@ from fastapi import Response
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from gsr_tf import __version__
 from gsr_tf.data.pictures import encode_png
 from gsr_tf.inference.detector import Detector
-from gsr_tf.web.service import Found
+from gsr_tf.web.task import Found
 
 Depth = Literal["8", "16", "none"]
 PREVIEW_QUALITY = 92
-VERSION = metadata.version("gsr_tf")
 
 
 class BoxAnswer(BaseModel):
@@ -41,7 +40,7 @@ class MapsAnswer(BaseModel):
         "level > k is exactly probability > k / 256."
     )
     probability: str
-    boundary: Optional[str] = Field(description="null of a network without a boundary branch.")
+    boundary: str | None = Field(description="null of a network without a boundary branch.")
     mask: str = Field(description="8 bits: 255 flagged, 0 not.")
 
 
@@ -62,8 +61,8 @@ class Answer(BaseModel):
     boxes: list[BoxAnswer] = Field(description="Of the flagged regions, the largest region first.")
     warnings: list[str]
     seconds: dict[str, float] = Field(description="Spent decoding and in the network.")
-    maps: Optional[MapsAnswer] = None
-    preview: Optional[str] = Field(None, description="The upright picture as JPEG, in base64, as large as the maps.")
+    maps: MapsAnswer | None = None
+    preview: str | None = Field(None, description="The upright picture as JPEG, in base64, as large as the maps.")
 
 
 def respond(found: Found, detector: Detector, *, depth: Depth, max_side: int, preview: bool) -> Response:
@@ -81,7 +80,7 @@ def respond(found: Found, detector: Detector, *, depth: Depth, max_side: int, pr
     answer = Answer(
         model=detector.name,
         fingerprint=detector.fingerprint,
-        version=VERSION,
+        version=__version__,
         resolution=found.resolution,
         scales=list(found.scales),
         sha256=found.sha256,

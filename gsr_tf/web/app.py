@@ -7,17 +7,20 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.included import CARD
 from gsr_tf.inference.resolution import RESOLUTIONS
 from gsr_tf.web import answer, refusal
 from gsr_tf.web.guard import guarded
-from gsr_tf.web.service import Found, Service
+from gsr_tf.web.service import Service
+from gsr_tf.web.task import Found
 
 STATIC = Path(__file__).with_name("static")
 PICTURE_BODY = {
@@ -30,7 +33,7 @@ PICTURE_BODY = {
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 Threshold = Annotated[
-    Optional[float], Query(ge=0, le=1, description="Strictly above it a pixel is flagged; the model's by default.")
+    float | None, Query(ge=0, le=1, description="Strictly above it a pixel is flagged; the model's by default.")
 ]
 Resolution = Annotated[
     Literal[RESOLUTIONS],
@@ -54,7 +57,7 @@ def create_app(service: Service, names: Collection[str] = (), prefix: str = "") 
     Returns:
         An ASGI application; its first picture, a warm-up, runs when it starts.
     """
-    detector, limits, metrics = service.detector, service.limits, service.metrics
+    limits, metrics = service.limits, service.metrics
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,7 +87,7 @@ def create_app(service: Service, names: Collection[str] = (), prefix: str = "") 
         max_side: MaxSide = 0,
         preview: Preview = False,
     ) -> Response:
-        respond = partial(answer.respond, detector=detector, depth=maps, max_side=max_side, preview=preview)
+        respond = partial(answer.respond, depth=maps, max_side=max_side, preview=preview)
         return await service.answer(request, {"threshold": threshold, "resolution": resolution}, respond)
 
     @app.post("/v1/report", openapi_extra=PICTURE_BODY, summary="The answer as a page to print or file.")
@@ -95,19 +98,19 @@ def create_app(service: Service, names: Collection[str] = (), prefix: str = "") 
         resolution: Resolution = "whole",
         name: Name = "",
     ) -> Response:
-        respond = partial(_report, detector=detector, format=format, name=name)
+        respond = partial(_report, format=format, name=name)
         return await service.answer(request, {"threshold": threshold, "resolution": resolution}, respond)
 
     @app.get("/v1/model", summary="The model and the limits of a request.")
     async def model() -> dict:
-        return {
-            "name": detector.name,
-            "fingerprint": detector.fingerprint,
-            "threshold": detector.threshold,
-            "scales": detector.scales,
-            "metadata": detector.metadata,
-            "limits": {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels, "aspect": limits.aspect},
-        }
+        bounds = {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels, "aspect": limits.aspect}
+        return {**service.model, "limits": bounds}
+
+    if service.model["card"]:
+
+        @app.get(f"/{service.model['card']}", summary="On what the included model was measured, and how well it did.")
+        async def card() -> FileResponse:
+            return FileResponse(CARD, media_type="text/plain; charset=utf-8")
 
     @app.get("/healthz", summary="200 when the model answers, 503 before.")
     async def health() -> JSONResponse:
@@ -118,11 +121,11 @@ def create_app(service: Service, names: Collection[str] = (), prefix: str = "") 
         return Response(metrics.text(), media_type=PROMETHEUS)
 
     app.mount("/static", StaticFiles(directory=STATIC))
-    routes = {"/", "/v1/segment", "/v1/report", "/v1/model", "/healthz", "/metrics"}
+    routes = {"/", "/v1/segment", "/v1/report", "/v1/model", "/model-card", "/healthz", "/metrics"}
     return guarded(app, names=names, prefix=prefix, metrics=metrics, routes=routes)
 
 
-def _report(found: Found, **settings) -> Response:
-    from gsr_tf.web import document
+def _report(found: Found, detector: Detector, **settings) -> Response:
+    from gsr_tf.web import document  # Matplotlib, which only workers need
 
-    return document.respond(found, **settings)
+    return document.respond(found, detector, **settings)

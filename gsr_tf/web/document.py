@@ -14,10 +14,12 @@ from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from gsr_tf import __version__
 from gsr_tf.answers.overlay import draw_overlay
+from gsr_tf.inference import included
 from gsr_tf.inference.detector import Detector
-from gsr_tf.web.answer import VERSION, reduced
-from gsr_tf.web.service import Found
+from gsr_tf.web.answer import reduced
+from gsr_tf.web.task import Found
 
 MEDIA_TYPES = {"pdf": "application/pdf", "png": "image/png"}
 A4 = (8.27, 11.69)  # inches
@@ -30,7 +32,7 @@ SETTINGS = {"font.family": FONT, "pdf.fonttype": 42, "text.color": INK, "text.pa
 DISCLAIMER = (
     "A score is evidence to look at, not proof. The model marks what resembles the manipulations it was trained on: it "
     "misses others, and it may mark harmless edits, strong compression, screens, text or unusual light. A picture "
-    "without marks is not thereby authentic. The model card says on what, and how well, this model was measured."
+    "without marks is not thereby authentic."
 )
 SEEN = {"whole": "the whole picture at the size trained on", "tile": "at its own resolution, in windows"}
 LETTERS = {8: 118, 9: 88}  # that fit on a line, by letter size: of the whole width, and beside the labels
@@ -64,7 +66,7 @@ def printable(name: str) -> str:
 
 
 def _draw(found: Found, detector: Detector, name: str, format: str) -> bytes:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     figure = Figure(A4)
     figure.text(MARGIN, 0.945, "Manipulation report", size=18, weight="bold")
     figure.text(MARGIN, 0.922, name, size=11, color=GREY)
@@ -130,12 +132,18 @@ def facts(found: Found, detector: Detector, now: datetime.datetime) -> dict[str,
         "Picture": f"{width} × {height} pixels",
         "SHA-256": found.sha256,
         "Seen": f"{SEEN[found.resolution]}, {' and '.join(f'{scale:g}' for scale in found.scales)} times that size",
-        "Model": f"{detector.name}, gsr_tf {VERSION}",
+        "Model": f"{detector.name}, gsr_tf {__version__}",
         "Fingerprint": detector.fingerprint,
         "Date": f"{now:%Y-%m-%d %H:%M} UTC",
+        "False alarms": _false_alarms(found, detector),
         "Note": " ".join(segmentation.warnings),
     }
     return {label: value for label, value in rows.items() if value}
+
+
+def _false_alarms(found: Found, detector: Detector) -> str:
+    alarms = included.false_alarms(detector.fingerprint, found.scales, found.resolution)
+    return f"{alarms.usual} {alarms.few}" if alarms else ""
 
 
 def _table(figure: Figure, rows: dict[str, str], top: float) -> None:

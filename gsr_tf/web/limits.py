@@ -11,7 +11,7 @@ MEGA = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bounds of a server; its memory is at most (workers + queue) uploads and `workers` pictures at work.
+    """Bounds of a server; its memory is that of the workers, and at most (workers + queue) uploads.
 
     Attributes:
         upload_bytes: of one picture file.
@@ -22,6 +22,7 @@ class Limits:
         workers: pictures at work at once.
         queue: requests that may wait beside those.
         upload_seconds: until an upload is complete.
+        picture_seconds: from the start of decoding a picture to its answer.
     """
 
     upload_bytes: int = 32 * MEGA
@@ -31,6 +32,12 @@ class Limits:
     workers: int = 1
     queue: int = 8
     upload_seconds: float = 30.0
+    picture_seconds: float = 300.0
+
+    @property
+    def decode_bytes(self) -> int:
+        """Memory that a picture may take while it is decoded: floats, say, are there three times for a moment."""
+        return 256 * MEGA + 24 * self.pixels
 
 
 def check_shape(height: int, width: int, resolution: str, limits: Limits) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Optional
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,11 +13,11 @@ from starlette.exceptions import HTTPException
 class Refusal(HTTPException):
     """A request that is not answered; the message says why and what would be."""
 
-    def __init__(self, status: int, message: str, headers: Optional[Mapping[str, str]] = None):
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None):
         super().__init__(status, message, headers)
 
 
-def refuse(status: int, message: str, headers: Optional[Mapping[str, str]] = None) -> JSONResponse:
+def refuse(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The error as a response."""
     return JSONResponse({"error": {"status": status, "message": message}}, status, headers)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Optional
 
 import h11
 import uvicorn
@@ -24,7 +23,7 @@ class Impatient(H11Protocol):
     uvicorn waits for a first request, and for the rest of one that has begun, without an end.
     """
 
-    _deadline: Optional[asyncio.TimerHandle] = None
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """The deadline of the first request begins."""
@@ -36,7 +35,7 @@ class Impatient(H11Protocol):
         super().data_received(data)
         self._watch()
 
-    def connection_lost(self, exc: Optional[Exception]) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is left to close."""
         super().connection_lost(exc)
         self._forget()
@@ -77,7 +76,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
 
-    async def shutdown(self, sockets: Optional[list[socket.socket]] = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Who waits is refused; what is at work is finished."""
         self._service.stop()
         await super().shutdown(sockets)

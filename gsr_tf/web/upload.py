@@ -80,7 +80,7 @@ async def read_upload(request: Request, limits: Limits, share: Share) -> bytes:
     """
     try:
         return await asyncio.wait_for(_read(request, limits, share), limits.upload_seconds)
-    except asyncio.TimeoutError as error:
+    except TimeoutError as error:
         raise Refusal(
             408, f"the upload took longer than {limits.upload_seconds:g} s", {"Connection": "close"}
         ) from error

@@ -6,13 +6,22 @@ import shutil
 import pytest
 
 from gsr_tf.answers import contact_sheet
+from gsr_tf.inference import included, shipped
 
-SETTINGS = {"detector": "red", "threshold": 0.5}
+NAME, ENTRY = next(iter(shipped.read_index().items()))
+INCLUDED = {
+    "detector": NAME,
+    "fingerprint": shipped.fingerprint(ENTRY),
+    "threshold": 0.5,
+    "resolution": "whole",
+    "scales": ENTRY["scales"],
+}
+METHOD = {"detector": "noi", "threshold": 0.5}
 
 
-def record(name, score, flagged=0.1):
+def record(name, score, flagged=0.1, settings=INCLUDED):
     facts = {"boxes": [[0, 0, 3, 4]], "width": 60, "height": 40, "warnings": []}
-    return {"name": name, "file": f"{name}.png", "score": score, "flagged": flagged, "settings": SETTINGS, **facts}
+    return {"name": name, "file": f"{name}.png", "score": score, "flagged": flagged, "settings": settings, **facts}
 
 
 @pytest.fixture
@@ -33,8 +42,37 @@ def test_no_score_is_an_alarm(sheet):
 
 def test_false_alarms_are_told_as_they_were_measured(sheet):
     assert "where to look closer" in sheet
-    assert "of 98 in 100 authentic photographs" in sheet
+    assert included.false_alarms(INCLUDED["fingerprint"], INCLUDED["scales"]).usual in sheet
     assert "manipulated regions" not in sheet.lower()
+
+
+def test_the_index_says_of_false_alarms_what_the_card_says():
+    card, measured = included.CARD.read_text(encoding="utf-8"), ENTRY["false_alarms"]
+    few = measured["few"]
+    assert f"({100 * measured['marked_pictures']:.1f} %)" in card
+    row = next(line for line in card.splitlines() if line.startswith(f"| {100 * few['marked_pixels']:.0f} % |"))
+    _, threshold, _, recall, *_ = row.split(" | ")
+    assert (threshold, recall) == (f"{few['threshold']:.3f}"[1:], f"{few['recall']:.3f}"[1:])
+    assert (
+        "of 98 in 100 authentic photographs (CASIA 1)"
+        in included.false_alarms(shipped.fingerprint(ENTRY), ENTRY["scales"]).usual
+    )
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [{**INCLUDED, "fingerprint": "another"}],
+        [{**INCLUDED, "scales": [1.0]}],
+        [{**INCLUDED, "resolution": "tile"}],
+        [METHOD],
+        [INCLUDED, METHOD],
+    ],
+    ids=["another model", "one size", "tile", "method", "mixed"],
+)
+def test_what_was_measured_of_the_included_model_is_said_of_no_other(others):
+    records = [record(str(number), 0.5, settings=settings) for number, settings in enumerate(others)]
+    assert "authentic photographs" not in "".join(contact_sheet.page(records, lambda name: None))
 
 
 def test_what_was_not_answered_is_named(sheet):

@@ -29,6 +29,12 @@ def test_unknown_method_lists_the_known_ones():
         methods.choose("nope")
 
 
+@pytest.mark.parametrize("name", ["mfcn", "sfcn"])
+def test_a_method_that_has_to_be_trained_says_how(name):
+    with pytest.raises(MethodError, match=f"--method={name}: .*--flagfile=comparators/{name}, .*--saved_model=EXPORT"):
+        methods.choose(name)
+
+
 def test_the_truth_reaches_only_those_that_use_it():
     picture, mask = np.zeros((4, 4, 3), np.uint8), np.eye(4, dtype=bool)
     blind = Method("blind", lambda *arguments: np.full((4, 4), len(arguments)), probabilities=True)
@@ -73,5 +79,7 @@ def test_a_classical_method_answers_on_any_picture(tmp_path, capsys):
     assert "9x9 pixels; cfa needs at least 16" in capsys.readouterr().err
     assert predict.main([*arguments, "--saved_model=model"]) == 1
     assert "--saved_model=DIR and --method=NAME" in capsys.readouterr().err
+    assert predict.main([*arguments, "--method=mfcn"]) == 1
+    assert "--method=mfcn: this method has to be trained" in capsys.readouterr().err
     assert predict.main([*arguments, "--method=ground-truth-box"]) == 1
     assert "--method=ground-truth-box: no such method; choose from noi" in capsys.readouterr().err

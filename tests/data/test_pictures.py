@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 from PIL.PngImagePlugin import PngImageFile
 
-from gsr_tf.data import pictures
+from gsr_tf.data import opening
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import (
     PictureError,
@@ -163,7 +163,7 @@ def test_heic(monkeypatch):
 
 
 def test_heic_without_its_library_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(pictures, "_register_heic", lambda: False)
+    monkeypatch.setattr(opening, "_register_heic", lambda: False)
     with pytest.raises(PictureError, match=r"photo.heic: HEIC needs pillow-heif: pip install 'gsr_tf\[heic\]'"):
         decode_picture(b"\0\0\0\x18ftypheic" + bytes(8), "photo.heic")
 

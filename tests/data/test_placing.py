@@ -1,3 +1,5 @@
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -77,3 +79,19 @@ def test_a_share_of_the_examples_is_placed_and_the_others_are_pasted_as_they_are
         moved[share] = np.array([not np.array_equal(one, other) for one, other in zip(plain.s, batch.s)])
     assert not moved[0.0].any() and moved[1.0].mean() > 0.9
     assert moved[0.5].mean() == pytest.approx(0.5, abs=0.15)
+
+
+def test_with_and_without_addons_the_numbers_are_equal(monkeypatch):
+    pytest.importorskip("tensorflow_addons", reason="TensorFlow Addons fits TensorFlow 2.15 alone")
+    with_addons = place((0.8, 1.3), 40, (0.9, 0.1))
+    monkeypatch.setitem(sys.modules, "tensorflow_addons.image", None)
+    for ours, theirs in zip(place((0.8, 1.3), 40, (0.9, 0.1)), with_addons, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_addons_is_used_where_it_is(monkeypatch):
+    image = pytest.importorskip("tensorflow_addons", reason="TensorFlow Addons fits TensorFlow 2.15 alone").image
+    asked = []
+    monkeypatch.setattr(image, "transform", lambda layer, *how: asked.append(how[1:]) or layer)
+    place((0.8, 1.3), 40, (0.9, 0.1))
+    assert asked == [("bilinear", "reflect"), ("nearest", "constant")]

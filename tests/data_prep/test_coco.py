@@ -1,3 +1,4 @@
+import codecs
 import json
 import math
 import resource
@@ -10,6 +11,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from data_prep import coco
+from data_prep.reading import json_arrays, outlines
 from data_prep.reading.outlines import AreaLimits, _unpacked
 from tests.data_prep.pictures import index_of, photo, read_all, real_data, skipped_of
 
@@ -228,6 +230,26 @@ def test_help_needs_no_pycocotools(tmp_path, capsys, monkeypatch):
     assert "pip install 'gsr_tf[coco]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("pixels", "crowd", "reason"),
+    [
+        (rectangle(0, 0, 1, 1), 0, "object is too small"),
+        (rectangle(0, 0, 30, 30), 0, "object is too large"),
+        (rectangle(0, 0, 0, 0), 0, "object is empty"),
+        (LEFT, 1, "object is a crowd"),
+    ],
+)
+def test_what_is_annotated_never_becomes_authentic(tmp_path, pixels, crowd, reason):
+    path = coco_set(tmp_path, [compressed(pixels)], iscrowd=crowd)
+    content = json.loads(path.read_bytes())
+    content["annotations"].append({"image_id": 12, "segmentation": polygon(LEFT)})  # not all are crowds
+    path.write_text(json.dumps(content))
+    assert prepare(tmp_path) == 0
+    assert masks_by_name(tmp_path / "out") == {"b.jpg": []}  # which nobody annotated
+    (line,) = [x for x in json.loads((tmp_path / "out/skipped.json").read_bytes()) if x["name"] == "a.jpg"]
+    assert (line["reason"], line["detail"]) == ("no usable mask", reason)
+
+
 def test_pictures_without_objects_can_be_left_out(tmp_path):
     coco_set(tmp_path, [polygon(rectangle(0, 0, 10, 10))])
     assert prepare(tmp_path, "--nokeep_without_objects") == 0
@@ -271,9 +293,12 @@ def test_the_real_annotations_are_all_accounted_for(tmp_path):
     assert coco.main(["coco", *flags, "--processes=2"]) == 0
     annotations = json.loads(path.read_bytes())
     index = index_of(tmp_path / "out")
-    assert index["report"]["kept"] == len(annotations["images"]) == 45
-    assert index["counts"]["masks"] + sum(index["report"]["remarks"].values()) == len(annotations["annotations"]) == 293
+    assert index["report"]["found"] == len(annotations["images"]) == 45
     _, decoded = read_all(tmp_path / "out")
+    kept = {image["id"] for image in annotations["images"] if image["file_name"] not in skipped_of(tmp_path / "out")}
+    assert len(kept) == len(decoded) == 44  # of one all objects are too small
+    of_kept = sum(annotation["image_id"] in kept for annotation in annotations["annotations"])
+    assert index["counts"]["masks"] + sum(index["report"]["remarks"].values()) == of_kept
     by_name = {record["name"]: record for record in decoded}
     image = next(image for image in annotations["images"] if by_name[image["file_name"]]["masks"])
     expected = []
@@ -295,3 +320,31 @@ def test_limits_are_inclusive_and_nothing_and_everything_are_no_objects():
     assert limits.refusal(0.5001) == "object is too large"
     assert AreaLimits(0.0, 1.0).refusal(0.0) == "object is empty"
     assert AreaLimits(0.0, 1.0).refusal(1.0) == "object is too large"
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_a_byte_order_mark_is_passed_over(tmp_path, piece, monkeypatch):
+    monkeypatch.setattr(json_arrays, "PIECE", piece)
+    write_set(tmp_path, [(1, "ä.jpg")], [(1, LEFT)])
+    path = tmp_path / "instances.json"
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    assert prepare(tmp_path) == 0
+    np.testing.assert_array_equal(masks_by_name(tmp_path / "out")["ä.jpg"], [LEFT])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_refused_with_what_to_do(tmp_path, encoding, capsys):
+    write_set(tmp_path, [(1, "a.jpg")], [(1, LEFT)])
+    path = tmp_path / "instances.json"
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    assert prepare(tmp_path) == 1
+    said = capsys.readouterr().err
+    assert said == f"error: --annotations={path}: not a COCO annotation file (text in UTF-16; save it as UTF-8)\n"
+
+
+def test_an_object_for_which_memory_lacks_is_not_one_that_cannot_be_read(tmp_path, monkeypatch, capsys):
+    write_set(tmp_path, [(1, "a.jpg")], [(1, LEFT), (1, RIGHT)])
+    monkeypatch.setattr(outlines.cv2, "transpose", lambda pixels: np.empty(1 << 50))
+    assert prepare(tmp_path) == 1
+    assert f"memory ran out: {tmp_path}/images/a.jpg: needs more memory" in capsys.readouterr().err
+    assert not (tmp_path / "out/index.json").exists()

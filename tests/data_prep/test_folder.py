@@ -158,10 +158,13 @@ def test_symbolic_links_are_followed_once(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images/linked").symlink_to(tmp_path / "disk")
     (tmp_path / "disk/round").symlink_to(tmp_path / "disk")  # a circle
+    photo(tmp_path / "images/z/c.jpg")
+    mask(tmp_path / "masks/c.png")
+    (tmp_path / "images/another").symlink_to(tmp_path / "images/z")  # is named after the folder itself, not the link
     (tmp_path / "images/b.jpg").symlink_to(tmp_path / "disk/a.jpg")
     mask(tmp_path / "masks/b.png")
     assert prepare_pairs(tmp_path) == 0
-    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg", "linked/a.jpg"]
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg", "linked/a.jpg", "z/c.jpg"]
 
 
 def test_case_differences_between_picture_and_mask(tmp_path):

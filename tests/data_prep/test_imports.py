@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.reading.entries import PreparationError
 from gsr_tf.errors import UserError
-from tests.test_imports import imported
+from tests.test_imports import GROUND, imported
 
 PACKAGE = Path(__file__).resolve().parents[2] / "data_prep"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -22,7 +22,7 @@ FLOORS = (
     {"all", "check"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-FROM_GSR_TF = ("gsr_tf.data.", "gsr_tf.errors", "gsr_tf.flag_help")
+FROM_GSR_TF = ("gsr_tf.data.", *(f"gsr_tf.{name}" for name in GROUND))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

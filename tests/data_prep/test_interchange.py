@@ -152,3 +152,13 @@ def test_unpacked_authentic_pictures(root):
 def test_stems_stay_apart():
     taken = set()
     assert [unpack.flat_stem(name, taken) for name in ("a/b.jpg", "a_b.png", "A b.tif")] == ["a_b", "a_b_2", "A_b_3"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_dictionary_of_sets_as_windows_writes_it(root, encoding):
+    photo(root / "é.jpg")
+    mask(root / "m.png")
+    (root / "set.json").write_text(json.dumps([["é.jpg", "m.png"]], ensure_ascii=False), encoding=encoding)
+    (root / "test_datasets.json").write_text(json.dumps({"one": "set.json"}), encoding=encoding)
+    prepare("test_datasets.json")
+    assert masks_by_name(read_all(root / "out/one")[1]) == {"é.jpg": 1}

@@ -226,6 +226,22 @@ def thing(number):
     return {"id": number, "category_id": 1}
 
 
+def test_a_panoptic_picture_of_stuff_alone_is_not_authentic(tmp_path):
+    stuff = {"image_id": 0, "file_name": "a.png", "segments_info": [{"id": 1, "category_id": 2}]}
+    whole = {"image_id": 1, "file_name": "b.png", "segments_info": [thing(2)]}
+    assert panoptic_set(tmp_path, stuff, whole) == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg"]
+    assert skipped_of(tmp_path / "out") == {"a.jpg": "no usable mask"}
+
+
+def test_where_all_panoptic_things_are_crowds_the_flag_is_named(tmp_path, capsys):
+    stuff = {"id": 2, "category_id": 2, "iscrowd": 0}
+    crowd = {"image_id": 0, "file_name": "a.png", "segments_info": [{**thing(1), "iscrowd": 1}, stuff]}
+    assert panoptic_set(tmp_path, crowd) == 1
+    said = capsys.readouterr().err
+    assert "all 1 objects are marked iscrowd" in said and "--crowds takes them" in said
+
+
 def test_two_annotations_of_one_panoptic_picture_are_taken_together(tmp_path):
     first = {"image_id": 0, "file_name": "a.png", "segments_info": [thing(1)]}
     second = {"image_id": "0", "file_name": "a.png", "segments_info": [thing(1), thing(2)]}

@@ -1,16 +1,20 @@
+import errno
 import functools
 import itertools
 import multiprocessing
+import multiprocessing.synchronize
 import os
 import signal
 import time
 
 import pytest
+from PIL import Image
 
 from data_prep import folder
+from data_prep.reading import masks
 from data_prep.reading.entries import Entry, Listing, PreparationError
 from data_prep.reading.files import file_sha256
-from data_prep.writing import records, shards
+from data_prep.writing import examples, records, shards
 from gsr_tf.data.records import open_records
 from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all
 
@@ -189,17 +193,42 @@ def kill_itself(shard):
 def test_a_worker_that_the_system_kills_stops_the_run_with_a_message(images, capsys, monkeypatch):
     monkeypatch.setattr(records, "write_shard", kill_itself)
     assert prepare(images, images / "out", "--processes=2") == 1
-    assert "a worker process was killed" in capsys.readouterr().err
+    assert "a worker process was killed, as a system does when memory runs out; give fewer" in capsys.readouterr().err
     monkeypatch.undo()
     assert prepare(images, images / "out", "--processes=2") == 0
 
 
-def lack_memory(shard):
-    raise MemoryError
-
-
 @pytest.mark.parametrize("processes", [1, 2])
-def test_lack_of_memory_stops_the_run_with_a_message(images, capsys, monkeypatch, processes):
-    monkeypatch.setattr(records, "write_shard", lack_memory)
+@pytest.mark.parametrize("what", ["read_mask", "decode_picture"])
+def test_a_picture_lost_to_lack_of_memory_ends_the_run_and_is_named(images, capsys, monkeypatch, processes, what):
+    """Found = kept + skipped would hold, and the set would look whole: it must not."""
+    real = getattr({"read_mask": masks, "decode_picture": examples}[what], what)
+
+    def lack(first, *arguments, **others):
+        if "07" in str(arguments[0] if what == "decode_picture" else first):
+            raise MemoryError
+        return real(first, *arguments, **others)
+
+    exif = Image.Exif()
+    exif[0x0112] = 3  # so that its pixels are decoded, and not its bytes copied
+    Image.open(images / "images/07.jpg").save(images / "images/07.jpg", exif=exif)
+    monkeypatch.setattr({"read_mask": masks, "decode_picture": examples}[what], what, lack)
     assert prepare(images, images / "out", f"--processes={processes}") == 1
-    assert "error: memory ran out" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"error: memory ran out: {images}/images/07.jpg: needs more memory than there is now; give fewer" in said
+    assert not (images / "out/index.json").exists()
+    monkeypatch.undo()
+    assert prepare(images, images / "out", f"--processes={processes}") == 0
+    assert index_of(images / "out")["report"]["kept"] == 20
+
+
+def test_without_shared_memory_the_message_names_it_and_not_the_output(images, capsys, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(multiprocessing.synchronize._multiprocessing, "SemLock", refuse)
+    assert prepare(images, images / "out", "--processes=2") == 1
+    said = capsys.readouterr().err
+    assert "error: --processes=2: worker processes cannot be started (Permission denied); they need a /dev/shm" in said
+    assert "--output" not in said
+    assert prepare(images, images / "out", "--processes=1") == 0

@@ -5,7 +5,7 @@ from gsr_tf import figure
 from gsr_tf.evaluation import figures, study
 from gsr_tf.evaluation.attacks import parse_all
 from gsr_tf.evaluation.protocols import choose
-from gsr_tf.training.summaries import Summaries
+from gsr_tf.training.summaries import Summaries, panel_pictures
 from tests.evaluation import toy_records
 from tests.evaluation.test_comparison import DATA, noisy
 from tests.evaluation.test_figures import drawn_in, pixels
@@ -40,7 +40,7 @@ def test_figure_5_reads_what_evaluate_wrote(tmp_path):
 
 def test_curves_of_runs_are_drawn_together(tmp_path):
     for name, height in (("one", 1.0), ("two", 2.0)):
-        summaries = Summaries(tmp_path / name)
+        summaries = Summaries(tmp_path / name, panel_pictures)
         for step in range(3):
             summaries.scalars(step, {"loss/edge": height, "loss/generator": 1.0, "time/step": 9.0})
     output, runs = tmp_path / "curves.png", f"--runs=One={tmp_path / 'one'},Two={tmp_path / 'two'}"

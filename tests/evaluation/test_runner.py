@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import shutil
+import threading
 import unicodedata
 
 import numpy as np
@@ -17,6 +18,7 @@ from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import choose
 from gsr_tf.evaluation.study import DataSet
+from gsr_tf.inference import together
 from gsr_tf.inference.saved_model import DetectorError
 from tests.evaluation import toy_records
 from tests.evaluation.toy_records import sample
@@ -41,6 +43,14 @@ def test_scores_are_those_of_the_maps():
     assert np.mean(evaluation.table["f1 at data set best"]) == pytest.approx(best.rows[0], abs=1e-6)
 
 
+def test_lack_of_memory_ends_the_run_and_names_the_picture():
+    def large():
+        raise MemoryError
+
+    with pytest.raises(MemoryError, match="huge.png: needs more memory than there is now"):
+        run([*ITEMS, Item("huge.png", large)])
+
+
 def test_what_cannot_be_scored_is_named_and_left_out():
     def missing():
         raise PictureError("gone.jpg: cannot be read (No such file or directory)")
@@ -57,6 +67,53 @@ def test_what_cannot_be_scored_is_named_and_left_out():
     assert "mask of (5, 5), picture of (48, 64)" in skipped[2][1]
     assert evaluation.scores["paper"]["f1"].pictures == 5
     assert evaluation.scores["paper"]["f1"].rows[0] == run(ITEMS)[0].scores["paper"]["f1"].rows[0]
+
+
+def test_on_a_gpu_sixteen_are_scored_at_a_time_and_nothing_else_changes(monkeypatch):
+    def missing():
+        raise PictureError("gone.jpg: cannot be read")
+
+    data = [*ITEMS, Item("gone.jpg", missing), *AUTHENTIC, ITEMS[0]]
+    data += [Item(f"more {seed}", lambda seed=seed: sample(seed)) for seed in range(16)]
+    one_at_a_time = run(data)
+    assert together.MOST == 16
+    monkeypatch.setattr(runner, "gpus", lambda: ["GPU:0"])
+    meeting = threading.Barrier(16, timeout=20)  # broken, and the method with it, unless sixteen are at work
+
+    def score(picture):
+        meeting.wait()
+        return BRIGHTNESS.score(picture)
+
+    many, skipped = run(data[:5] + data[9:20], Method("brightness", score, probabilities=True))
+    assert len(many.table["name"]) == 16 and not skipped
+    evaluation, skipped = run(data)
+    assert (
+        skipped
+        == one_at_a_time[1]
+        == [
+            ("gone.jpg", "gone.jpg: cannot be read"),
+            ("picture 0", "the name was there before; names must be unique in a data set"),
+        ]
+    )
+    np.testing.assert_equal(evaluation.table, one_at_a_time[0].table)
+    for protocol, scores in one_at_a_time[0].scores.items():
+        for metric, score in scores.items():
+            np.testing.assert_array_equal(evaluation.scores[protocol][metric].rows, score.rows)
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_a_defect_ends_the_pass_and_what_had_not_begun_is_left(monkeypatch, on_gpu):
+    monkeypatch.setattr(runner, "gpus", lambda: ["GPU:0"] * on_gpu)
+    calls = []
+
+    def score(picture):
+        calls.append(1)
+        raise ZeroDivisionError
+
+    data = [Item(str(number), ITEMS[0].read) for number in range(100)]
+    with pytest.raises(ZeroDivisionError):
+        run(data, Method("defect", score, probabilities=True))
+    assert len(calls) <= (16 if on_gpu else 1)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf import tables
+from gsr_tf import flagfiles, tables
 from gsr_tf.evaluation import layout
 from gsr_tf.evaluation.layout import Cell
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
@@ -48,7 +48,7 @@ def test_every_row_is_made_in_one_way_and_every_flagfile_is_there(table):
     assert len({row.name for row in rows}) == len(rows)
     for row in rows:
         assert sum(bool(way) for way in (row.method, row.flagfile, row.why_not)) == 1
-        assert row.flagfile is None or (tables.ROOT / "flags" / row.flagfile).is_file()
+        assert row.flagfile is None or row.flagfile.removesuffix(".cfg") in flagfiles.shipped()
 
 
 def test_tables_show_ours_beside_the_papers(tmp_path):
@@ -63,13 +63,19 @@ def test_tables_show_ours_beside_the_papers(tmp_path):
     assert (noi["CASIA F1"], noi["CASIA MCC"]) == (".259 / .263", "not run / .180")
     assert dict(zip(header, body[0]))["COVER F1"] == "not run / -"
     written = layout.write(tmp_path, 1, DATA_SETS, cells, "paper")
-    assert [path.name for path in written] == ["table1.md", "table1.csv", "table1.html"]
+    assert [path.name for path in written] == ["table1.md", "table1.csv", "table1.json", "table1.html"]
     with (tmp_path / "table1.csv").open() as stream:
         found = {(row["row"], row["data set"], row["metric"]): row for row in csv.DictReader(stream)}
     assert len(found) == len(TABLES[1].rows) * 4 * 2
     cell = found["NOI", "CASIA", "f1"]
     assert (cell["value"], cell["paper"], cell["how"], cell["pictures"]) == ("0.2586", "0.263", "noi, by hand", "240")
     assert found["NOI", "COVER", "f1"]["value"] == ""
+    cells = {
+        (cell["row"], cell["data set"], cell["metric"]): cell
+        for cell in json.loads((tmp_path / "table1.json").read_text())["cells"]
+    }
+    assert (cells["NOI", "CASIA", "f1"]["value"], cells["NOI", "CASIA", "f1"]["paper"]) == (0.2586, 0.263)
+    assert cells["NOI", "COVER", "f1"]["value"] is None and len(cells) == len(found)
     text = (tmp_path / "table1.md").read_text()
     assert text.startswith("# Table 1: methods (MCC and F1); ours under protocol paper")
     assert "- NOI (CASIA): noi, by hand" in text
@@ -120,7 +126,7 @@ def stand_in(monkeypatch):
             raise tables.TrainingError("gsr_tf.train ... ended with exit code 1; its last words say why")
         if module == "gsr_tf.export":
             flagfile, *training = (one for one in seen[-2] if one.startswith("--") and "run_dir" not in one)
-            row = Row("", flagfile=flagfile.partition("=flags/")[2])
+            row = Row("", flagfile=flagfile.partition("=")[2])
             export_constant(flag(arguments, "output"), 0.75, config=settings(row, *(one[2:] for one in training)))
 
     monkeypatch.setattr(tables, "_command", command)
@@ -133,7 +139,7 @@ def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_pat
     assert run(records, tmp_path / "out", *arguments) == 0
     assert [command[0] for command in commands] == ["gsr_tf.train", "gsr_tf.export"] * 2
     train, export = commands[0], commands[1]
-    assert train[1] == "--flagfile=flags/table2/dl.cfg" and train[-2:] == ("--steps=2", "--seed=7")
+    assert train[1] == "--flagfile=table2/dl.cfg" and train[-2:] == ("--steps=2", "--seed=7")
     assert flag(train, "run_dir") == flag(export, "run_dir") == str(tmp_path / "runs" / "table2" / "dl")
     assert Path(flag(train, "source_records")) == records.resolve()
     printed = capsys.readouterr().out
@@ -144,6 +150,20 @@ def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_pat
     assert len(stamps) == 2 and run(records, tmp_path / "out", *arguments) == 0
     assert len(commands) == 4 and (tmp_path / "out" / "table2.csv").read_text() == before
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_another_methods_row_is_trained_by_its_own_command(records, tmp_path, commands, capsys):
+    arguments = ("--table=1", "--rows=MFCN", f"--runs={tmp_path / 'runs'}", f"--source_records={records}",
+                 f"--target_records={records}", "--training=steps=2,vgg16_weights=random")  # fmt: skip
+    assert run(records, tmp_path / "out", *arguments) == 0
+    assert [command[0] for command in commands] == ["gsr_tf.train_comparator", "gsr_tf.export"]
+    assert commands[0][1] == "--flagfile=comparators/mfcn.cfg"
+    assert flag(commands[1], "run_dir") == str(tmp_path / "runs" / "comparators" / "mfcn")
+    printed = capsys.readouterr().out
+    line = next(line for line in printed.splitlines() if line.startswith("- MFCN (CASIA): "))
+    assert "flags/comparators/mfcn.cfg steps=2 vgg16_weights=random, trained on" in line
+    assert "for 2 steps from VGG-16 random" in line
+    assert "/ .541" in next(line for line in printed.splitlines() if line.startswith("| MFCN |"))
 
 
 def test_a_row_that_fails_says_so_and_does_not_stop_the_others(records, tmp_path, commands, capsys):
@@ -204,6 +224,41 @@ def test_settings_are_read_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert tables.asked_for(DL, ["steps=3"])["steps"] == 3
     assert Path.cwd() == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("sources", "note"),
+    [
+        (("a", "a"), None),
+        (("a", "b"), "Rows differ in their training data, too. Fingerprints of --source_records: DL: a; GS-Net: b."),
+        (("a", None), "Fingerprints of --source_records: DL: a; GS-Net: not said."),
+    ],
+    ids=["same", "different", "one not said"],
+)
+def test_rows_that_were_trained_on_different_data_are_said_to_be(records, tmp_path, capsys, sources, note):
+    for name, source in zip(("dl", "gs_net"), sources):
+        row = next(row for row in TABLES[2].rows if row.flagfile == f"table2/{name}.cfg")
+        data = {"--target_records": {"path": "coco", "fingerprint": "t"}}
+        if source:
+            data["--source_records"] = {"path": name, "fingerprint": source}  # elsewhere, and still the same
+        export_constant(tmp_path / "runs" / "table2" / name / "export", 0.75, config=settings(row), records=data)
+    arguments = ("--table=2", "--rows=DL,GS-Net,GSR-Net", f"--runs={tmp_path / 'runs'}")
+    assert run(records, tmp_path / "out", *arguments) == 0
+    written = [capsys.readouterr().out, *(path.read_text() for path in (tmp_path / "out").glob("table2.[mh]*"))]
+    assert len(written) == 3
+    assert all(note in text if note else "training data" not in text for text in written)
+    notes = json.loads((tmp_path / "out" / "table2.json").read_text())["notes"]
+    assert [note in one for one in notes] == ([True] if note else [])
+
+
+def test_a_trained_cell_says_data_steps_initialisation_and_edge_threshold():
+    data = {flag: {"path": name} for flag, name in (("--source_records", "casia2"), ("--target_records", "coco"))}
+    one = {"config": settings(DL), "records": data}
+    assert tables._trained_how(one) == "trained on casia2, coco for 50000 steps from VGG-16 imagenet"
+    edges = {"edge_threshold": 0.3, "edge_threshold_chosen_by": "validation"}
+    other = {"config": settings(DL, "initial_weights=w.npz", "steps=7"), "records": data, **edges}
+    said = "trained on casia2, coco for 7 steps from w.npz, edge threshold 0.3 chosen by validation"
+    assert tables._trained_how(other) == said
 
 
 def test_of_a_file_of_weights_the_name_counts():

@@ -12,6 +12,7 @@ from gsr_tf.formats import onnx, tflite
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.formats.signatures import ONE_PICTURE, portable, shrink
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 
@@ -24,7 +25,7 @@ def detector(size, resize_mode="squash", **settings):
     The weights are the same in every run: one pixel has no variance to normalise by, and of some weights its rounding
     errors grow beyond every tolerance.
     """
-    tf.keras.utils.set_random_seed(3)
+    keras.utils.set_random_seed(3)
     segmenter = build_segmenter(Networks(width=0.06, **settings))
     for variable in segmenter.trainable_variables:
         if "head" in variable.name:
@@ -94,6 +95,16 @@ def test_tflite_is_the_network(squashing):
     assert largest_difference(squashing, maps, [*PICTURES, *trial_pictures()]) <= tflite.TOLERANCE
     operations = {op["op_name"] for op in tf.lite.Interpreter(model_content=model)._get_ops_details()}
     assert not {name for name in operations if name.startswith("Flex") or name == "CUSTOM"}
+
+
+def test_litert_which_takes_tflites_place_answers_the_same(squashing):
+    litert = pytest.importorskip(
+        "ai_edge_litert.interpreter", reason="LiteRT is not installed: it comes with TensorFlow 2.21"
+    )
+    signature = litert.Interpreter(model_content=(model := tflite.convert(squashing))).get_signature_runner()
+    for picture in PICTURES:
+        for name, values in tflite.runner(model)(picture).items():
+            np.testing.assert_allclose(signature(image=picture)[name], values, atol=tflite.TOLERANCE)
 
 
 @pytest.mark.parametrize("quantize", ["float16", "int8"])

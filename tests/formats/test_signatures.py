@@ -20,6 +20,7 @@ from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.saved_model import METADATA as METADATA_FILE
 from gsr_tf.inference.saved_model import DetectorError, read_metadata
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 
@@ -40,7 +41,7 @@ def encoded(picture, format_="PNG", **settings):
 
 @pytest.fixture(scope="module")
 def detector():
-    tf.random.set_seed(3)
+    keras.utils.set_random_seed(3)
     segmenter = build_segmenter(Networks(width=0.05))
     for variable in segmenter.trainable_variables:  # the heads' small weights would leave every map near .5
         if "head" in variable.name:

@@ -31,6 +31,19 @@ def test_small_particles_go_and_objects_grow_by_two_pixels():
     np.testing.assert_allclose(cleaned.max(), 0.9, atol=1 / 256)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_score_on_a_level_is_not_above_it(kind):
+    scores = np.zeros((30, 260), kind)
+    scores[:] = np.clip(np.arange(260) / 256, 0, 1)  # every level, and 1
+    np.testing.assert_array_equal(paper(scores)[:, :-2], np.clip(np.arange(2, 260) / 256, 0, 1) + np.zeros((30, 1)))
+    assert (paper(scores + kind(0.5)) <= 1).all() and paper(scores - kind(2)).max() == 0
+
+
+def test_of_a_picture_one_pixel_high_nothing_small_is_left():
+    assert paper(np.full((1, 63), 0.5)).max() == 0
+    np.testing.assert_array_equal(paper(np.full((1, 64), 0.5)), np.full((1, 64), 0.5))
+
+
 @pytest.mark.parametrize("level", [0, 64, 128, 200, 255])
 def test_a_mask_is_cleaned_as_the_map_is(level):
     smooth = cv2.GaussianBlur(np.random.default_rng(level).random([90, 70]), (0, 0), 3)

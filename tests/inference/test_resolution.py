@@ -10,13 +10,14 @@ from gsr_tf.inference import resolution
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ResolutionError, describe, maps_at, parse_scales
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 
 
 @pytest.fixture(scope="module")
 def segmenter():
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     return build_segmenter(Networks(width=0.04))
 
 

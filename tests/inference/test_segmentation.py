@@ -27,5 +27,5 @@ def test_what_is_not_above_the_threshold_is_not_flagged():
 def test_the_score_is_the_mean_of_the_highest_hundredth():
     random = np.random.default_rng(0).random([50, 40]).astype(np.float32)
     highest = np.sort(random, axis=None)[-20:]
-    assert segmentation(random).score == pytest.approx(highest.mean(), abs=1e-7)
+    assert segmentation(random).score == pytest.approx(highest.mean(dtype=np.float64), abs=1e-7)
     assert segmentation(np.float32([[0.25]])).score == 0.25

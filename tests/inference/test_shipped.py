@@ -66,6 +66,18 @@ def test_a_name_that_is_not_there(folder):
         shipped.load("third", folder)
 
 
+def test_a_flag_may_give_a_file_or_a_name(folder, tmp_path):
+    assert shipped.weights_file("second", "--weights", folder) == folder / "second.npz"
+    other = tmp_path / "other.npz"
+    other.touch()
+    assert shipped.weights_file(str(other), "--weights", folder) == other
+    with pytest.raises(WeightsError, match="--weights=third: no such file, .* come with gsr_tf; those are: first, sec"):
+        shipped.weights_file("third", "--weights", folder)
+    (folder / "second.npz").write_bytes(b"another")
+    with pytest.raises(WeightsError, match="second.npz: SHA-256"):
+        shipped.weights_file("second", "--weights", folder)
+
+
 def test_a_damaged_file_is_not_believed(folder):
     path = folder / "first.npz"
     data = bytearray(path.read_bytes())

@@ -11,6 +11,7 @@ from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.tiling import Layout, stretches, tile
 from gsr_tf.inference.together import arrays
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 
@@ -20,7 +21,7 @@ SMALL = Layout(64, 16, 16)
 
 @pytest.fixture(scope="module")
 def segmenter():
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     return build_segmenter(Networks(width=0.04))
 
 

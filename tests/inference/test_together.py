@@ -11,6 +11,7 @@ from gsr_tf.formats import saved_model
 from gsr_tf.inference import together
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 
@@ -21,7 +22,7 @@ SCALES = (0.75, 1.0, 1.35)
 
 @pytest.fixture(scope="module")
 def module():
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     return DetectorModule(build_segmenter(Networks(width=0.04)), size=48)
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow import keras
 
 from gsr_tf.models.dropout import Dropout
+from gsr_tf.models.keras import keras
 
 
 def ones():

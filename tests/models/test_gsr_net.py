@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.models.gsr_net import Step, Stream
+from gsr_tf.models.keras import keras
 from gsr_tf.models.optimizers import Adam
 from tests.networks import make_batch, tiny_net
 
@@ -96,7 +97,7 @@ def test_without_generated_pictures_generator_and_discriminator_rest(batch):
 def test_generator_and_discriminator_learn_alone_what_they_learn_beside_the_segmenter(batch):
     found = []
     for segment_on in (["generated"], []):
-        tf.keras.utils.set_random_seed(0)
+        keras.utils.set_random_seed(0)
         net = tiny_net(segment_on=segment_on, refine_steps=0)
         before = weights(net)
         losses = [net.train_step(batch) for _ in range(3)][-1]
@@ -146,9 +147,9 @@ def test_the_loss_on_one_batch_falls_by_half(batch):
 
 
 def test_eager_equals_graph(batch):
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     graph = tiny_net()
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     eager = tiny_net()
     in_graph = graph.train_step(batch)
     for name, value in eager._step(batch).items():
@@ -158,10 +159,10 @@ def test_eager_equals_graph(batch):
 def test_replicas_average_losses_and_gradients(batch, two_replicas):
     """Two replicas, each with the same pictures, do what one does with them."""
     settings = {"segment_on": ["pasted"], "refine_steps": 0}
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     one = tiny_net(**settings)
     with two_replicas.scope():
-        tf.keras.utils.set_random_seed(0)
+        keras.utils.set_random_seed(0)
         mirrored = tiny_net(**settings)
     twice = (
         tf.data.Dataset.from_tensors(tf.nest.map_structure(lambda x: tf.concat([x, x], 0), batch)).unbatch().batch(4)
@@ -176,14 +177,14 @@ def test_replicas_average_losses_and_gradients(batch, two_replicas):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "xla"])
 def test_precision_and_compilation_keep_the_losses(batch, policy):
     settings = {"segment_on": ["generated"], "refine_steps": 0}
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     expected = {name: float(value) for name, value in tiny_net(**settings)._step(batch).items()}
-    tf.keras.mixed_precision.set_global_policy("float32" if policy == "xla" else policy)
+    keras.mixed_precision.set_global_policy("float32" if policy == "xla" else policy)
     try:
-        tf.keras.utils.set_random_seed(0)
+        keras.utils.set_random_seed(0)
         net = tiny_net(**settings, jit_compile=policy == "xla")
     finally:
-        tf.keras.mixed_precision.set_global_policy("float32")
+        keras.mixed_precision.set_global_policy("float32")
     for name, value in net.train_step(batch).items():
         assert float(value) == pytest.approx(expected[name], rel=1e-3 if policy == "xla" else 0.05), name
 
@@ -215,7 +216,7 @@ class Recorder:
 
 def step_of(batch, **settings):
     """The losses and the segmenter's and generator's gradients of one eager step, weights always the same."""
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     net = tiny_net(**settings)
     recorders = {name: Recorder() for name in NETWORKS}
     for name, recorder in recorders.items():

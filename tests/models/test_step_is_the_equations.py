@@ -11,6 +11,7 @@ from gsr_tf.config import from_flagfile
 from gsr_tf.data.batch import Batch
 from gsr_tf.models.dropout import Dropout
 from gsr_tf.models.gsr_net import predicted_boundary
+from gsr_tf.models.keras import keras
 from tests.models.drawn_weights import give_weights
 from tests.models.equations import Conventions, Expected, adam, expected_step
 from tests.networks import make_batch
@@ -126,7 +127,7 @@ def update_again(net, recorder, name):
 @pytest.fixture(scope="module", params=CASES)
 def ran(request):
     case, batch = CASES[request.param], own_batch()
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     net = from_flagfile(FLAGS / case.flagfile, **TINY, **case.changes).build()
     give_all_weights(net)
     dropped = [layer.random for layer in net.segmenter.layers if isinstance(layer, Dropout)]

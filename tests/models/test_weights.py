@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.generator import build_generator
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import VGG16, build_segmenter
 from gsr_tf.models.vgg16 import initialize_vgg16
@@ -61,7 +62,7 @@ def test_an_npz(tmp_path, segmenter, vgg16):
 
 
 def test_a_keras_h5(tmp_path, segmenter, vgg16):
-    keras_vgg16 = tf.keras.applications.VGG16(include_top=False, weights=None)
+    keras_vgg16 = keras.applications.VGG16(include_top=False, weights=None)
     for name, pair in vgg16.items():
         keras_vgg16.get_layer(block_name(name)).set_weights(pair)
     keras_vgg16.save_weights(tmp_path / "notop.h5")
@@ -88,7 +89,7 @@ def test_random_leaves_everything_and_imagenet_offline_says_where_to_get_it(monk
     def offline(**_):
         raise OSError("URL fetch failure")
 
-    monkeypatch.setattr(tf.keras.applications, "VGG16", offline)
+    monkeypatch.setattr(keras.applications, "VGG16", offline)
     with pytest.raises(WeightsError, match="--vgg16_weights=imagenet.*URL fetch failure.*notop.h5"):
         initialize_vgg16(segmenter, "imagenet")
 

@@ -1,10 +1,12 @@
 import itertools
 import math
 import signal
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
+from gsr_tf.models.keras import keras
 from gsr_tf.training.loop import NonFiniteLoss, Schedule, train
 
 SCHEDULE = Schedule(log_every=3, panels_every=4, validate_every=4, save_every=2)
@@ -13,8 +15,13 @@ SCHEDULE = Schedule(log_every=3, panels_every=4, validate_every=4, save_every=2)
 class Journal:
     """A network, its checkpoints, summaries and validation, all of which only write down what happens."""
 
+    networks = ("segmenter", "generator", "discriminator")
+
     def __init__(self, start=0, losses=None, during=None):
         self.step = tf.Variable(start, dtype=tf.int64)
+        falling = keras.optimizers.schedules.CosineDecay(1.0, 8)
+        for name, rate in {"segmenter": 0.5, "generator": 0.25, "discriminator": falling}.items():
+            setattr(self, f"{name}_optimizer", SimpleNamespace(learning_rate=rate, iterations=self.step))
         self.losses, self.during, self.lines = losses or {}, during or {}, []
 
     def train_step(self, batch):
@@ -68,14 +75,26 @@ def test_a_finished_run_does_nothing(start):
     assert journal.lines == []
 
 
-def test_curves_have_losses_and_times():
+def test_curves_have_losses_rates_and_times():
     journal = Journal()
     journal.run()
     assert {name: journal.values[name] for name in ("loss/generator", "loss/segmenter")} == {
         "loss/generator": 2.0,
         "loss/segmenter": 1.0,
     }
+    rates = {name: journal.values[f"learning_rate/{name}"] for name in ("segmenter", "generator", "discriminator")}
+    assert rates == pytest.approx(
+        {"segmenter": 0.5, "generator": 0.25, "discriminator": (1 + math.cos(0.75 * math.pi)) / 2}
+    )
     assert 0 <= journal.values["time/input_seconds"] < journal.values["time/step_seconds"] < 1
+
+
+def test_of_another_method_its_own_networks_are_asked():
+    journal = Journal()
+    journal.networks = ("segmenter",)
+    journal.run()
+    rates = {name: value for name, value in journal.values.items() if name.startswith("learning_rate")}
+    assert rates == {"learning_rate/segmenter": 0.5}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

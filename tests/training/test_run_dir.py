@@ -1,13 +1,16 @@
 import json
 import platform
 import re
+import subprocess
 
 import pytest
 import tensorflow as tf
 
 from gsr_tf import config
 from gsr_tf.config import Config, ConfigError
-from gsr_tf.training.run_dir import check_records, read_facts, source_commit, write_facts
+from gsr_tf.training import run_dir
+from gsr_tf.training.run_dir import check_records, described, read_facts, source_commit, write_facts
+from gsr_tf.training.run_settings import check_same
 
 CONFIG = Config().changed(width=0.1, vgg16_weights="random")
 
@@ -23,7 +26,8 @@ def run(tmp_path, sources):
 def test_settings_and_facts_are_written(run, sources):
     assert config.load(run) == CONFIG
     facts = json.loads((run / "run.json").read_text())
-    assert facts["records"] == {"--source_records": {"path": str(sources.path), "fingerprint": sources.fingerprint}}
+    data = {"path": str(sources.path), "fingerprint": sources.fingerprint, "pictures": 6}
+    assert facts["records"] == {"--source_records": data}
     assert facts["versions"]["tensorflow"] == tf.__version__
     assert facts["versions"]["python"] == platform.python_version()
     assert facts["commit"] == source_commit()
@@ -31,16 +35,39 @@ def test_settings_and_facts_are_written(run, sources):
     assert read_facts(run) == facts
 
 
+def test_facts_are_said_in_words(run):
+    found = read_facts(run)
+    lines = described("python -m gsr_tf.train --steps=3", {**found, "commit": "f00d+"}).splitlines()
+    assert lines[0] == "    python -m gsr_tf.train --steps=3"
+    data = found["records"]["--source_records"]
+    assert f"| --source_records | 6 | {data['path']} | {data['fingerprint']} |" in lines
+    assert {"| commit | f00d+ |", f"| tensorflow | {tf.__version__} |", "| --- | --- |"} < set(lines)
+    assert "| commit" not in described("", {**found, "commit": "unknown"})
+
+
+def test_below_somebody_elses_checkout_no_commit_is_ours(tmp_path, monkeypatch):
+    installed = tmp_path / "site-packages" / "run_dir.py"
+    installed.parent.mkdir()
+    installed.touch()
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for arguments in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "theirs"]):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    monkeypatch.setattr(run_dir, "__file__", str(installed))
+    assert source_commit() == "unknown"
+    subprocess.run(["git", "add", "site-packages"], cwd=tmp_path, check=True)
+    assert re.fullmatch(r"[0-9a-f]{40}\+", source_commit())
+
+
 def test_the_same_run_may_go_on_longer_and_elsewhere(run, sources, tmp_path):
     moved = CONFIG.changed(steps=10**6, keep=9, save_every=3, source_records="moved")
-    config.check_same(run, moved)
+    check_same(run, moved)
     check_records(run, {"--source_records": sources})
 
 
 def test_other_settings_are_refused_with_both_values(run):
     other = CONFIG.changed(width=0.2, segment_on=("pasted",), refine_on=("pasted",), steps=3)
     with pytest.raises(ConfigError, match=f"--run_dir={run} holds a run of other settings") as refusal:
-        config.check_same(run, other)
+        check_same(run, other)
     assert "--width: 0.1 there, 0.2 now" in str(refusal.value)
     assert "--segment_on: ('source', 'pasted', 'generated') there, ('pasted',) now" in str(refusal.value)
     assert "--steps" not in str(refusal.value)
@@ -54,7 +81,7 @@ def test_other_records_are_refused_with_both_fingerprints(run, sources, targets)
 
 
 def test_a_new_folder_and_newly_given_records_are_welcome(run, targets, tmp_path):
-    config.check_same(tmp_path / "new", CONFIG)
+    check_same(tmp_path / "new", CONFIG)
     check_records(tmp_path / "new", {"--source_records": targets})
     check_records(run, {"--validation_records": targets})
 

@@ -5,17 +5,20 @@ import re
 import subprocess
 import sys
 import time
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
-from gsr_tf.training.summaries import Summaries
+from gsr_tf.training.summaries import Summaries, panel_pictures
 
 
 @pytest.fixture
 def address(tmp_path):
     """Where a TensorBoard that was started on a run's folder answers."""
-    Summaries(tmp_path).scalars(3, {"loss/segmenter": 0.5})
+    summaries = Summaries(tmp_path, panel_pictures)
+    summaries.introduction("a run", {"steps": 4, "refine_on": ("pasted", "generated")})
+    for step, f1 in ((2, 0.75), (4, 0.5)):
+        summaries.scalars(step, {"loss/segmenter": 1.5, "validation/f1": f1})
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={tmp_path}", "--host=127.0.0.1", "--port=0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         said = []
@@ -30,8 +33,9 @@ def address(tmp_path):
         process.terminate()
 
 
-def read(url):
-    with urlopen(url, timeout=20) as response:
+def read(url, asked=None):
+    data = None if asked is None else json.dumps(asked).encode()
+    with urlopen(Request(url, data, {"Content-Type": "application/json"}), timeout=20) as response:
         return response.read()
 
 
@@ -42,4 +46,18 @@ def test_it_starts_and_shows_the_curves(address):
         if tags:
             break
         time.sleep(0.2)
-    assert list(tags["."]) == ["loss/segmenter"]
+    assert sorted(tags["."]) == ["loss/segmenter", "validation/f1"]
+
+
+def test_it_shows_settings_beside_the_last_validation(address):
+    asked = {"experimentName": "", "allowedStatuses": ["STATUS_UNKNOWN"], "startIndex": 0, "sliceSize": 9}
+    asked["colParams"] = [{"hparam": "steps"}, {"hparam": "refine_on"}, {"metric": {"tag": "validation/f1"}}]
+    for _ in range(100):
+        groups = json.loads(read(f"{address}data/plugin/hparams/session_groups", asked)).get("sessionGroups", ())
+        if groups and groups[0].get("metricValues"):
+            break
+        time.sleep(0.2)
+    (group,) = groups
+    assert group["hparams"] == {"steps": 4, "refine_on": "pasted,generated"}
+    values = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
+    assert values["validation/f1"] == 0.5

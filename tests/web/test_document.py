@@ -1,19 +1,19 @@
 import datetime
 import io
-from importlib import metadata
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import gsr_tf
 from gsr_tf.inference.segmentation import segmentation
 from gsr_tf.web import document
-from gsr_tf.web.service import Found
-from tests.web.conftest import red_detector
+from gsr_tf.web.task import Found
+from tests.web.conftest import FEW, USUAL, red_detector
 from tests.web.pictures import blotches, encoded
 
 PIXELS = blotches()
-NOW = datetime.datetime(2026, 3, 4, 5, 6, tzinfo=datetime.timezone.utc)
+NOW = datetime.datetime(2026, 3, 4, 5, 6, tzinfo=datetime.UTC)
 
 
 def found(threshold=0.8, pixels=PIXELS):
@@ -31,10 +31,18 @@ def test_the_facts_of_the_page():
     first = answer.boxes[0]
     assert rows["Regions"].startswith(f"{first.width} × {first.height} at ({first.left}, {first.top})")
     assert (rows["SHA-256"], rows["Fingerprint"]) == ("ab12", "f1")
-    assert rows["Model"] == f"red, gsr_tf {metadata.version('gsr_tf')}"
+    assert rows["Model"] == f"red, gsr_tf {gsr_tf.__version__}"
     assert rows["Seen"] == "the whole picture at the size trained on, 0.75 and 1 times that size"
     assert (rows["Picture"], rows["Date"]) == ("120 × 90 pixels", "2026-03-04 05:06 UTC")
     assert document.facts(found(1.0), red_detector(), NOW)["Regions"] == "none"
+
+
+def test_what_was_measured_is_said_of_the_included_model_alone(included):
+    said = found()._replace(scales=(1.0,))
+    assert document.facts(said, included, NOW)["False alarms"] == f"{USUAL}photographs (SET 7). {FEW}"
+    assert "False alarms" not in document.facts(said._replace(resolution="tile"), included, NOW)
+    assert "False alarms" not in document.facts(said._replace(scales=(0.5, 1.0)), included, NOW)
+    assert "False alarms" not in document.facts(said, red_detector(), NOW)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from gsr_tf.web.limits import Limits
-from tests.web.conftest import client_of, red_and_green, red_detector
+from gsr_tf.web.model import describe
+from tests.web.conftest import FEW, USUAL, client_of, red_and_green, red_detector
 from tests.web.pictures import blotches, encoded
 
 PICTURE = encoded(blotches(40, 50))
@@ -43,7 +44,9 @@ def test_the_page_asks_nobody_else(client):
     for reference in references:
         assert reference == "data:," or client.get(f"/{reference}").status_code == 200
     assert not re.search(r"\bon\w+=|<style|style=|<script(?! type=\"module\" src=)", page)
-    scripts = "".join(client.get(f"/static/{name}.js").text for name in ("page", "paint", "mask"))
+    scripts = "".join(
+        client.get(f"/static/{name}.js").text for name in ("page", "paint", "mask", "queue", "server", "zoom")
+    )
     assert "://" not in scripts + client.get("/static/style.css").text
 
 
@@ -178,6 +181,21 @@ def test_metrics(client):
     assert 'gsr_tf_stage_seconds_count{stage="network"} 1.0' in text
     assert f"gsr_tf_upload_bytes_total {len(PICTURE) + 1:.1f}" in text
     assert "process_resident_memory_bytes" in text
+
+
+def test_the_included_model_has_a_card_and_what_was_measured(included, client):
+    with client_of(included) as of_included:
+        told = of_included.get("/v1/model").json()
+        assert told["false_alarms"] == {"usual": f"{USUAL}photographs (SET 7).", "few": FEW, "threshold": 0.75}
+        card = of_included.get(f"/{told['card']}")
+        assert card.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert card.text.startswith("# Model card")
+    included.scales = (0.5, 1.0)
+    assert describe(included)["false_alarms"] is None  # measured otherwise
+    included.scales = (1.0,)
+    told = client.get("/v1/model").json()
+    assert (told["false_alarms"], told["card"]) == (None, None)
+    assert client.get("/model-card").status_code == 404
 
 
 def test_the_model_and_its_limits(client):

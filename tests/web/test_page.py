@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gsr_tf.inference.segmentation import segmentation
-from tests.web.conftest import red_detector, running
+from tests.web.conftest import FEW, USUAL, red_detector, running
 from tests.web.pictures import blotches, encoded
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -187,7 +187,7 @@ def test_a_bad_file_is_named_and_the_next_one_is_answered(page):
     error = page.get_by_role("alert")
     playwright.expect(error).to_contain_text("broken.jpg: truncated or damaged")
     assert not page.locator("#result").is_visible()
-    assert not page.locator("#busy").is_visible()
+    playwright.expect(page.locator("#busy")).to_be_hidden()
     page.set_input_files("#file", {**PICTURE, "name": "large.png", "buffer": bytes(200_001)})
     playwright.expect(error).to_contain_text("large.png: the file is larger than 0.2 MB")
     give(page)
@@ -217,14 +217,39 @@ def test_an_error_is_scrolled_to(page):
     page.get_by_role("button", name="Report PDF").click()
     playwright.expect(page.get_by_role("alert")).to_contain_text("holiday photo.png: no.")
     playwright.expect(page.get_by_role("alert")).to_be_in_viewport()
+    playwright.expect(page.locator("#status")).to_be_empty()
 
 
 def test_the_page_says_what_was_measured_and_not_what_was_never_learnt(page):
+    page.locator("summary").click()
     words = page.locator("body").inner_text()
     assert "painted over" not in words
     assert "where to look closer" in words
+    for of_the_included_model in ("model card", "better than"):
+        assert of_the_included_model not in words
     give(page)
-    assert "98 in 100 authentic photographs" in " ".join(page.locator("#threshold-hint").inner_text().split())
+    assert "authentic photographs" not in page.locator("body").inner_text()
+    assert page.locator("#usual").is_visible() and not page.locator("#few").is_visible()
+
+
+def test_of_the_included_model_it_says_what_was_measured(browser, included):
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    with running(included) as (host, port):
+        page.goto(f"http://{host}:{port}")
+        give(page)
+        assert f"{USUAL}photographs (SET 7). {FEW}" in " ".join(page.locator("#threshold-hint").inner_text().split())
+        for button, level in (("Few false alarms: 0.75", 192), ("Model's own: 0.4", 102)):
+            point = page.get_by_role("button", name=button)
+            page.locator("#threshold").fill("7")
+            playwright.expect(point).to_have_attribute("aria-pressed", "false")
+            point.click()
+            assert page.locator("#threshold").input_value() == str(level)
+            assert page.locator("#threshold-text").inner_text() == f"{level / 256:.3f}"
+            assert point.get_attribute("aria-pressed") == "true"
+        page.get_by_role("link", name="model card").last.click()
+        assert page.locator("body").inner_text().startswith("# Model card")
+        context.close()
 
 
 def test_a_server_that_is_gone(browser):
@@ -252,12 +277,23 @@ def test_from_the_keyboard(page):
         )
 
     reached = []
-    for _ in range(9):
+    for _ in range(12):
         page.keyboard.press("Tab")
         reached.append(focused())
         visible = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert visible == "solid", focused()
-    controls = ["overlay", "threshold", "resolution", "opacity", "download-mask", "download-pdf", "download-png"]
+    controls = [
+        "frame",
+        "zoom-in",
+        "overlay",
+        "threshold",
+        "usual",
+        "resolution",
+        "opacity",
+        "download-mask",
+        "download-pdf",
+        "download-png",
+    ]
     assert reached == [*controls, "SUMMARY", "A"]
 
     page.locator("input[value=overlay]").focus()
@@ -275,9 +311,12 @@ def test_another_resolution_looks_again(page):
     with page.expect_request("**/v1/segment?*resolution=tile*"):
         page.select_option("#resolution", "tile")
     playwright.expect(page.locator("#error")).to_contain_text("this model can only see a whole picture")
-    with page.expect_request("**/v1/segment?*resolution=whole*"):
-        page.select_option("#resolution", "whole")
-    playwright.expect(page.locator("#status")).to_contain_text("holiday photo.png: ")
+    playwright.expect(page.locator("#error")).to_be_in_viewport()
+    playwright.expect(page.locator("#resolution")).to_have_value("whole")  # as what is still shown was seen
+    with page.expect_request("**/v1/report?*resolution=whole*"):
+        page.click("#download-png")
+    playwright.expect(page.locator("#status")).to_have_text("The report is saved.")
+    playwright.expect(page.locator("#error")).to_be_empty()
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
@@ -287,12 +326,105 @@ def test_on_a_telephone(page):
 
     assert sideways() == 0
     give(page)
+    page.set_input_files("#file", [{**BROKEN, "name": f"{60 * 'long'}.jpg"}, PICTURE])
+    page.get_by_role("listitem").nth(2).get_by_text("done").click()
+    playwright.expect(page.locator("#result")).to_be_visible()
     assert sideways() == 0
-    for control in page.locator("#result input, #result button, #canvas").all():
+    for control in page.locator("#result input, #result button:visible, #canvas").all():
         box = control.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
     picture = page.locator("#canvas").bounding_box()
     assert picture["height"] / picture["width"] == pytest.approx(0.75, abs=0.02)
+
+
+def test_several_pictures_are_looked_at_one_after_the_other(page):
+    held = []
+    page.route("**/v1/segment*", lambda route: held.append(route))
+    page.set_input_files("#file", [{**PICTURE, "name": "a.png"}, BROKEN, {**PICTURE, "name": "c.png"}])
+    items, text = page.get_by_role("listitem"), page.locator("#queue-text")
+
+    def states(*expected):
+        playwright.expect(items).to_contain_text(expected)
+
+    states("a.pnglooking …", "broken.jpgwaiting", "c.pngwaiting")
+    playwright.expect(text).to_have_text("0 of 3 pictures looked at")
+    page.wait_for_timeout(100)
+    held.pop().continue_()
+    states("a.pngdone", "broken.jpglooking …", "c.pngwaiting")
+    playwright.expect(page.locator("#name")).to_have_text("a.png")
+    assert page.locator("#busy").is_visible()
+    page.wait_for_timeout(100)
+    held.pop().continue_()
+    states("a.pngdone", "broken.jpgfailed: truncated or damaged", "c.pnglooking …")
+    playwright.expect(page.get_by_role("alert")).to_be_empty()  # what is shown is another one
+    page.wait_for_timeout(100)
+    held.pop().continue_()
+    playwright.expect(text).to_have_text("3 of 3 pictures looked at, 1 failed")
+    playwright.expect(page.locator("#busy")).to_be_hidden()
+    assert page.locator("#name").inner_text() == "a.png"
+    page.unroute("**/v1/segment*")
+
+    items.nth(2).get_by_role("button").click()
+    playwright.expect(page.locator("#name")).to_have_text("c.png")
+    assert items.nth(2).get_by_role("button").get_attribute("aria-current") == "true"
+    assert items.nth(0).get_by_role("button").get_attribute("aria-current") == "false"
+    with page.expect_request("**/v1/segment*"):
+        items.nth(1).get_by_role("button").click()  # one that failed is looked at again
+    playwright.expect(page.get_by_role("alert")).to_contain_text("broken.jpg: truncated or damaged")
+    playwright.expect(page.locator("#result")).to_be_hidden()
+    items.nth(0).get_by_role("button").click()
+    playwright.expect(page.locator("#result")).to_be_visible()
+    playwright.expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_one_picture_needs_no_list(page):
+    give(page)
+    assert not page.locator("#queue").is_visible()
+
+
+def test_zoom_and_move(page):
+    def place():
+        box = page.locator("#canvas").bounding_box()
+        return np.array([box["x"], box["y"], box["width"], box["height"]])
+
+    give(page)
+    whole, frame = place(), page.locator("#frame").bounding_box()
+    out, text = page.get_by_role("button", name="Zoom out"), page.locator("#zoom-text")
+    assert out.is_disabled()
+    page.get_by_role("button", name="Zoom in").click()
+    playwright.expect(text).to_have_text("150 %")
+    np.testing.assert_allclose(place()[2:], 1.5 * whole[2:], atol=1)
+    np.testing.assert_allclose((place()[:2] + place()[2:] / 2), whole[:2] + whole[2:] / 2, atol=1)  # about the middle
+    out.click()
+    np.testing.assert_allclose(place(), whole, atol=0.1)
+
+    corner = whole[:2] + 10  # the wheel zooms about the pointer
+    page.mouse.move(*corner)
+    page.mouse.wheel(0, -1000)
+    playwright.expect(text).not_to_have_text("100 %")
+    zoomed = place()
+    scale = zoomed[2] / whole[2]
+    assert scale > 3
+    assert (corner[1] - zoomed[1]) / zoomed[3] == pytest.approx((corner[1] - whole[1]) / whole[3], abs=0.01)
+    page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + frame["width"] / 2 - 20, frame["y"] + frame["height"] / 2 - 30)
+    page.mouse.up()
+    np.testing.assert_allclose(place()[:2] - zoomed[:2], [-20, -30], atol=2)
+    page.locator("#frame").focus()
+    before = place()
+    page.keyboard.press("ArrowDown")
+    assert place()[1] < before[1]
+    for _ in range(50):  # not past the edge
+        page.keyboard.press("ArrowUp")
+    assert place()[1] == pytest.approx(frame["y"], abs=1)
+    page.keyboard.press("0")
+    np.testing.assert_allclose(place(), whole, atol=0.1)
+    page.keyboard.press("+")
+    playwright.expect(text).to_have_text("150 %")
+    page.keyboard.press("-")
+    playwright.expect(text).to_have_text("100 %")
+    assert canvas(page).shape[:2] == PIXELS.shape[:2]  # as fine as before
 
 
 def test_everything_has_a_name(page):
@@ -300,7 +432,7 @@ def test_everything_has_a_name(page):
     for role, names in {
         "slider": ["Threshold", "Opacity"],
         "radio": ["Overlay", "Heat map", "Boundary", "Mask", "Original"],
-        "button": ["Save mask (PNG)", "Report PDF", "Report PNG"],
+        "button": ["Save mask (PNG)", "Report PDF", "Report PNG", "Zoom in", "Zoom out", "All of it"],
     }.items():
         for name in names:
             assert page.get_by_role(role, name=name, exact=True).count() == 1

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import resource
 import socket
 import threading
 import time
@@ -12,6 +13,9 @@ from functools import partial
 import httpx
 import pytest
 
+from gsr_tf.data.pictures import decode_picture
+from gsr_tf.web import own_process, task
+from gsr_tf.web.limits import Limits
 from tests.damage import damaged_pictures
 from tests.web.conftest import client_of, red_and_green, red_detector, running
 from tests.web.pictures import blotches, encoded
@@ -113,6 +117,22 @@ def test_too_little_memory():
 
     with client_of(red_detector(hungry)) as client:
         assert "more memory" in said(client.post("/v1/segment", content=PICTURE), 503)
+
+
+@pytest.mark.skipif(not own_process.PAGE, reason="the bound needs Linux")
+def test_a_picture_that_takes_too_much_memory_to_decode(monkeypatch):
+    unbounded = resource.getrlimit(resource.RLIMIT_AS)
+
+    def decode(data, max_pixels):
+        bytearray(2 * Limits(pixels=max_pixels).decode_bytes)  # asked for, and never touched
+        return decode_picture(data, max_pixels=max_pixels)
+
+    with client_of(red_detector(), pixels=10_000) as client:
+        assert client.post("/v1/segment", content=PICTURE).status_code == 200
+        monkeypatch.setattr(task, "decode_picture", decode)
+        words = said(client.post("/v1/segment", content=PICTURE), 413)
+        assert "more than 256 MB of memory, the limit for 10,000 pixels (--max_megapixels)" in words
+        assert resource.getrlimit(resource.RLIMIT_AS) == unbounded
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from gsr_tf import serve
-from gsr_tf.inference.detector import Detector
+from gsr_tf.web import replacing, worker
 from gsr_tf.web.monitoring import Metrics
-from tests.web.conftest import red_detector
+from tests.web.conftest import Here, red_detector
 from tests.web.pictures import blotches, encoded
 
 
@@ -26,36 +26,83 @@ def listener(monkeypatch):
     return opened
 
 
-def test_a_server_from_start_to_stop(monkeypatch, capsys, listener):
-    detector = red_detector()
-    detector.scales = (0.5, 1.0)  # the stand-in cannot; --scales=1 takes them away
-    monkeypatch.setattr(Detector, "load", lambda path: detector)
-    answers, apart, closed = [], [], []
+@pytest.fixture
+def here(monkeypatch):
+    """Workers of this process in place of others; the list of what they were asked for."""
+    asked = []
+
+    def start(load, limits):
+        asked.append((load, limits))
+        return Here(red_detector(), limits)
+
+    monkeypatch.setattr(worker, "Worker", start)
+    monkeypatch.setattr(replacing, "Replaced", lambda start, metrics, number: start())
+    return asked
+
+
+def visited(listener, visit, *arguments):
+    """The exit code of the command, which `visit` is told the address of, and what it came back with."""
+    answers = []
+
+    def visit_and_stop():
+        while not listener:
+            time.sleep(0.01)
+        try:
+            answers.extend(visit(f"http://127.0.0.1:{listener[0].getsockname()[1]}"))
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    visitor = threading.Thread(target=visit_and_stop, daemon=True)
+    visitor.start()
+    code = serve.main(["serve", "--port=0", *arguments])
+    visitor.join()
+    return code, answers
+
+
+def test_a_server_from_start_to_stop(monkeypatch, capsys, listener, here):
+    apart, closed = [], []
     handler = logging.NullHandler()  # another package's: uvicorn's own configuration would close it
     monkeypatch.setattr(handler, "close", lambda: closed.append(True))
     monkeypatch.setattr(serve.memory, "keep_large_blocks_apart", lambda: apart.append(True))
 
-    def visit():
-        while not listener:
-            time.sleep(0.01)
-        url = f"http://127.0.0.1:{listener[0].getsockname()[1]}"
-        try:
-            answers.append(httpx.post(f"{url}/v1/segment?maps=none", content=encoded(blotches(20, 30)), timeout=20))
-            answers.append(httpx.get(f"{url}/metrics", timeout=20))
-            answers.append(httpx.get(f"{url}/v1/model", timeout=20))
-        finally:
-            os.kill(os.getpid(), signal.SIGINT)
+    def visit(url):
+        yield httpx.post(f"{url}/v1/segment?maps=none", content=encoded(blotches(20, 30)), timeout=20)
+        yield httpx.get(f"{url}/metrics", timeout=20)
 
-    visitor = threading.Thread(target=visit, daemon=True)
-    visitor.start()
-    assert serve.main(["serve", "--port=0", "--max_megapixels=0.001", "--scales=1"]) == 130
-    visitor.join()
-    assert [answer.status_code for answer in answers] == [200, 200, 200]
-    assert answers[-1].json()["scales"] == [1.0]
+    settings = ["--max_megapixels=0.001", "--scales=1,0.5", "--workers=2", "--picture_seconds=7", "--device=cpu"]
+    code, answers = visited(listener, visit, *settings)
+    assert code == 130
+    assert [answer.status_code for answer in answers] == [200, 200]
     assert (apart, closed) == ([True], [])
+    (load, limits), other = here
+    assert other == (load, limits)
+    assert (load.func, load.args) == (worker.load_detector, (None, (0.5, 1.0), "cpu"))
+    assert (limits.workers, limits.picture_seconds, limits.pixels) == (2, 7, 1000)
     printed = capsys.readouterr()
     assert printed.out.startswith("http://127.0.0.1:")
     assert "warning" not in printed.err
+    said = ["loading the model ...", "answering a first picture, to be quick from the second on ...", "ready"]
+    assert printed.err.splitlines()[:3] == said
+    assert logging.getLogger("gsr_tf.web").handlers == []
+
+
+def test_names_under_which_it_may_be_asked(listener, here):
+    def visit(url):
+        for host in ("photos.example", "PROXY.example:80", "evil.example"):
+            yield httpx.get(f"{url}/v1/model", headers={"Host": host}, timeout=20)
+
+    _, answers = visited(listener, visit, "--names=photos.example,proxy.example")
+    assert [answer.status_code for answer in answers] == [200, 200, 421]
+
+
+def test_a_detector_as_the_flags_say(monkeypatch):
+    asked, detector = [], red_detector()
+    monkeypatch.setattr(worker, "choose", asked.append)
+    monkeypatch.setattr(worker.Detector, "load", lambda path: asked.append(path) or detector)
+    assert worker.load_detector("folder", (0.5, 1.0), "gpu").scales == (0.5, 1.0)
+    assert asked == ["gpu", "folder"]
+    detector.scales = (0.75, 1.0)
+    assert worker.load_detector(None, None, "cpu").scales == (0.75, 1.0)
 
 
 def test_a_port_that_is_taken(capsys):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,7 +12,9 @@ import httpx
 import pytest
 
 from gsr_tf.web import server
-from tests.web.conftest import client_of, red_detector, running
+from gsr_tf.web.limits import Limits
+from gsr_tf.web.refusal import Refusal
+from tests.web.conftest import Here, client_of, red_detector, running, serving
 from tests.web.pictures import blotches, encoded
 from tests.web.test_refusals import Gate, half_sent, said, until_metrics_say
 
@@ -81,6 +84,33 @@ def test_compressed_bodies_are_refused(client, encoding):
     assert f"Content-Encoding '{encoding}': expected the picture file as it is" in said(refused, 415)
     identity = {"Content-Encoding": "identity"}
     assert client.post("/v1/segment?maps=none", content=PICTURE, headers=identity).status_code == 200
+
+
+def test_told_to_stop_while_it_starts_it_does_not_wait_for_the_model(caplog):
+    closed = threading.Event()
+
+    class Starting(Here):
+        def warm_up(self):
+            assert closed.wait(30)
+            raise Refusal(500, "closed")
+
+        def answer(self, task):
+            self.warm_up()
+
+        def close(self):
+            closed.set()
+
+    limits = Limits()
+    with (
+        serving([Starting(red_detector(), limits)], limits) as ((host, port), server),
+        ThreadPoolExecutor(1) as other,
+    ):
+        asking = other.submit(httpx.post, f"http://{host}:{port}/v1/segment", content=PICTURE, timeout=20)
+        with httpx.Client(base_url=f"http://{host}:{port}") as client:
+            until_metrics_say(client, "gsr_tf_at_work 1.0")
+        server.should_exit = True
+        assert "the server is stopping" in said(asking.result(), 503)
+    assert "the model does not answer" not in caplog.text
 
 
 def test_when_it_stops_who_waits_is_told_and_what_is_at_work_is_finished():

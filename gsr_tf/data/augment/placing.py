@@ -11,6 +11,7 @@ import math
 import tensorflow as tf
 
 from gsr_tf.data.augment.log_uniform import log_uniform
+from gsr_tf.data.augment.projective import projective
 
 RANDOM_NUMBERS = 2  # that `placed` takes
 
@@ -35,20 +36,12 @@ def placed(
 
 
 def _about_centre(shape: tf.Tensor, factor: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
-    """[1, 8]: from a pixel's place after scaling and turning to its place before."""
+    """[8]: from a pixel's place after scaling and turning to its place before."""
     y, x = tf.unstack((tf.cast(shape[:2], tf.float32) - 1.0) / 2.0)
     cos, sin = tf.cos(angle) / factor, tf.sin(angle) / factor
-    return tf.stack([cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y, 0.0, 0.0])[tf.newaxis]
+    return tf.stack([cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y, 0.0, 0.0])
 
 
 def _transform(layer: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
-    is_mask = layer.shape[-1] == 1
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(layer, tf.float32)[tf.newaxis],
-        transforms=inverse,
-        output_shape=tf.shape(layer)[:2],
-        fill_value=0.0,
-        interpolation="NEAREST" if is_mask else "BILINEAR",
-        fill_mode="CONSTANT" if is_mask else "REFLECT",
-    )
-    return tf.ensure_shape(tf.cast(tf.round(moved[0]), tf.uint8), layer.shape)
+    how = ("nearest", "constant") if layer.shape[-1] == 1 else ("bilinear", "reflect")
+    return tf.cast(tf.round(projective(tf.cast(layer, tf.float32), inverse, *how)), tf.uint8)

@@ -1,9 +1,11 @@
-// The page: a picture in, what the server found of it on the canvas. The threshold acts here, without the server.
+// The page: pictures in, what the server found of one on the canvas. The threshold acts here, without the server.
 
 import { cleanMask } from "./mask.js";
 import { drawScale, paint } from "./paint.js";
+import { DONE, FAILED, createQueue } from "./queue.js";
+import { bytesOf, decode, learnModel, post, segment } from "./server.js";
+import { makeZoomable } from "./zoom.js";
 
-const LONGEST_SIDE = 2048; // of what is shown; the server reduces larger pictures
 const LEVELS = 256;
 const LEGENDS = {
   overlay: "probability; the outline is the flagged region, the mark is the threshold",
@@ -15,88 +17,65 @@ const NAMES = { overlay: "Overlay", heat: "Heat map", boundary: "Boundary", mask
 const element = (id) => document.getElementById(id);
 const chosenView = () => document.querySelector("input[name=view]:checked").value;
 const percent = (share) => `${(100 * share).toFixed(share && share < 0.1 ? 2 : 1)} %`;
+const levelOf = (threshold) => Math.min(Math.round(threshold * LEVELS), LEVELS - 2);
 
 let model; // what /v1/model says
+let current; // the entry of the queue that is shown, or will be when it is done
 let shown; // the file and what was found: {file, answer, width, height, picture, probability, boundary, mask, ...}
-let request = new AbortController(); // of the picture being looked at
 
 // In.
 
-async function examine(file) {
-  request.abort();
-  request = new AbortController();
-  const { signal } = request;
-  say(`Looking at ${file.name} …`);
-  fail("");
+const queue = createQueue({ list: element("pictures"), text: element("queue-text"), look, changed });
+
+/** New pictures; the first of them is shown when nothing else is on its way. */
+function take(files) {
+  if (!files.length) return;
+  const idle = element("busy").hidden;
+  const [first] = queue.add(files);
+  element("queue").hidden = queue.entries.length < 2;
+  if (idle) choose(first);
+}
+
+async function look(entry) {
   element("busy").hidden = false;
-  try {
-    await learnModel();
-    checkSize(file);
-    const threshold = Math.min(Math.round(model.threshold * LEVELS), LEVELS - 2);
-    const resolution = element("resolution").value;
-    const wanted = { threshold: threshold / LEVELS, resolution, maps: 8, max_side: LONGEST_SIDE, preview: true };
-    const answer = await (await post("v1/segment", wanted, file, signal)).json();
-    const found = await decode(answer);
-    if (signal.aborted) return;
-    shown = { file, answer, ...found };
-    element("threshold").value = threshold;
+  if (entry === current || !shown) say(`Looking at ${entry.file.name} …`);
+  model = await learnModel();
+  entry.answer = await segment(entry.file, levelOf(model.threshold) / LEVELS, element("resolution").value);
+}
+
+/** An entry is done or has failed, or is chosen by a person; one that failed is then looked at again. */
+function changed(entry, chosen) {
+  element("busy").hidden = !queue.entries.some(({ state }) => state !== DONE && state !== FAILED);
+  if (chosen) choose(entry);
+  else if (entry === current) showCurrent();
+  if (chosen && entry.state === FAILED) queue.again(entry);
+}
+
+function choose(entry) {
+  current = entry;
+  queue.mark(entry);
+  fail("");
+  showCurrent();
+}
+
+async function showCurrent() {
+  const entry = current;
+  if (entry.state === FAILED) {
+    if (shown?.file === entry.file) element("resolution").value = shown.answer.resolution; // the other one was refused
+    else hideResult();
+    fail(`${entry.file.name}: ${entry.error.message}`);
+  } else if (entry.state === DONE) {
+    const found = await decode(entry.answer);
+    if (entry !== current) return;
+    const same = shown?.file === entry.file;
+    shown = { file: entry.file, answer: entry.answer, ...found };
+    element("threshold").value = levelOf(model.threshold);
     present();
-  } catch (error) {
-    if (signal.aborted) return;
-    say("");
-    if (shown?.file !== file) {
-      shown = undefined;
-      element("result").hidden = true;
-    }
-    fail(`${file.name}: ${error.message}`);
+    if (!same) zoom.reset();
+  } else {
+    say(`${entry.file.name}: ${entry.state}`);
   }
-  element("busy").hidden = true;
 }
-
-async function learnModel() {
-  model ??= await (await answered(fetch("v1/model"))).json();
-}
-
-function checkSize(file) {
-  const limit = model.limits.upload_bytes;
-  if (file.size > limit) throw new Error(`the file is larger than ${limit / 1e6} MB, the server's limit.`);
-}
-
-/** The response of the server, or an Error with its words. */
-async function answered(response) {
-  const found = await response.catch((error) => {
-    throw error.name === "AbortError" ? error : new Error("no answer. Is the server still running?");
-  });
-  if (found.ok) return found;
-  const words = await found.json().catch(() => ({ error: { message: `the server answered ${found.status}` } }));
-  throw new Error(`${words.error.message.replace(/^picture: /, "")}.`);
-}
-
-function post(path, parameters, file, signal) {
-  const headers = { "Content-Type": "application/octet-stream" };
-  return answered(fetch(`${path}?${new URLSearchParams(parameters)}`, { method: "POST", body: file, headers, signal }));
-}
-
-async function decode({ preview, maps }) {
-  const [picture, probability, boundary] = await Promise.all([
-    pixels(preview, "image/jpeg"), pixels(maps.probability, "image/png"), maps.boundary && pixels(maps.boundary, "image/png"),
-  ]);
-  const { width, height } = maps;
-  return { width, height, picture, probability: first(probability), boundary: boundary && first(boundary) };
-}
-
-const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-
-/** RGBA of a picture file in base64. */
-async function pixels(base64, type) {
-  const bitmap = await createImageBitmap(new Blob([bytesOf(base64)], { type }), { colorSpaceConversion: "none" });
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
-}
-
-const first = (rgba) => Uint8Array.from({ length: rgba.length / 4 }, (_, i) => rgba[4 * i]);
 
 // Out.
 
@@ -105,7 +84,38 @@ const say = (words) => { element("status").textContent = words; };
 /** Says what went wrong, where it is seen; "": nothing did. */
 function fail(words) {
   element("error").textContent = words;
-  if (words) element("error").scrollIntoView({ block: "center" });
+  if (!words) return;
+  say("");
+  element("error").scrollIntoView({ block: "center" });
+}
+
+/** What was found of another picture is no answer to this one. */
+function hideResult() {
+  shown = undefined;
+  element("result").hidden = true;
+}
+
+/** What holds for the included model alone, and is said of no other. */
+function introduce() {
+  const { upload_bytes: bytes, pixels: count } = model.limits;
+  element("limits").textContent += `, up to ${bytes / 1e6} MB and ${count / 1e6} megapixels`;
+  if (!model.card) return;
+  for (const words of document.querySelectorAll(".included")) words.hidden = false;
+  for (const link of document.querySelectorAll("a.card")) link.href = model.card;
+}
+
+/** The thresholds to choose from; where one was measured, at this resolution, what that says. */
+function offerPoints() {
+  const alarms = shown.answer.resolution === "whole" ? model.false_alarms : null;
+  element("alarms").textContent = alarms ? `${alarms.usual} ${alarms.few}` : "";
+  element("few").hidden = !alarms;
+  point(element("usual"), "Model's own", model.threshold);
+  if (alarms) point(element("few"), "Few false alarms", alarms.threshold);
+}
+
+function point(button, name, value) {
+  button.textContent = `${name}: ${Number(value.toFixed(3))}`;
+  button.dataset.level = levelOf(value);
 }
 
 /** Shows a new answer. */
@@ -128,6 +138,7 @@ function present() {
     item.textContent = words;
     return item;
   }));
+  offerPoints();
   threshold();
   announce();
 }
@@ -147,6 +158,7 @@ function threshold() {
   const words = (level / LEVELS).toFixed(3);
   element("threshold-text").textContent = words;
   element("threshold").setAttribute("aria-valuetext", words);
+  for (const button of element("points").children) button.setAttribute("aria-pressed", String(Number(button.dataset.level) === level));
   element("flagged").textContent = percent(shown.share);
   element("regions").textContent = regions;
   draw();
@@ -177,10 +189,10 @@ function everyFrame(action) {
 
 // Downloads.
 
-function save(blob, suffix) {
+function save(blob, suffix, { name } = shown.file) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = `${shown.file.name.replace(/\.[^.]*$/, "")}_${suffix}`;
+  link.download = `${name.replace(/\.[^.]*$/, "")}_${suffix}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
@@ -205,16 +217,15 @@ const saveReport = (format) => saveFromServer(
 
 /** Asks the server about the picture once more, at the slider's threshold, and saves what `blobOf` makes of it. */
 async function saveFromServer(path, parameters, suffix, blobOf) {
-  const { file } = shown, level = element("threshold").valueAsNumber, resolution = element("resolution").value;
+  const { file, answer: { resolution } } = shown, level = element("threshold").valueAsNumber;
   const buttons = [...element("downloads").children], kind = suffix.split(".")[0];
   buttons.forEach((button) => { button.disabled = true; });
   fail("");
   say(`Writing the ${kind} …`);
   try {
-    save(await blobOf(await post(path, { threshold: level / LEVELS, resolution, ...parameters }, file)), suffix);
+    save(await blobOf(await post(path, { threshold: level / LEVELS, resolution, ...parameters }, file)), suffix, file);
     say(`The ${kind} is saved.`);
   } catch (error) {
-    say("");
     fail(`${file.name}: ${error.message}`);
   }
   buttons.forEach((button) => { button.disabled = false; });
@@ -222,15 +233,11 @@ async function saveFromServer(path, parameters, suffix, blobOf) {
 
 // Events.
 
-function take(files) {
-  if (files.length) examine(files[0]);
-}
-
 element("file").addEventListener("change", ({ target }) => {
   take([...target.files]);
   target.value = ""; // the same file may be chosen again
 });
-addEventListener("paste", ({ clipboardData }) => take(clipboardData.files));
+addEventListener("paste", ({ clipboardData }) => take([...clipboardData.files]));
 addEventListener("dragover", (event) => {
   event.preventDefault();
   element("drop").classList.add("over");
@@ -241,18 +248,37 @@ addEventListener("dragleave", ({ relatedTarget }) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   element("drop").classList.remove("over");
-  take(event.dataTransfer.files);
+  take([...event.dataTransfer.files]);
 });
 element("threshold").addEventListener("input", everyFrame(threshold));
 element("threshold").addEventListener("change", everyFrame(announce)); // after the mask of the same frame
-element("resolution").addEventListener("change", () => { if (shown) examine(shown.file); });
+element("resolution").addEventListener("change", () => {
+  if (!current) return;
+  fail("");
+  queue.again(current);
+});
 element("opacity").addEventListener("input", everyFrame(draw));
 element("views").addEventListener("change", draw);
 element("download-mask").addEventListener("click", saveMask);
 element("download-pdf").addEventListener("click", () => saveReport("pdf"));
 element("download-png").addEventListener("click", () => saveReport("png"));
 
-learnModel().then(() => {
-  const { upload_bytes: bytes, pixels: count } = model.limits;
-  element("limits").textContent += `, up to ${bytes / 1e6} MB and ${count / 1e6} megapixels`;
+element("points").addEventListener("click", ({ target }) => {
+  if (!target.dataset.level) return;
+  element("threshold").value = target.dataset.level;
+  threshold();
+  announce();
+});
+
+const zoom = makeZoomable(element("frame"), element("canvas"), (scale) => {
+  element("zoom-text").textContent = `${Math.round(100 * scale)} %`;
+  element("zoom-out").disabled = element("zoom-reset").disabled = scale === 1;
+});
+element("zoom-in").addEventListener("click", () => zoom.by(1.5));
+element("zoom-out").addEventListener("click", () => zoom.by(1 / 1.5));
+element("zoom-reset").addEventListener("click", zoom.reset);
+
+learnModel().then((found) => {
+  model = found;
+  introduce();
 }).catch((error) => fail(error.message));

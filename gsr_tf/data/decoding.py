@@ -1,0 +1,155 @@
+"""A picture file decoded in its own mode, with notes on what 8-bit RGB will not have of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from gsr_tf.data import gif_blocks, jpeg_end, tiff_tags, tones
+from gsr_tf.data.opening import PictureError, damage, is_thumbnail, make_room, open_file, orientation_of
+from gsr_tf.data.orientation import to_stored
+
+MAX_PIXELS = 256_000_000  # about 16,000 x 16,000; 0.75 GiB decoded
+JPEGS = ("JPEG", "MPO")  # MPO: with more pictures behind it, from a telephone
+TRANSPOSES = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF's orientation; its other tags, damaged or not, are left alone
+
+
+class Probe(NamedTuple):
+    """What `pictures.Raster` says of a file, without its pixels: height and width as viewers show it, and plain.
+
+    Attributes:
+        lost: a JPEG whose last rows are grey, as where a file's data were lost.
+    """
+
+    height: int
+    width: int
+    plain: bool
+    lost: bool
+
+
+class Opened(NamedTuple):
+    """A loaded file in its own mode: palette, alpha and deep levels are as the file has them.
+
+    Attributes:
+        image: its pixels, loaded; upright where that was asked for.
+        format, plain, orientation, notes: as of `pictures.Raster`.
+        white_is_zero: the levels of a deep grey run from white to black.
+    """
+
+    image: Image.Image
+    format: str
+    plain: bool
+    orientation: int
+    notes: tuple[str, ...]
+    white_is_zero: bool
+
+
+def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIXELS) -> Probe:
+    """Checks that a picture's bytes decode to the end, at the least cost; arguments as `pictures.decode_picture`."""
+    picture, whole = open_file(data, name, max_pixels)
+    with damage(name, "truncated or damaged", picture.width * picture.height):
+        lossless = jpeg_end.frame_kind(data) == jpeg_end.LOSSLESS
+        plain = _plain(picture, orient=True) and whole is data and not lossless
+        if picture.format == "TIFF":
+            make_room(picture)
+            picture.load()  # which turns a TIFF upright, and forgets its orientation
+        width, height = picture.size
+        stored_height = height
+        if orientation_of(picture) >= 5:  # a quarter turn
+            width, height = height, width
+        if not lossless:
+            # A JPEG's data is then read in full, but only an eighth of its rows and columns is computed.
+            picture.draft("L", (max(1, picture.width // 8), max(1, picture.height // 8)))
+        picture.load()
+    _refuse_cut(data, whole, picture, name)
+    if picture.mode.startswith(("I", "F")):  # which of their levels is white may be past saying
+        with damage(name, "damaged"):
+            _reduced(picture)
+    lost = picture.format in JPEGS and jpeg_end.has_lost(np.asarray(picture), stored_height)
+    return Probe(height, width, plain, lost)
+
+
+def open_picture(data: bytes, name: str = "picture", *, orient: bool = True, max_pixels: int = MAX_PIXELS) -> Opened:
+    """Loads a picture file in its own mode; arguments and errors as `pictures.decode_picture`."""
+    picture, whole = open_file(data, name, max_pixels)
+    stored_format = picture.format or "unknown"
+    with damage(name, "truncated or damaged", picture.width * picture.height):
+        notes, orientation, plain = _notes(picture, data), orientation_of(picture), _plain(picture, orient)
+        inverted, upright = False, False
+        if stored_format == "TIFF":
+            inverted = picture.tag_v2.get(ExifTags.Base.PhotometricInterpretation) == 0
+            upright = True  # by `load`
+            make_room(picture)
+        picture.load()
+        _refuse_cut(data, whole, picture, name)
+        if orient and not upright and orientation != 1:
+            picture = picture.transpose(TRANSPOSES[orientation])
+        elif upright and not orient and orientation != 1:
+            picture = Image.fromarray(to_stored(np.asarray(picture), orientation))
+    if whole is not data:
+        notes = (*notes, "the file's last bytes are missing")
+    plain = plain and whole is data and jpeg_end.frame_kind(data) != jpeg_end.LOSSLESS  # which TensorFlow refuses
+    return Opened(picture, stored_format, plain, orientation, notes, inverted)
+
+
+def _frames(picture: Image.Image, data: bytes) -> int:
+    """How many pictures the file has; Pillow would read every tag of every one of a TIFF's to count them."""
+    if picture.format == "MPO":  # a preview or a depth map behind the photograph
+        return 1
+    counts = {"TIFF": tiff_tags.frames, "GIF": gif_blocks.frames}
+    return counts[picture.format](data) if picture.format in counts else getattr(picture, "n_frames", 1)
+
+
+def _notes(picture: Image.Image, data: bytes) -> tuple[str, ...]:
+    mode, frames = picture.mode, _frames(picture, data)
+    deep = mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in picture.tile)
+    found = {
+        f"the first of {frames} frames": 1 < frames < tiff_tags.MOST_FRAMES,
+        f"the first of {tiff_tags.MOST_FRAMES:,} frames or more": frames >= tiff_tags.MOST_FRAMES,
+        "by its tag the thumbnail of another frame, which was not looked at": (
+            picture.format == "TIFF" and is_thumbnail(picture)
+        ),
+        "more than 8 bits a channel, reduced to 8": deep,
+        "CMYK, converted to RGB without a colour profile": mode == "CMYK",
+        "transparency ignored": mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info,
+        "a palette of at most 256 colours": mode in ("P", "PA"),
+        "greyscale": mode in ("1", "L", "LA", "La", "F") or mode.startswith("I"),
+    }
+    return tuple(note for note, holds in found.items() if holds)
+
+
+def _plain(picture: Image.Image, orient: bool) -> bool:
+    return (
+        picture.format in (*JPEGS, "PNG")
+        and picture.mode in ("L", "RGB")
+        and "transparency" not in picture.info
+        and not (orient and orientation_of(picture) != 1)
+    )
+
+
+def _refuse_cut(data: bytes, whole: bytes, picture: Image.Image, name: str) -> None:
+    if whole is not data and jpeg_end.is_cut(data, np.asarray(picture)):
+        raise PictureError(f"{name}: truncated or damaged (its end is missing)")
+
+
+def to_8_bit(opened: Opened) -> tuple[Image.Image, list[str]]:
+    """Greys of more than eight bits, and floats, as `gsr_tf.data.tones` says; other modes unchanged. And notes."""
+    picture = opened.image
+    if not picture.mode.startswith(("I", "F")):
+        return picture, []
+    levels, notes = _reduced(picture)
+    return Image.fromarray(255 - levels if opened.white_is_zero else levels), notes
+
+
+def _reduced(picture: Image.Image) -> tuple[np.ndarray, list[str]]:
+    return (tones.from_floats if picture.mode == "F" else tones.from_integers)(np.asarray(picture))

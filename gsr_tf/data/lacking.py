@@ -1,0 +1,41 @@
+"""Lack of memory, told from damage and from defects, whoever says it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+SAID = ("out of memory", "Memory allocation")  # by Pillow's decoders and libheif, in an OSError or RuntimeError
+
+
+def was_lacking(error: Exception) -> bool:
+    """Whether an error says that Python, NumPy, Pillow, TensorFlow or OpenCV could not get the memory it asked for."""
+    if isinstance(error, cv2.error):
+        return error.code == cv2.Error.StsNoMem
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        return True
+    return isinstance(error, (OSError, RuntimeError)) and any(words in str(error) for words in SAID)
+
+
+def can_have(size: int) -> bool:
+    """Whether `size` bytes could be had now; they are not touched, and given back at once."""
+    try:
+        np.empty(size, np.uint8)
+    except MemoryError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Turns lack of memory within, whoever says it, into a MemoryError whose message names `what`."""
+    try:
+        yield
+    except Exception as error:
+        if not was_lacking(error):
+            raise
+        raise MemoryError(f"{what}: needs more memory than there is now") from error

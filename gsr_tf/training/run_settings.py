@@ -1,0 +1,167 @@
+"""What the settings of any run can do: as flags, as JSON in the run's folder, and as what is trained.
+
+A run's settings are a frozen dataclass of rooms. GSR-Net's is `gsr_tf.config.Config`; another method has its own, which
+shares the rooms that are named here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from gsr_tf import settings
+from gsr_tf.data.batch import Batch
+from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.preparation import Preparation
+from gsr_tf.data.records import Records
+from gsr_tf.models.keras import keras
+from gsr_tf.settings import ConfigError
+from gsr_tf.training.device import Device
+from gsr_tf.training.loop import Schedule
+from gsr_tf.training.run_records import RunRecords
+from gsr_tf.training.trained import Trained
+from gsr_tf.training.validation import Scores, Validation
+
+CONFIG_NAME = "config.json"
+Run = TypeVar("Run", bound="RunSettings")
+
+
+class RunSettings:
+    """The settings of one run, room by room; these are the rooms of every run.
+
+    Attributes:
+        optimization: its own, of which a run asks `steps` and `batch_size`.
+        with_original: whether S's own authentic picture is needed.
+        half_pixel: resize convention of its networks (`image_ops.resize`).
+    """
+
+    METHOD: ClassVar[str] = ""  # the value of --method in config.json; GSR-Net's has none
+    # Settings of earlier versions, and the only value with which this version does what they did.
+    REMOVED: ClassVar[Mapping[str, Any]] = {}
+    records: RunRecords
+    validation: Validation
+    preparation: Preparation
+    device: Device
+    schedule: Schedule
+    optimization: Any
+    with_original = False
+    half_pixel = True
+
+    def build(self) -> Trained:
+        """What is trained, at its initial random weights; inside a strategy's scope, on its replicas."""
+        raise NotImplementedError
+
+    def initialize(self, net: Trained) -> None:
+        """Weights from elsewhere into a fresh net; raises WeightsError, CheckpointError."""
+        raise NotImplementedError
+
+    def scores(self, net: Trained, records: Mapping[str, Records]) -> Scores | None:
+        """A function that scores the net on held-out pictures; None without such records."""
+        raise NotImplementedError
+
+    def panel(self, net: Trained, batch: Batch) -> dict[str, np.ndarray]:
+        """{title: [b, h, w, 3] uint8}: what the net makes of a batch, to be looked at."""
+        raise NotImplementedError
+
+    def build_segmenter(self) -> keras.Model:
+        """The network that answers, alone: what an export restores."""
+        raise NotImplementedError
+
+    def detector(self, segmenter: keras.Model, size: int, centre: float) -> tf.Module:
+        """The segmenter with everything around it, to be exported; arguments as `DetectorModule`'s."""
+        raise NotImplementedError
+
+    def facts(self, segmenter: keras.Model) -> dict[str, Any]:
+        """What an export says of the network beside the settings."""
+        raise NotImplementedError
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Of all settings, in order."""
+        return [field.name for field in settings.leaves(cls)]
+
+    @classmethod
+    def may_change(cls) -> set[str]:
+        """The names of those that may be others when a run goes on."""
+        return {field.name for field in settings.leaves(cls) if field.metadata.get("may_change")}
+
+    @classmethod
+    def from_dict(cls: type[Run], values: Mapping[str, Any]) -> Run:
+        """Settings from plain values by name; raises ConfigError for unknown names."""
+        method = values.get("method", cls.METHOD)
+        if method != cls.METHOD:
+            raise ConfigError(f"settings of --method={method}, expected those of {cls.METHOD or 'GSR-Net'}")
+        unknown = sorted(set(values) - set(cls.names()) - set(cls.REMOVED))
+        if unknown:
+            raise ConfigError(f"unknown settings: {', '.join(unknown)}; written by another version?")
+        for name, neutral in cls.REMOVED.items():
+            if values.get(name, neutral) != neutral:
+                raise ConfigError(f"--{name}={values[name]}: this version has no such setting; an earlier one had")
+        return settings.from_flat(cls, values)
+
+    def flat(self) -> dict[str, Any]:
+        """{name: value} of all settings."""
+        return settings.flat(self)
+
+    def as_flags(self) -> list[str]:
+        """The flags that make the same settings: those that are no defaults."""
+        defaults = type(self)().flat()
+        return [
+            f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+            for name, value in self.flat().items()
+            if value != defaults[name]
+        ]
+
+    def changed(self: Run, **changes: Any) -> Run:
+        """The same with other values of some settings, by name; raises ConfigError."""
+        return self.from_dict({**self.flat(), **changes})
+
+    def write(self, run_dir: Path) -> None:
+        """Writes the settings into a run's folder, which is this run's from then on."""
+        write_atomically(run_dir / CONFIG_NAME, (json.dumps(self.flat(), indent=2) + "\n").encode())
+
+
+def stored(run_dir: str | os.PathLike, flag: str, read: Callable[[Mapping[str, Any]], Run]) -> Run:
+    """The settings that a run wrote down.
+
+    Args:
+        run_dir: its folder.
+        flag: what gave the folder, for errors.
+        read: makes settings of values by name.
+
+    Raises:
+        ConfigError: there are none, or they are damaged.
+    """
+    path = Path(run_dir) / CONFIG_NAME
+    try:
+        return read(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ConfigError(f"{flag}={run_dir}: no {CONFIG_NAME} there, so it is not a training run's folder") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path}: damaged or of another version ({error})") from error
+
+
+def check_same(run_dir: Path, config: RunSettings) -> None:
+    """Checks that a folder is new, or of a run of these settings.
+
+    Raises:
+        ConfigError: the folder holds a run of other settings, or is damaged.
+    """
+    if run_dir.exists() and not run_dir.is_dir():
+        raise ConfigError(f"--run_dir={run_dir}: a file; expected a folder, or a new name")
+    if not (run_dir / CONFIG_NAME).exists():
+        return
+    earlier, now = stored(run_dir, "--run_dir", config.from_dict).flat(), config.flat()
+    changed = [name for name in now if now[name] != earlier[name] and name not in config.may_change()]
+    if changed:
+        lines = [f"  --{name}: {earlier[name]} there, {now[name]} now" for name in changed]
+        raise ConfigError(
+            f"--run_dir={run_dir} holds a run of other settings:\n" + "\n".join(lines) + "\n"
+            "Use its settings to go on with it, or another --run_dir to start a new run"
+        )

@@ -1,0 +1,81 @@
+// Pictures that are looked at one after the other, and the list that shows how far each is.
+
+export const WAITING = "waiting", WORKING = "looking …", DONE = "done", FAILED = "failed";
+
+/**
+ * A queue.
+ *
+ * list, text: elements: an ordered list, and where the progress is said.
+ * look: async, looks at an entry {file, state, ...}; what it throws is kept as the entry's `error`.
+ * changed: is told of an entry that is done or has failed, and of each that a person chooses.
+ * Returns {add(files) -> entries, again(entry), mark(entry), entries}.
+ */
+export function createQueue({ list, text, look, changed }) {
+  const entries = [];
+  let running = false, marked;
+
+  function add(files) {
+    const added = files.map((file) => ({ file, state: WAITING }));
+    for (const entry of added) list.append(item(entry));
+    entries.push(...added);
+    run();
+    return added;
+  }
+
+  function item(entry) {
+    entry.item = document.createElement("li");
+    entry.button = entry.item.appendChild(document.createElement("button"));
+    entry.button.type = "button";
+    entry.button.addEventListener("click", () => changed(entry, true));
+    return entry.item;
+  }
+
+  /** Looks at an entry once more, before those that wait behind it. */
+  function again(entry) {
+    if (entry.state === WORKING) return;
+    entry.state = WAITING;
+    run();
+  }
+
+  async function run() {
+    show();
+    if (running) return;
+    running = true;
+    for (let entry; (entry = entries.find(({ state }) => state === WAITING));) {
+      entry.state = WORKING;
+      show();
+      try {
+        await look(entry);
+        entry.state = DONE;
+      } catch (error) {
+        Object.assign(entry, { state: FAILED, error });
+      }
+      show();
+      changed(entry, false);
+    }
+    running = false;
+  }
+
+  /** Marks the entry that is shown. */
+  function mark(entry) {
+    marked = entry;
+    show();
+  }
+
+  function show() {
+    for (const entry of entries) {
+      const { button, file, state, error } = entry;
+      const name = document.createElement("span"), words = document.createElement("span");
+      name.textContent = file.name;
+      words.textContent = state === FAILED ? `failed: ${error.message}` : state;
+      button.replaceChildren(name, words);
+      entry.item.className = state.split(" ")[0];
+      button.setAttribute("aria-current", String(entry === marked));
+    }
+    const count = (state) => entries.filter((entry) => entry.state === state).length;
+    const failed = count(FAILED), over = count(DONE) + failed;
+    text.textContent = `${over} of ${entries.length} pictures looked at${failed ? `, ${failed} failed` : ""}`;
+  }
+
+  return { add, again, mark, entries };
+}

@@ -1,0 +1,106 @@
+"""One picture's way from a file's bytes to an answer: decoded, shown to the network, answered; in any process."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from fastapi import Response
+
+from gsr_tf.answers import memory
+from gsr_tf.data.pictures import PictureTooLarge, decode_picture
+from gsr_tf.errors import UserError
+from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.segmentation import Segmentation
+from gsr_tf.web.limits import MEGA, Limits, check_shape
+from gsr_tf.web.own_process import bounded_growth
+from gsr_tf.web.refusal import Refusal
+
+
+class Found(NamedTuple):
+    """One picture, answered.
+
+    Attributes:
+        picture: [h, w, 3] uint8 RGB, upright.
+        segmentation: of it.
+        sha256: of the file, hexadecimal.
+        seconds: {"decode": ..., "network": ...}.
+        resolution: "whole" or "tile", at which it was seen.
+        scales: factors of the size at which it was seen; their maps are averaged.
+    """
+
+    picture: np.ndarray
+    segmentation: Segmentation
+    sha256: str
+    seconds: dict[str, float]
+    resolution: str
+    scales: tuple[float, ...]
+
+
+class Task(NamedTuple):
+    """What is asked of a picture, in a form that other processes can be sent.
+
+    Attributes:
+        data: a picture file's bytes.
+        asked: keyword arguments of `Detector.segment`; "resolution" is among them.
+        respond: makes the answer of what was found and of who found it: a function that a module names, or a partial.
+    """
+
+    data: bytes
+    asked: Mapping
+    respond: Callable[[Found, Detector], Response]
+
+
+class Done(NamedTuple):
+    """A task's answer, and the seconds of each stage: {"decode": ..., "network": ..., "encode": ...}."""
+
+    response: Response
+    seconds: dict[str, float]
+
+
+def carry_out(task: Task, detector: Detector, limits: Limits) -> Done:
+    """Looks at the task's picture and answers it.
+
+    Raises:
+        Refusal: 413, 422 or 503; its message says why.
+    """
+    try:
+        found = _find(task, detector, limits)
+        start = time.perf_counter()
+        response = task.respond(found, detector)
+        return Done(response, {**found.seconds, "encode": time.perf_counter() - start})
+    except PictureTooLarge as error:
+        raise Refusal(413, str(error)) from error
+    except UserError as error:
+        raise Refusal(422, str(error)) from error
+    except Exception as error:
+        if not memory.was_lacking(error):
+            raise
+        raise Refusal(503, "this picture needs more memory than there is now; try a smaller one") from error
+
+
+def _find(task: Task, detector: Detector, limits: Limits) -> Found:
+    start = time.perf_counter()
+    picture = _decoded(task.data, limits)
+    check_shape(*picture.shape[:2], task.asked["resolution"], limits)
+    decoded = time.perf_counter()
+    segmentation = detector.segment(picture, **task.asked)
+    seconds = {"decode": decoded - start, "network": time.perf_counter() - decoded}
+    scales = tuple(detector.scales_at(task.asked["resolution"]))
+    sha256 = hashlib.sha256(task.data).hexdigest()
+    return Found(picture, segmentation, sha256, seconds, task.asked["resolution"], scales)
+
+
+def _decoded(data: bytes, limits: Limits) -> np.ndarray:
+    try:
+        with bounded_growth(limits.decode_bytes):
+            return decode_picture(data, max_pixels=limits.pixels).pixels
+    except MemoryError as error:
+        allowed = limits.decode_bytes / MEGA
+        raise PictureTooLarge(
+            f"picture: decoding it needs more than {allowed:,.0f} MB of memory, the limit for {limits.pixels:,} pixels "
+            "(--max_megapixels); save it in a plainer form"
+        ) from error

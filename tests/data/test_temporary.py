@@ -1,0 +1,49 @@
+"""Where no temporary file can be written, one line says which variable to set."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from gsr_tf.data import temporary
+from gsr_tf.data.temporary import TemporaryError
+from gsr_tf.evaluation.evaluator import Evaluator
+from gsr_tf.formats import saved_model, weights
+
+
+@pytest.fixture
+def no_folder(monkeypatch, tmp_path):
+    """TMPDIR leads to a folder that is not there, and so does every other place that Python would try."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+
+
+SAYS = "no temporary file can be written .No usable temporary directory.*; set TMPDIR to a folder that has room"
+
+
+@pytest.mark.parametrize(
+    ("use", "what"),
+    [
+        (lambda path: Evaluator([]), "the curves of the pictures that were scored"),
+        (lambda path: saved_model.save(None, path / "model", {}), "what the model says of itself"),
+        (lambda path: weights.save(None, path / "a.npz", {}), "the rounded weights, on trial"),
+    ],
+    ids=["evaluation", "SavedModel", "weights"],
+)
+def test_without_a_temporary_folder(no_folder, tmp_path, use, what):
+    with pytest.raises(TemporaryError, match=f"{what}: {SAYS}"):
+        use(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_temporary_disk_is_said():
+    message = "a: no temporary file can be written .No space left on device"
+    with pytest.raises(TemporaryError, match=message), temporary.explained("a"):
+        Path("/dev/full").write_bytes(b"x")
+
+
+def test_a_temporary_folder_is_removed_and_errors_inside_it_are_their_own():
+    with pytest.raises(OSError, match="^mine$"), temporary.folder("a") as name:
+        Path(name, "file").touch()
+        raise OSError("mine")
+    assert not Path(name).exists()

@@ -1,0 +1,34 @@
+"""What a fresh run begins with."""
+
+import numpy as np
+import pytest
+
+from gsr_tf.inference import shipped
+from gsr_tf.models.weights import WeightsError, named_variables
+from gsr_tf.training.initialization import Initialization, initialize
+from tests.networks import tiny_net
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of shipped weights: those named `ours` are a tiny segmenter's, each of them .5."""
+    values = {name: np.full(v.shape, 0.5, np.float16) for name, v in named_variables(tiny_net().segmenter).items()}
+    np.savez(tmp_path / "ours.npz", **values)
+    monkeypatch.setattr(shipped.weights_file, "__defaults__", (tmp_path,))
+    digest = shipped.hashlib.sha256((tmp_path / "ours.npz").read_bytes()).hexdigest()
+    (tmp_path / "index.json").write_text(f'{{"ours": {{"file": "ours.npz", "sha256": "{digest}"}}}}')
+    return tmp_path
+
+
+@pytest.mark.parametrize("given", ["ours", "{folder}/ours.npz"])
+def test_initial_weights_are_a_name_or_a_file(folder, given):
+    net = tiny_net()
+    before = net.generator.get_weights()
+    initialize(net, Initialization(initial_weights=given.format(folder=folder)))
+    assert all((variable.numpy() == 0.5).all() for variable in net.segmenter.trainable_variables)
+    np.testing.assert_equal(net.generator.get_weights(), before)
+
+
+def test_a_name_that_is_unknown_is_answered_with_those_that_are(folder):
+    with pytest.raises(WeightsError, match="--initial_weights=our: no such file, .* those are: ours"):
+        initialize(tiny_net(), Initialization(initial_weights="our"))
