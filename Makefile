@@ -38,8 +38,8 @@ demo: $(TO_RUN)
 	$(RUN) gsr_tf.evaluate --method=all-positive --records=$(D)/composites/records --output=$(D)/floor --protocols=paper > $(D)/floor.txt
 	@echo
 	@echo "Done. On 60 held-out composites, at the best threshold for all of them (the paper's protocol):"
-	@echo "  this network          $$(cat $(D)/network.txt)"
-	@echo "  all pixels marked     $$(cat $(D)/floor.txt)"
+	@echo "  this network          $$(head -1 $(D)/network.txt | tr -s ' ')"
+	@echo "  all pixels marked     $$(head -1 $(D)/floor.txt | tr -s ' ')"
 	@echo "Open these:"
 	@echo "  $(D)/answers/index.html       heat map, mask and overlay of each held-out composite"
 	@echo "  $(D)/evaluation/report.html   scores, curves, the best and the worst pictures"
