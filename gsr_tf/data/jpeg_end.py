@@ -14,6 +14,7 @@ PROGRESSIVE, LOSSLESS = 0xC2, 0xC3
 SCAN = 0xDA
 NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers from C0 to CF: tables, and one that is reserved
 LEAST = 16  # rows: fewer that are grey are chance
+BLOCK = 256  # rows looked at together: one by one 30,000 short ones took 10 s
 ALONE = (0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE))  # markers without a length
 AFTER_PIXELS = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # among pixels 0xFF stands before 0 or as a restart alone
 EXIF, MORE_PICTURES = b"Exif\0\0", b"MPF\0"  # what begins the segments that hold tags
@@ -73,10 +74,12 @@ def with_end(data: bytes) -> bytes:
 
 def grey_rows(pixels: np.ndarray) -> int:
     """How many rows at the foot of [h, w] or [h, w, 3] uint8 pixels are the grey that stands for lost data."""
-    rows = 0
-    while rows < len(pixels) and np.isin(pixels[-1 - rows], NO_DATA).all():
-        rows += 1
-    return rows
+    for rows in range(0, len(pixels), BLOCK):  # from the foot upwards
+        block = pixels[::-1][rows : rows + BLOCK]
+        grey = (block - np.uint8(min(NO_DATA)) < len(NO_DATA)).reshape(len(block), -1).all(axis=1)  # less wraps around
+        if not grey.all():
+            return rows + int(grey.argmin())
+    return len(pixels)
 
 
 def has_lost(pixels: np.ndarray, height: int) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 from PIL.PngImagePlugin import PngImageFile
 
-from gsr_tf.data import opening
+from gsr_tf.data import jpeg_end, opening
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import (
     PictureError,
@@ -373,3 +373,11 @@ def test_a_full_disk_leaves_the_old_file_alone_and_names_the_new_one(tmp_path, m
         write_atomically(path, b"two")
     assert path.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 255, 256, 257, 600])
+@pytest.mark.parametrize("last_with_data", [0, 126, 129, 255])
+def test_rows_without_data_are_counted_from_the_foot(rows, last_with_data):
+    pixels = np.random.default_rng(0).integers(127, 129, (600, 5, 3), np.uint8)
+    pixels[: 600 - rows, 2, 1] = last_with_data  # one level in a row that is no grey of lost data is enough
+    assert jpeg_end.grey_rows(pixels) == rows
