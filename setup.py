@@ -28,6 +28,7 @@ REQUIRES = [
     "scipy>=1.11,<2",
     "pillow>=12",
     "PyWavelets>=1.4,<2",
+    "google-crc32c>=1.5,<2",  # TFRecords' checksum
     "tqdm>=4.65,<5",
     "matplotlib>=3.7,<4",
     "tensorboard>=2.15,<3",

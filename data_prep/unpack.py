@@ -26,7 +26,7 @@ from tqdm import tqdm
 from data_prep import command
 from data_prep.interchange import NEGATIVE, NO_MASK
 from data_prep.reading.entries import PreparationError
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.pictures import PictureError, write_atomically
 from gsr_tf.data.records import open_records, parse_example
 
 
@@ -53,9 +53,14 @@ def write_lists(folder: Path, rows: list[tuple[str, str | None]]) -> None:
 def unpack(records_path: Path, folder: Path) -> dict[str, int]:
     """Writes the files of all records; returns how many were manipulated, authentic and left out."""
     records = open_records(records_path, "--records")
-    rows, taken, left_out = [], set(), 0
+    rows, taken, left_out, damaged = [], set(), 0, 0
     for number in tqdm(range(len(records)), unit="picture"):
-        name, image, masks, _ = parse_example(records.read(number))
+        try:
+            name, image, masks, _ = parse_example(records.read(number))
+        except PictureError as error:
+            tqdm.write(f"skipped {error}")
+            damaged += 1
+            continue
         if len(masks) > 1:
             left_out += 1
             continue
@@ -68,10 +73,17 @@ def unpack(records_path: Path, folder: Path) -> dict[str, int]:
             write_atomically(mask, masks[0])
         rows.append((str(picture), str(mask) if masks else None))
     if not rows:
-        raise PreparationError(f"--records={records_path}: every record has several masks; see data_prep.compose")
+        raise PreparationError(
+            f"--records={records_path}: every record has several masks or is damaged; see data_prep.compose"
+        )
     write_lists(folder, rows)
     manipulated = sum(mask is not None for _, mask in rows)
-    return {"manipulated": manipulated, "authentic": len(rows) - manipulated, "several masks, left out": left_out}
+    return {
+        "manipulated": manipulated,
+        "authentic": len(rows) - manipulated,
+        "several masks, left out": left_out,
+        "damaged, left out": damaged,
+    }
 
 
 def _define(values: flags.FlagValues) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tqdm import tqdm
 
+from gsr_tf.data.aspect import refuse_sliver
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import Example, Records, RecordsError, parse_example
 
@@ -79,8 +80,9 @@ class Loader:
         return decoded
 
     def _example(self, record: int) -> Example:
+        payload = self.records.read(record)
         try:
-            return parse_example(self.records.read(record))
+            return parse_example(payload)
         except (DecodeError, ValueError) as error:  # bytes that are no message, or none of ours
             raise PictureError(f"{self.records.columns['name'][record]}: the record is damaged ({error})") from error
 
@@ -93,14 +95,19 @@ class Loader:
             raise PictureError(f"{example.name}: {layer}: {error}") from error
         if picture is None:
             raise PictureError(f"{example.name}: {layer} cannot be decoded")
-        resized = cv2.resize(picture, self._size_of(picture), interpolation=cv2.INTER_LINEAR)
+        resized = cv2.resize(picture, self._size_of(picture, example.name), interpolation=cv2.INTER_LINEAR)
         return resized[..., np.newaxis] if mode == GREY else resized
 
-    def _size_of(self, picture: np.ndarray) -> tuple[int, int]:
-        """(width, height) after resizing: the square, or with the aspect ratio kept and the short side at `size`."""
+    def _size_of(self, picture: np.ndarray, name: str) -> tuple[int, int]:
+        """(width, height) after resizing: the square, or with the aspect ratio kept and the short side at `size`.
+
+        Raises:
+            PictureError: it is to be kept and is too large.
+        """
         if self.resize_mode == "squash":
             return self.size, self.size
         height, width = picture.shape[:2]
+        refuse_sliver(height, width, name)
         short = min(height, width)
         return -(-width * self.size // short), -(-height * self.size // short)
 

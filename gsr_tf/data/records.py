@@ -15,14 +15,16 @@ import functools
 import hashlib
 import json
 import os
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import google_crc32c
 import numpy as np
 import tensorflow as tf
 
-from gsr_tf.data.pictures import decode_picture, write_atomically
+from gsr_tf.data.pictures import PictureError, decode_picture, write_atomically
 from gsr_tf.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -128,10 +130,27 @@ class Records:
         return [os.open(self.path / shard, os.O_RDONLY) for shard in self.shards]
 
     def read(self, record: int) -> bytes:
-        """The serialized tf.Example of a record, by number; safe from many threads."""
+        """The serialized tf.Example of a record, by number; safe from many threads.
+
+        Raises:
+            PictureError: its bytes are not those that were written, by their checksum; it names the picture.
+        """
         columns = self.columns
-        handle = self._handles[columns["shard"][record]]
-        return os.pread(handle, columns["length"][record], columns["offset"][record])
+        handle, length = self._handles[columns["shard"][record]], columns["length"][record]
+        framed = os.pread(handle, length + FRAME_AFTER, columns["offset"][record])
+        payload, checksum = framed[:length], framed[length:]
+        if _masked_crc32c(payload) != checksum:
+            raise PictureError(
+                f"{columns['name'][record]}: damaged since its preparation, by its checksum; copy or prepare the set "
+                "again"
+            )
+        return payload
+
+
+def _masked_crc32c(payload: bytes) -> bytes:
+    """The checksum that a TFRecord has behind its payload: a CRC-32C, rotated by 15 bits, plus a constant."""
+    crc = google_crc32c.value(payload)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def write_index(

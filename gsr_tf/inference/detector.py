@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from gsr_tf.data.aspect import refuse_sliver
 from gsr_tf.data.pictures import PictureError, read_picture
 from gsr_tf.inference import saved_model, shipped
 from gsr_tf.inference.resolution import ONE_SIZE, maps_at
@@ -99,12 +101,20 @@ class Detector:
             have only at resolution "whole"}.
 
         Raises:
-            PictureError: the picture is smaller than `minimum_side`.
+            PictureError: the picture is smaller than `minimum_side`, or too long for a network that keeps its aspect.
         """
         height, width = picture.shape[:2]
         if min(height, width) < self.minimum_side:
             raise PictureError(f"{width}x{height} pixels; {self.name} needs at least {self.minimum_side} on each side")
+        if resolution == "whole" and self._keeps_aspect:
+            refuse_sliver(height, width)
         return maps_at(self.module, picture, resolution, self.scales_at(resolution, scales))
+
+    @functools.cached_property
+    def _keeps_aspect(self) -> bool:
+        """Whether whole pictures are seen in proportion; an export of an earlier version does not say, and may."""
+        size = getattr(self.module, "network_size", None)
+        return size is None or len(set(size(tf.constant([64, 128])).numpy().tolist())) > 1
 
     def segment(
         self,

@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from gsr_tf.data.aspect import LONGEST
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.included import CARD
 from gsr_tf.inference.resolution import RESOLUTIONS
@@ -103,7 +104,7 @@ def create_app(service: Service, names: Collection[str] = (), prefix: str = "") 
 
     @app.get("/v1/model", summary="The model and the limits of a request.")
     async def model() -> dict:
-        bounds = {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels, "aspect": limits.aspect}
+        bounds = {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels, "aspect": LONGEST}
         return {**service.model, "limits": bounds}
 
     if service.model["card"]:

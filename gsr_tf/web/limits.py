@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from gsr_tf.data.pictures import PictureError, PictureTooLarge
+from gsr_tf.data.aspect import refuse_sliver
+from gsr_tf.data.pictures import PictureTooLarge
 
 MEGA = 1_000_000
 
@@ -17,8 +18,6 @@ class Limits:
         upload_bytes: of one picture file.
         pixels: of one picture, decoded.
         tile_pixels: of a picture that is seen at its own resolution, which takes seconds a megapixel.
-        aspect: long side over short side. A network that keeps the aspect ratio scales the short side up to its own
-            size: a sliver of few pixels would otherwise need more memory than the largest picture.
         workers: pictures at work at once.
         queue: requests that may wait beside those.
         upload_seconds: until an upload is complete.
@@ -28,7 +27,6 @@ class Limits:
     upload_bytes: int = 32 * MEGA
     pixels: int = 64 * MEGA
     tile_pixels: int = 12 * MEGA
-    aspect: float = 20.0
     workers: int = 1
     queue: int = 8
     upload_seconds: float = 30.0
@@ -47,7 +45,4 @@ def check_shape(height: int, width: int, resolution: str, limits: Limits) -> Non
             f"picture: {width}x{height} pixels, more than the {limits.tile_pixels:,} that are seen at their own "
             "resolution; ask for resolution=whole, or use python -m gsr_tf.predict"
         )
-    if max(height, width) > limits.aspect * min(height, width):
-        raise PictureError(
-            f"picture: {width}x{height} pixels; expected the long side to be at most {limits.aspect:g} times the short"
-        )
+    refuse_sliver(height, width, "picture")

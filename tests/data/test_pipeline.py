@@ -12,7 +12,7 @@ from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, to_network_range
 from gsr_tf.data.loading import Loader
-from gsr_tf.data.pictures import encode_png
+from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.pipeline import compose, readable, source_pairs, training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import RecordsError, open_records
@@ -314,6 +314,27 @@ def test_a_picture_damaged_since_its_preparation_is_named_and_skipped(tmp_path, 
     stream = training_stream(sources, opened, SQUASH, batch_size=6)
     assert np.isfinite(next(readable(stream, [sources, opened])).t).all()
     assert capsys.readouterr().out.count("tile 0") == 1
+
+
+def test_one_pixel_of_another_level_is_damage_by_the_records_checksum(tmp_path, targets):
+    copy = shutil.copytree(targets.path, tmp_path / "damaged")
+    (shard,) = copy.glob("*.tfrecord")
+    data = bytearray(shard.read_bytes())
+    data[targets.columns["offset"][3] + 200] ^= 1
+    shard.write_bytes(data)
+    damaged = open_records(copy)
+    assert [damaged.read(number) for number in (0, 5)] == [targets.read(number) for number in (0, 5)]
+    with pytest.raises(PictureError, match="^tile 3: damaged since its preparation, by its checksum"):
+        damaged.read(3)
+
+
+def test_a_sliver_is_named_and_the_next_takes_its_place_where_its_aspect_is_kept(tmp_path, capsys):
+    sliver = tiny.Example(np.zeros([8, 161, 3], np.uint8))
+    records = tiny.write_records(tmp_path / "records", [sliver, tiny.authentic()[0]])
+    assert Loader(records, size=32, resize_mode="squash").picture(0).shape == (32, 32, 3)
+    loader = Loader(records, size=32, resize_mode="crop")
+    np.testing.assert_array_equal(loader.picture(0), loader.picture(1))
+    assert "expected the long side to be at most 20 times the short one" in loader.unreadable["tile 0"]
 
 
 def test_records_without_one_readable_picture_are_an_error_that_names_them(tmp_path, sources, targets):

@@ -162,3 +162,17 @@ def test_a_dictionary_of_sets_as_windows_writes_it(root, encoding):
     (root / "test_datasets.json").write_text(json.dumps({"one": "set.json"}), encoding=encoding)
     prepare("test_datasets.json")
     assert masks_by_name(read_all(root / "out/one")[1]) == {"é.jpg": 1}
+
+
+def test_a_damaged_record_is_named_and_counted_and_the_others_are_unpacked(root, capsys):
+    for number, name in enumerate(["a.jpg", "b.jpg"]):
+        photo(root / "set" / name, seed=number)
+    folder.main(["folder", "--images=set", "--output=before"])
+    shard = next(path for path in (root / "before").glob("*.tfrecord") if b"a.jpg" in path.read_bytes())
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 1
+    shard.write_bytes(data)
+    assert unpack.main(["unpack", "--records=before", "--output=files"]) == 0
+    said = capsys.readouterr().out
+    assert "skipped a.jpg: damaged since its preparation" in said and "1 damaged, left out" in said
+    assert [path.name for path in (root / "files/Au").iterdir()] == ["b.jpg"]

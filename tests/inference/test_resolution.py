@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import MethodError
+from gsr_tf.data.pictures import PictureError
 from gsr_tf.formats import saved_model
 from gsr_tf.inference import resolution
 from gsr_tf.inference.detector import Detector
@@ -57,12 +58,23 @@ def test_maps_are_averaged_over_scales(segmenter, way):
 
 
 def test_a_long_picture_is_seen_whole_at_every_scale(segmenter, monkeypatch):
-    long = np.tile(PICTURE[:30], (1, 4, 1))  # 30x1200; at 1.5 times a short side of 48 longer than a window
+    long = np.tile(PICTURE[:30], (1, 2, 1))  # 30x600; at 1.5 times a short side of 48 longer than a window
     small = detector(segmenter, size=48, resize_mode="crop")
     expected = detector(segmenter, size=72, resize_mode="crop").maps(long)["probability"]
     monkeypatch.setattr(resolution, "tile", None)
     found = small.maps(long, scales=[1.5])["probability"]
     np.testing.assert_allclose(found, expected, atol=0.12 * np.ptp(expected))
+
+
+@pytest.mark.parametrize("shape", [(20, 1000), (1, 21), (300, 12)])
+def test_a_sliver_is_refused_where_its_short_side_would_be_brought_to_the_networks(segmenter, shape):
+    sliver = np.zeros([*shape, 3], np.uint8)
+    with pytest.raises(
+        PictureError, match=f"^{shape[1]}x{shape[0]} pixels; expected the long side .* at most 20 times"
+    ):
+        detector(segmenter, size=48, resize_mode="crop").segment(sliver)
+    assert detector(segmenter, size=48).segment(sliver).map.shape == shape
+    assert detector(segmenter, size=48, resize_mode="crop").segment(sliver, resolution="tile").map.shape == shape
 
 
 def test_a_model_has_scales_of_its_own_for_whole_pictures(segmenter):
