@@ -5,10 +5,12 @@ import multiprocessing
 import multiprocessing.synchronize
 import os
 import signal
+import threading
 import time
 
 import pytest
 from PIL import Image
+from tqdm import tqdm
 
 from data_prep import folder
 from data_prep.reading import masks
@@ -80,9 +82,13 @@ def test_killed_without_warning_it_goes_on_to_the_same_bytes(images):
         time.sleep(0.05)
         return make_example(entry)
 
+    def alone():
+        tqdm.set_lock(threading.RLock())  # its own is shared with the process that forked, which would wait for ever
+        prepare(images, out, "--processes=1")
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "make_example", slowly)
-        process = multiprocessing.get_context("fork").Process(target=prepare, args=(images, out, "--processes=1"))
+        process = multiprocessing.get_context("fork").Process(target=alone)
         process.start()
         while len(list(out.glob(".*.json"))) < 3:
             time.sleep(0.01)
