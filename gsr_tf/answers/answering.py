@@ -15,6 +15,7 @@ import numpy as np
 
 from gsr_tf.answers import files, memory
 from gsr_tf.answers.inputs import Source
+from gsr_tf.data.lacking import was_lacking
 from gsr_tf.data.pictures import MAX_PIXELS, decode_picture, pixel_count, write_atomically
 from gsr_tf.errors import UserError
 from gsr_tf.inference.device import gpus
@@ -103,7 +104,7 @@ class Answering:
         except UserError as error:
             return {**record, "error": str(error).removeprefix(f"{source.file}: ").removeprefix(f"{source.path}: ")}
         except Exception as error:
-            if memory.was_lacking(error):
+            if was_lacking(error):
                 return {**record, "error": LACKING}
             raise Defect(f"{record['path']}: an unexpected error, which ends the run") from error
         start = time.perf_counter()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-from gsr_tf.data.lacking import was_lacking as was_lacking
-
 _LARGE = 1 << 20  # bytes: most activations, pictures and maps
 _M_MMAP_THRESHOLD = -3  # malloc.h
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from fastapi import Response
 
-from gsr_tf.answers import memory
+from gsr_tf.data.lacking import was_lacking
 from gsr_tf.data.pictures import PictureTooLarge, decode_picture
 from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
@@ -77,7 +77,7 @@ def carry_out(task: Task, detector: Detector, limits: Limits) -> Done:
     except UserError as error:
         raise Refusal(422, str(error)) from error
     except Exception as error:
-        if not memory.was_lacking(error):
+        if not was_lacking(error):
             raise
         raise Refusal(503, "this picture needs more memory than there is now; try a smaller one") from error
 

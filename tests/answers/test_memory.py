@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf.answers import memory
+from gsr_tf.data.lacking import was_lacking
 
 BLOCKS = """
 import ctypes
@@ -55,7 +55,7 @@ def raised(action):
 def test_lack_of_memory_is_known_whoever_says_it():
     huge = raised(lambda: cv2.resize(np.zeros((2, 2, 3)), (30_000_000, 30_000_000)))
     for error in (huge, raised(lambda: np.empty(1 << 50)), tf.errors.ResourceExhaustedError(None, None, "OOM")):
-        assert memory.was_lacking(error), error
+        assert was_lacking(error), error
     wrong = raised(lambda: cv2.resize(np.zeros((0, 0, 3)), (3, 3)))
     for error in (wrong, ValueError("memory"), tf.errors.InvalidArgumentError(None, None, "shape")):
-        assert not memory.was_lacking(error), error
+        assert not was_lacking(error), error
