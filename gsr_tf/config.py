@@ -17,7 +17,10 @@ from typing import Any
 from absl import flags
 
 from gsr_tf import settings
+from gsr_tf.comparators.dih import settings as dih
+from gsr_tf.comparators.dih.weights import load_harmonizer
 from gsr_tf.comparators.mfcn import settings as mfcn
+from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.augment.retouching import Retouching
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
@@ -32,6 +35,7 @@ from gsr_tf.models.optimizers import Optimization
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.device import Device
+from gsr_tf.training.dih import DIHRun
 from gsr_tf.training.initialization import Initialization, initialize
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.mfcn import MFCNRun
@@ -71,6 +75,11 @@ class Config(RunSettings):
                 f"--initial_generator={self.initialization.initial_generator} is of no use without 'generated' in "
                 "--segment_on"
             )
+        if bool(self.initialization.harmonizer) != self.step.harmonizes:
+            raise ConfigError(
+                f"--harmonizer={self.initialization.harmonizer} and --segment_on={','.join(self.step.segment_on)}: "
+                "'harmonized' in the one needs the other, a file of weights, and the other way round"
+            )
         if self.step.refined and not self.networks.boundary_branch:
             raise ConfigError(
                 "--refine_steps needs the boundary it predicts: set --boundary_branch or --refine_steps=0"
@@ -90,8 +99,14 @@ class Config(RunSettings):
         return self.networks.half_pixel
 
     def build(self) -> GSRNet:
-        """The three networks of a run at their initial random weights; inside a strategy's scope, on its replicas."""
-        return GSRNet(self.networks, self.losses, self.optimization, self.step)
+        """The three networks of a run at their initial random weights; inside a strategy's scope, on its replicas.
+
+        Raises:
+            WeightsError: no such harmoniser.
+        """
+        path = self.initialization.harmonizer
+        harmonizer = load_harmonizer(path, "--harmonizer") if path else None
+        return GSRNet(self.networks, self.losses, self.optimization, self.step, harmonizer)
 
     def initialize(self, net: GSRNet) -> None:
         """Pretrained weights into a fresh net, as the settings say."""
@@ -146,9 +161,19 @@ ROOMS = {
         ((mfcn.Optimization,), "Optimisation", "For how long, and at which rate."),
         *_ALL_RUNS,
     ),
+    DIHRun.METHOD: (
+        ((DIHRun,), "Method", "What is trained."),
+        _DATA,
+        ((Recolouring,), "Recolouring", "Which region gets which other colours; the network learns to undo that."),
+        _RETOUCHING,
+        ((dih.Network,), "Network", "How large it is, and of which parts."),
+        ((dih.Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((dih.Optimization,), "Optimisation", "For how long, and at which rate."),
+        *_ALL_RUNS,
+    ),
 }
 NAMES = Config.names()
-KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun)}
+KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, DIHRun)}
 
 
 def define_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> None:
@@ -194,11 +219,16 @@ def from_arguments(arguments: Sequence[str]) -> RunSettings:
         ConfigError: settings that make no sense, or no such method.
     """
     given = expanded(arguments)
-    methods = [argument.partition("=")[2] for argument in given if re.match("--?method=", argument)]
-    kind, values = _kind(*methods[-1:]), flags.FlagValues()
+    kind, values = kind_of(given), flags.FlagValues()
     define_flags(values, kind)
     values(["gsr_tf", *given])
     return from_flags(values, kind)
+
+
+def kind_of(arguments: Sequence[str], default: str = Config.METHOD) -> type[RunSettings]:
+    """The settings of the method that --method names among arguments whose flagfiles are expanded, the last one."""
+    methods = [argument.partition("=")[2] for argument in arguments if re.match("--?method=", argument)]
+    return _kind(*methods[-1:] or [default])
 
 
 def from_flagfile(path: str | os.PathLike, **changes: Any) -> RunSettings:
@@ -221,7 +251,7 @@ def any_from_dict(values: Mapping[str, Any]) -> RunSettings:
     return _kind(values.get("method", "")).from_dict(values)
 
 
-def _kind(method: str = "") -> type[RunSettings]:
+def _kind(method: str) -> type[RunSettings]:
     if method not in KINDS:
         raise ConfigError(f"--method={method}: expected one of {', '.join(filter(None, KINDS))}")
     return KINDS[method]

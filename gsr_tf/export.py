@@ -14,7 +14,8 @@ saved_model   a folder. Signatures serving_default (a picture), encoded (picture
 onnx, tflite  a file, as serving_default; FILE.json says what it is. ONNX needs the extra `onnx`.
 weights       an .npz of the segmenter's weights in half precision, and their entry in index.json beside it: what
               gsr_tf/weights/ ships, and what --initial_weights of gsr_tf.train takes. Of another method (a run of
-              gsr_tf.train_comparator) the weights as they are; FILE.json says what they are.
+              gsr_tf.train_comparator) the weights as they are; FILE.json says what they are. The only format for
+              a run of DIH, which is no detector.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ from gsr_tf.inference import shipped
 from gsr_tf.inference.device import choose
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
-from gsr_tf.models.weights import average_with_npz
-from gsr_tf.training.checkpoints import restore_segmenter
+from gsr_tf.models.weights import average_with_npz, named_variables
+from gsr_tf.training.checkpoints import restore_network, restore_segmenter
 from gsr_tf.training.device import set_up
 from gsr_tf.training.run_settings import RunSettings
 
@@ -97,6 +98,8 @@ def _action(args: flags.FlagValues) -> None:
     if (args.run_dir is None) == (args.weights is None):
         raise ExportError("give one of --run_dir=FOLDER and --weights=NAME")
     run_dir = Path(args.run_dir) if args.run_dir else None
+    if run_dir and not config_lib.load_any(run_dir).DETECTS:
+        return _weights_alone(run_dir, output, args)
     detector, facts, source = _of_run(run_dir, args) if run_dir else _of_weights(args)
     pictures = folder_pictures(args.pictures) if args.pictures else run_pictures(run_dir) if run_dir else []
     if not pictures:
@@ -118,6 +121,27 @@ def _action(args: flags.FlagValues) -> None:
     )
     if args.format == "saved_model":
         print(f"Next: python -m gsr_tf.predict --saved_model={output} --input=PICTURE_OR_FOLDER --output=FOLDER")
+
+
+def _weights_alone(run_dir: Path, output: Path, args: flags.FlagValues) -> None:
+    """Of a run that is no detector's, the weights by name."""
+    config = config_lib.load_any(run_dir)
+    if args.format != "weights":
+        raise ExportError(
+            f"--format={args.format}: {run_dir} is a run of {config.METHOD}, which is no detector; expected "
+            f"{config.export_flags}"
+        )
+    of_a_detector = ("size", "scores", "threshold", "scales", "average_with", "pictures", "records")
+    given = [f"--{name}" for name in of_a_detector if args[name].present] + ["--centre"] * (args.centre != 0.5)
+    if given:
+        raise ExportError(f"{', '.join(given)}: for detectors, and {run_dir} is a run of {config.METHOD}")
+    net = config.build()
+    name = net.networks[0]
+    network = getattr(net, name)
+    checkpoint = restore_network(name, network, run_dir, args.checkpoint)
+    facts = export_facts(run_dir, config.flat(), checkpoint, output.stem, licence=args.licence)
+    named_weights.save(named_variables(network), output, {**facts, **config.facts(network)})
+    print(f"{output}: the weights of {checkpoint}, by name, read again; {output}.json says what they are")
 
 
 def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any], str]:

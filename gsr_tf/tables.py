@@ -5,9 +5,10 @@ r"""Makes the paper's tables, with our numbers beside its own.
         --source_records=records/casia2 --target_records=records/coco
 
 Rows that need training are trained from their flagfiles (flags/table2/*.cfg, flags/table3/*.cfg, and
-flags/comparators/*.cfg for other methods), exported and evaluated. A run that is there already goes on where it
-stopped. An exported one is used if it was trained with the settings that are asked for, those of its flagfile and of
---training; if not, its cells say what differs. A note below the table says when rows were trained on different records.
+flags/comparators/*.cfg for other methods), exported and evaluated. The row DL + DIH needs two runs: DIH, which
+harmonises, is trained first, with what it has of --training. A run that is there already goes on where it stopped. An
+exported one is used if it was trained with the settings that are asked for, those of its flagfile and of --training; if
+not, its cells say what differs. A note below the table says when rows were trained on different records.
 Without --source_records and --target_records nothing is trained: rows without an exported run say so. Cells that are
 done are not done again, so the same command goes on after an interruption.
 """
@@ -32,7 +33,7 @@ from gsr_tf.evaluation import items, layout, protocols, study
 from gsr_tf.evaluation.layout import NOT_RUN, Cell
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.evaluation.study import DataSet
-from gsr_tf.formats.facts import without_places
+from gsr_tf.formats.facts import read_beside, without_places
 from gsr_tf.inference.device import choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.saved_model import read_metadata
@@ -43,6 +44,7 @@ CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")
 IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - {"steps", "vgg16_weights"}
 # What an export that this command makes says of itself beside its settings.
 PLAIN = {"centre": 0.5, "scales": [1.0], "averaged_with": []}
+HARMONIZER = "dih"  # the file of its weights, in its run's folder
 TRAINING_RECORDS = ("--source_records", "--target_records")
 
 
@@ -127,29 +129,68 @@ def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[s
 
 
 def _export(row: Row, args: flags.FlagValues) -> Path:
-    return Path(args.runs).resolve() / Path(row.flagfile).with_suffix("") / "export"
+    return _run(row.flagfile, args) / "export"
 
 
-def trained(row: Row, args: flags.FlagValues) -> Method | str:
-    """The detector of a row that needs training, trained and exported if need be; or why there is none."""
-    asked = asked_for(row, args.training)
+def _run(flagfile: str, args: flags.FlagValues) -> Path:
+    return Path(args.runs).resolve() / Path(flagfile).with_suffix("")
+
+
+def trained(row: Row, args: flags.FlagValues) -> Method:
+    """The detector of a row that needs training, trained and exported if need be; raises TrainingError."""
+    training = args.training
+    if row.harmonizer:
+        training = [*training, f"harmonizer={_harmonizer(row, args)}"]
     export = _export(row, args)
-    run = export.parent
+    return exported.load(_made(row.flagfile, training, export, args))
+
+
+def _harmonizer(row: Row, args: flags.FlagValues) -> Path:
+    """The weights of the harmoniser of a row, as `trained`; of --training it has what its method has too."""
+    names = asked_for(Row("", flagfile=row.harmonizer), ())
+    training = [flag for flag in args.training if {_name(flag), _name(flag).removeprefix("no")} & set(names)]
+    export = _run(row.harmonizer, args) / f"{HARMONIZER}.npz"
+    return _made(row.harmonizer, training, export, args, "--format=weights")
+
+
+def _name(flag: str) -> str:
+    return flag.partition("=")[0]
+
+
+def _made(flagfile: str, training: Sequence[str], export: Path, args: flags.FlagValues, *how: str) -> Path:
+    """The export of a flagfile's run, trained and exported if need be.
+
+    Args:
+        flagfile: below `flags`.
+        training: more flags of the run.
+        export: where it is, or is to be, in the run's folder.
+        args: of this command.
+        how: more flags of the export.
+
+    Raises:
+        TrainingError: it is not there and cannot be made, or is another one than was asked for.
+    """
+    asked, run = asked_for(Row("", flagfile=flagfile), training), export.parent
     if not export.exists():
         if not (args.source_records and args.target_records):
-            return f"no {export}; give --source_records and --target_records to train it"
+            raise TrainingError(f"no {export}; give --source_records and --target_records to train it")
         records = [f"--{name}={Path(getattr(args, name)).resolve()}" for name in ("source_records", "target_records")]
-        more = [f"--{flag}" for flag in args.training]
+        more = [f"--{flag}" for flag in training]
         command_line = "gsr_tf.train_comparator" if "method" in asked else "gsr_tf.train"
-        _command(command_line, f"--flagfile={row.flagfile}", f"--run_dir={run}", *records, *more)
-        _command("gsr_tf.export", f"--run_dir={run}", f"--output={export}")
-    different = differences(read_metadata(export), asked)
+        _command(command_line, f"--flagfile={flagfile}", f"--run_dir={run}", *records, *more)
+        _command("gsr_tf.export", f"--run_dir={run}", f"--output={export}", *how)
+    different = differences(_said(export), asked)
     if different:
-        return (
+        raise TrainingError(
             f"{export} is another model than was asked for ({'; '.join(different)}); ask for its settings with "
             "--training, or give another --runs to train anew"
         )
-    return exported.load(export)
+    return export
+
+
+def _said(export: Path) -> dict[str, Any]:
+    """What an export says of itself: a SavedModel, or a file of weights."""
+    return read_metadata(export) if export.is_dir() else read_beside(export)
 
 
 def _method(row: Row, args: flags.FlagValues) -> Method | str:
@@ -212,16 +253,25 @@ def _trained_how(metadata: Mapping[str, Any]) -> str:
     """Data, steps and initialisation of an export that was trained here, and how edges were chosen where it has any."""
     config, records = metadata["config"], metadata.get("records", {})
     data = ", ".join(f"{records[flag]['path']}" for flag in TRAINING_RECORDS if flag in records) or "unknown records"
-    start = config["initial_weights"] or f"VGG-16 {config['vgg16_weights']}"
+    vgg16 = config.get("vgg16_weights")
+    start = config["initial_weights"] or (f"VGG-16 {vgg16}" if vgg16 else "random weights")
     edge = metadata.get("edge_threshold")
     edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
     return f"trained on {data} for {config['steps']} steps from {start}{edges}"
 
 
+def _harmonized_how(row: Row, args: flags.FlagValues) -> str:
+    """The same of the harmoniser; nothing of a row without one."""
+    if not row.harmonizer:
+        return ""
+    weights = _run(row.harmonizer, args) / f"{HARMONIZER}.npz"
+    return f"harmonised by flags/{row.harmonizer} {_trained_how(_said(weights))}, "
+
+
 def _how(row: Row, summary: dict, args: flags.FlagValues) -> str:
     origin = row.method or (
         f"flags/{row.flagfile} {' '.join(args.training)}, {_trained_how(read_metadata(_export(row, args)))}, "
-        f"{summary['method_fingerprint']}"
+        f"{_harmonized_how(row, args)}{summary['method_fingerprint']}"
     )
     protocol, pictures = protocols.PROTOCOLS[args.protocol], summary["pictures"]
     return (

@@ -10,6 +10,7 @@ import tensorflow as tf
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.models.gsr_net import GSRNet, Step
+from gsr_tf.models.keras import keras
 from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.optimizers import Optimization
@@ -24,9 +25,9 @@ def settings(**changes: Any) -> tuple[Networks, Losses, Optimization, Step]:
     return tuple(from_flat(kind, changes) for kind in (Networks, Losses, Optimization, Step))
 
 
-def tiny_net(kind: type[GSRNet] = GSRNet, **changes: Any) -> GSRNet:
+def tiny_net(kind: type[GSRNet] = GSRNet, harmonizer: keras.Model | None = None, **changes: Any) -> GSRNet:
     """GSR-Net, tiny, with changes to any setting by name."""
-    return kind(*settings(**changes))
+    return kind(*settings(**changes), harmonizer)
 
 
 def make_batch(pictures: int = 2, size: int = 32) -> Batch:

@@ -90,6 +90,12 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
             {"segment_on": ("pasted",), "refine_steps": 0, "initial_generator": "runs/g"},
             "--initial_generator=runs/g is of no use without 'generated' in --segment_on",
         ),
+        (
+            {"segment_on": ("source", "harmonized"), "refine_steps": 0},
+            "--harmonizer= and --segment_on=source,harmonized: 'harmonized' in the one needs the other",
+        ),
+        ({"harmonizer": "dih.npz"}, "--harmonizer=dih.npz and --segment_on=source,pasted,generated"),
+        ({"composite_background": True}, "--composite_background needs 'harmonized' in --segment_on"),
         ({"boundary_branch": False}, "set --boundary_branch or --refine_steps=0"),
         ({"segment_on": ("source", "pasted")}, "--refine_on=generated is not in --segment_on"),
         ({"boundary_class_weights": (1.0,)}, "--boundary_class_weights=.*two numbers"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gsr_tf.data.augment import placing, shapes, toning
+from gsr_tf.data.augment import placing, recolouring, shapes, toning
+from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.augment.retouching import RANDOM_NUMBERS, reduce, retouch
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.randomness import (
     PLACING,
+    RECOLOURING,
     RETOUCHING,
     SHAPE,
     SOURCE_FLIP,
@@ -46,6 +48,27 @@ def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
             (t,) = cut((t,), window_corner(t, None, i, TARGET_WINDOW, side, preparation), side)
     (t,) = _flipped((t,), i, TARGET_FLIP, preparation)
     return _flipped(source, i, SOURCE_FLIP, preparation), t
+
+
+def recoloured(
+    source: Layers, t: tf.Tensor, i: tf.Tensor, seed: int, settings: Recolouring
+) -> tuple[Layers, tf.Tensor]:
+    """An augmented element that pastes a photograph's own region, in other colours, where it was (Eq. 1).
+
+    Args:
+        source: as `augment` gives it.
+        t: of the same size.
+        i: the element's number.
+        seed: of the run.
+        settings: which photograph is recoloured, and how far.
+
+    Returns:
+        The recoloured photograph in S's place, with K, and the photograph as it was in T's.
+    """
+    s, k, *_ = source
+    photograph = s if settings.recolour == "source" else t
+    random = uniform(i, RECOLOURING, seed, recolouring.RANDOM_NUMBERS)
+    return (recolouring.recoloured(photograph, settings, random), k), photograph
 
 
 def finish(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation) -> tuple[Layers, tf.Tensor, Layers]:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from gsr_tf.data.augmentation import Layers, augment, finish
+from gsr_tf.data.augment.recolouring import Recolouring
+from gsr_tf.data.augmentation import Layers, augment, finish, recoloured
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
@@ -31,6 +32,7 @@ def training_stream(
     start: int = 0,
     with_original: bool = False,
     half_pixel: bool = True,
+    recolouring: Recolouring | None = None,
 ) -> tf.data.Dataset:
     """Batches without end, from batch number `start`.
 
@@ -42,6 +44,7 @@ def training_stream(
         start: the first batch's number: the training steps already done.
         with_original: also S's own authentic picture, for the release's refinement.
         half_pixel: resize convention of T's detour (`--target_size`); everything else is resized by OpenCV.
+        recolouring: M is a photograph, T, with its region K in other colours; None: M is S pasted on T.
 
     Returns:
         Dataset of `Batch`, static shapes.
@@ -70,6 +73,8 @@ def training_stream(
                 target = tf.where(_is_copy_move(i, preparation), own, target)
         source, t = load(pair, target)
         source, t = augment(source, t, i, preparation)
+        if recolouring:
+            source, t = recoloured(source, t, i, preparation.seed, recolouring)
         return finish(source, t, i, preparation) if preparation.retouched else (source, t, ())
 
     def batch(source: Layers, t: tf.Tensor, m: Layers) -> Batch:

@@ -21,7 +21,8 @@ import tensorflow as tf
     SHAPE,
     PLACING,
     TONE,
-) = range(12)
+    RECOLOURING,
+) = range(13)
 
 BLOCK = 8  # purposes that share a seed's neighbourhood
 SEEDS = 2**32  # of runs

@@ -90,6 +90,15 @@ def without_places(value: Any) -> Any:
     return os.path.basename(value) if isinstance(value, str) and os.path.isabs(value) else value
 
 
+def read_beside(file: Path) -> dict[str, Any]:
+    """What an exported file says of itself, in FILE.json; empty where that is not there, ExportError when damaged."""
+    path = file.with_name(f"{file.name}.json")
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise ExportError(f"{path}: damaged ({error}); export the weights again") from error
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())

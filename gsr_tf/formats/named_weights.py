@@ -15,7 +15,7 @@ from gsr_tf.models.weights import read_npz
 
 
 def save(variables: Mapping[str, tf.Variable], output: Path, facts: Mapping[str, Any]) -> float:
-    """Writes the weights whole: a threshold hangs on them that rounding could move a map across.
+    """Writes the weights whole: a threshold may hang on them that rounding could move a map across.
 
     Args:
         variables: by canonical name.

@@ -14,6 +14,8 @@ from gsr_tf.data.image_ops import boundary, resize
 from gsr_tf.models import generator as generator_lib
 from gsr_tf.models import losses as loss_lib
 from gsr_tf.models.discriminator import build_discriminator
+from gsr_tf.models.harmonization import harmonized
+from gsr_tf.models.keras import keras
 from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.normalization import separate_moments
@@ -21,7 +23,7 @@ from gsr_tf.models.optimizers import Adam, Optimization
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.settings import ConfigError, check_bounds, setting
 
-PICTURES = ("source", "pasted", "generated")
+PICTURES = ("source", "pasted", "generated", "harmonized")
 Scalars = dict[str, tf.Tensor]  # {"loss/...": scalar}
 
 
@@ -30,9 +32,10 @@ class Step:
     """What a training step does; each field's help says what it is."""
 
     segment_on: tuple[str, ...] = setting(
-        PICTURES,
-        "Pictures that the segmenter is trained on (Table 2's rows). Empty: generator and discriminator alone learn, "
-        "which in the paper nothing of the segmenter's flows into (Section 3.1).",
+        ("source", "pasted", "generated"),
+        "Pictures that the segmenter is trained on (Table 2's rows). harmonized: M as --harmonizer makes it. Empty: "
+        "generator and discriminator alone learn, which in the paper nothing of the segmenter's flows into "
+        "(Section 3.1).",
         choices=PICTURES,
     )
     refine_on: tuple[str, ...] = setting(
@@ -48,6 +51,11 @@ class Step:
         "at the step's start (release). sequential: G is updated first, then D and the segmenter see the new G(M) "
         "(paper, whose three networks are updated in turn).",
         choices=("simultaneous", "sequential"),
+    )
+    composite_background: bool = setting(
+        False,
+        "Of a harmonised picture K alone is kept, and M put back around it. False: the whole picture is what the "
+        "harmoniser makes of it (paper silent).",
     )
     segmentation_gradient: bool = setting(
         False, "The release's joint update: the segmenter's loss on G(M) also moves the generator."
@@ -73,6 +81,8 @@ class Step:
         missing = set(self.refined) - set(self.segment_on)
         if missing:
             raise ConfigError(f"--refine_on={','.join(sorted(missing))} is not in --segment_on: P is predicted there")
+        if self.composite_background and not self.harmonizes:
+            raise ConfigError("--composite_background needs 'harmonized' in --segment_on")
         if self.segmentation_gradient and "generated" not in self.segment_on:
             raise ConfigError("--segmentation_gradient needs 'generated' in --segment_on")
         if self.segmentation_gradient and self.alternation == "sequential":
@@ -85,6 +95,11 @@ class Step:
     def generates(self) -> bool:
         """Whether generator and discriminator learn."""
         return not self.segment_on or "generated" in self.segment_on
+
+    @property
+    def harmonizes(self) -> bool:
+        """Whether the segmenter learns from harmonised pictures."""
+        return "harmonized" in self.segment_on
 
     @property
     def merged(self) -> bool:
@@ -158,11 +173,22 @@ class GSRNet(tf.Module):
         step: int64 variable, training steps done.
         settings: what a step does.
         networks: the networks' names, the one that answers first.
+        harmonizer: makes the harmonised pictures and is not trained; None where there are none.
+        frozen: its name, where there is one.
+        criterion: what validations are compared by.
     """
 
     networks = ("segmenter", "generator", "discriminator")
+    criterion = "f1"
 
-    def __init__(self, networks: Networks, losses: Losses, optimization: Optimization, settings: Step):
+    def __init__(
+        self,
+        networks: Networks,
+        losses: Losses,
+        optimization: Optimization,
+        settings: Step,
+        harmonizer: keras.Model | None = None,
+    ):
         """Builds networks and optimizers; inside a strategy's scope, on all its replicas."""
         super().__init__(name="gsr_net")
         self.settings, self.losses, self.half_pixel = settings, losses, networks.half_pixel
@@ -170,6 +196,7 @@ class GSRNet(tf.Module):
         self.generator = generator_lib.build_generator(width=networks.width)
         self.discriminator = build_discriminator(width=networks.width)
         self.segmenter = build_segmenter(networks)
+        self.harmonizer, self.frozen = harmonizer, () if harmonizer is None else ("harmonizer",)
         self.generator_optimizer = optimization.adam(self.generator.trainable_variables)
         self.segmenter_optimizer = optimization.adam(self.segmenter.trainable_variables)
         self.discriminator_optimizer = optimization.discriminator_adam(self.discriminator.trainable_variables)
@@ -254,6 +281,11 @@ class GSRNet(tf.Module):
         """D's logits of a picture of any size with K at 256."""
         return self.discriminator([self._resize_to_256(image), k], training=True)
 
+    def harmonize(self, batch: Batch) -> tf.Tensor:
+        """H(M, K) in G(M)'s place (Table 2's "DL + [32]"), or of it the region K, pasted on M."""
+        h = tf.stop_gradient(harmonized(self.harmonizer, batch.m, batch.k, half_pixel=self.half_pixel))
+        return copy_paste(h, batch.k, batch.m) if self.settings.composite_background else h
+
     def update_generator(
         self, tape: tf.GradientTape, generation: Generation, gradient: tf.Tensor | None = None
     ) -> None:
@@ -285,7 +317,7 @@ class GSRNet(tf.Module):
     # ---------------------------------------------------------------------------------------------- segment, refine
 
     def update_segmenter(self, batch: Batch, g_m: tf.Tensor | None = None) -> tuple[Scalars, tf.Tensor | None]:
-        """Moves the segmenter: S, M, G(M) and their refinements, each kind with its own batch moments.
+        """Moves the segmenter: S, M, G(M), H(M, K) and their refinements, each kind with its own batch moments.
 
         The gradients of all passes are added and applied once (the release, where the paper is silent).
 
@@ -295,6 +327,8 @@ class GSRNet(tf.Module):
         if not self.settings.segment_on:
             return {}, None
         pictures = {"source": (batch.s, batch.a), "pasted": (batch.m, batch.t), "generated": (g_m, batch.t)}
+        if self.settings.harmonizes:
+            pictures["harmonized"] = (self.harmonize(batch), batch.t)
         streams = [Stream(name, pictures[name][0], batch.k, pictures[name][1]) for name in self.settings.segment_on]
         passes = [self._decay()]
         for together in [streams] if self.settings.merged else [[stream] for stream in streams]:

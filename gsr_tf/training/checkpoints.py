@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -27,7 +28,7 @@ class CheckpointError(UserError):
 
 def checkpoint_items(net: Trained) -> dict[str, object]:
     """Everything that a run needs to go on exactly; the position in the data is the step."""
-    names = [name for network in net.networks for name in (network, f"{network}_optimizer")]
+    names = [*net.frozen, *(name for network in net.networks for name in (network, f"{network}_optimizer"))]
     return {**{name: getattr(net, name) for name in names}, "step": net.step}
 
 
@@ -68,16 +69,16 @@ class Checkpoints:
         if score <= self.best_score():
             return False
         self._save(self.best)
-        record = {"step": int(self.net.step.numpy()), "validation_f1": score}
+        record = {"step": int(self.net.step.numpy()), f"validation_{self.net.criterion}": score}
         write_atomically(self.best_score_file, json.dumps(record).encode())
         return True
 
     def best_score(self) -> float:
-        """The best validation score of the run so far, -1 before the first."""
+        """The best validation score of the run so far, minus infinity before the first."""
         if not self.best_score_file.exists():
-            return -1.0
+            return -math.inf
         try:
-            return json.loads(self.best_score_file.read_text())["validation_f1"]
+            return json.loads(self.best_score_file.read_text())[f"validation_{self.net.criterion}"]
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(
                 f"{self.best_score_file} is damaged ({error}); delete it, and the next validation counts as the best"
@@ -95,10 +96,16 @@ class Checkpoints:
 
 
 def restore_segmenter(segmenter: keras.Model, run_dir: Path, which: str) -> str:
-    """Restores the segmenter alone, for export.
+    """Restores the segmenter alone, for export; arguments and errors as `restore_network`'s."""
+    return restore_network("segmenter", segmenter, run_dir, which)
+
+
+def restore_network(name: str, network: keras.Model, run_dir: Path, which: str) -> str:
+    """Restores one network alone, for export.
 
     Args:
-        segmenter: of the run's configuration.
+        name: of the network in the run's checkpoints.
+        network: of the run's configuration.
         run_dir: the run's folder.
         which: "best" (by validation; the newest where there was none), "newest", or "mean": the mean of the weights of
             all checkpoints that were kept (Izmailov et al., Averaging weights leads to wider optima and better
@@ -111,11 +118,11 @@ def restore_segmenter(segmenter: keras.Model, run_dir: Path, which: str) -> str:
         CheckpointError: none there, or it does not fit.
     """
     paths = _kept(run_dir, which, "--run_dir")
-    total = [np.zeros(variable.shape) for variable in segmenter.variables]
+    total = [np.zeros(variable.shape) for variable in network.variables]
     for path in paths:
-        _restore(path, segmenter=segmenter)
-        total = [so_far + variable.numpy() for so_far, variable in zip(total, segmenter.variables)]
-    for variable, so_far in zip(segmenter.variables, total):
+        _restore(path, **{name: network})
+        total = [so_far + variable.numpy() for so_far, variable in zip(total, network.variables)]
+    for variable, so_far in zip(network.variables, total):
         variable.assign(so_far / len(paths))
     steps = [path.rpartition("-")[2] for path in paths]
     return paths[0] if len(paths) == 1 else f"{paths[0].rpartition('-')[0]}-{{{','.join(steps)}}}"

@@ -30,6 +30,11 @@ class Initialization:
     initial_generator: str = setting(
         "", "A run's folder whose newest generator and discriminator to start from, e.g. one with --segment_on empty."
     )
+    harmonizer: str = setting(
+        "",
+        "An .npz of weights of DIH (python -m gsr_tf.train_comparator --method=dih), which makes the harmonised "
+        "pictures of --segment_on and is not trained.",
+    )
     release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")
 
     def __post_init__(self):

@@ -62,7 +62,7 @@ def train(
         schedule: when to log, draw, validate and save.
         checkpoints: where states go.
         summaries: where curves and panels go.
-        validate: returns scores; "validation/f1" decides which checkpoint is the best.
+        validate: returns scores, of which the net's criterion decides which checkpoint is the best.
 
     Returns:
         The number of the signal that ended the run early; 0 at its planned end.
@@ -95,7 +95,7 @@ def train(
                 summaries.panel(step, net, batch)
             if validate and (due(schedule.validate_every) or step == steps):
                 _check(step, losses)
-                _validate(step, validate, checkpoints, summaries)
+                _validate(step, net.criterion, validate, checkpoints, summaries)
             if due(schedule.save_every) or step == steps:
                 _check(step, losses)
                 checkpoints.save()
@@ -129,10 +129,10 @@ def _learning_rates(net: Trained) -> dict[str, float]:
     return found
 
 
-def _validate(step: int, validate: Callable, checkpoints: Checkpoints, summaries: Summaries) -> None:
+def _validate(step: int, criterion: str, validate: Callable, checkpoints: Checkpoints, summaries: Summaries) -> None:
     scores = validate()
     summaries.scalars(step, scores)
-    best = checkpoints.save_if_best(scores["validation/f1"])
+    best = checkpoints.save_if_best(scores[f"validation/{criterion}"])
     shown = "  ".join(f"{name.split('/')[-1]} {value:.3f}" for name, value in scores.items())
     tqdm.write(f"step {step}: {shown}{'  (best so far, kept)' if best else ''}")
 

@@ -61,6 +61,7 @@ def _run(config: RunSettings, run_dir: Path, command: str) -> int:
         start=start,
         with_original=config.with_original,
         half_pixel=config.half_pixel,
+        recolouring=config.recolouring,
     )
     print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
     if strategy.num_replicas_in_sync > 1:
@@ -71,13 +72,13 @@ def _run(config: RunSettings, run_dir: Path, command: str) -> int:
     line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
     summaries.introduction(described(line, facts), config.flat())
     number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores)
-    print(_last_words(run_dir, int(net.step.numpy()), steps))
+    print(_last_words(run_dir, int(net.step.numpy()), steps, config.export_flags))
     return 128 + number if number else 0
 
 
-def _last_words(run_dir: Path, step: int, steps: int) -> str:
+def _last_words(run_dir: Path, step: int, steps: int, export_flags: str) -> str:
     if step == 0:
         return "stopped before the first step; the same command starts again"
     if step < steps:
         return f"stopped and saved at step {step} of {steps}; the same command goes on from there"
-    return f"done: {run_dir} at step {step}. Next: python -m gsr_tf.export --run_dir={run_dir} --output=MODEL"
+    return f"done: {run_dir} at step {step}. Next: python -m gsr_tf.export --run_dir={run_dir} {export_flags}"

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf import settings
+from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.preparation import Preparation
@@ -39,8 +40,11 @@ class RunSettings:
         optimization: its own, of which a run asks `steps` and `batch_size`.
         with_original: whether S's own authentic picture is needed.
         half_pixel: resize convention of its networks (`image_ops.resize`).
+        recolouring: what M is in its data; None: S pasted on T.
+        export_flags: of the command that makes something of it.
     """
 
+    DETECTS: ClassVar[bool] = True  # whether there is a segmenter, of which an export makes a detector
     METHOD: ClassVar[str] = ""  # the value of --method in config.json; GSR-Net's has none
     # Settings of earlier versions, and the only value with which this version does what they did.
     REMOVED: ClassVar[Mapping[str, Any]] = {}
@@ -52,6 +56,8 @@ class RunSettings:
     optimization: Any
     with_original = False
     half_pixel = True
+    recolouring: Recolouring | None = None
+    export_flags = "--output=MODEL"
 
     def build(self) -> Trained:
         """What is trained, at its initial random weights; inside a strategy's scope, on its replicas."""

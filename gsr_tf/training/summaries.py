@@ -86,6 +86,8 @@ def panel_pictures(net: GSRNet, batch: Batch) -> dict[str, np.ndarray]:
     shown, authentic = batch.m, batch.t
     if net.settings.generates:
         shown = pictures["G(M)"] = net.generate(batch).g_m
+    elif net.settings.harmonizes:
+        shown = pictures["H(M)"] = net.harmonize(batch)
     elif net.settings.segment_on == ("source",):
         shown, authentic = batch.s, batch.a
     return {title: to_rgb(x) for title, x in {**pictures, **_segmented(net, batch.k, shown, authentic)}.items()}

@@ -15,11 +15,15 @@ class Trained(Protocol):
     Attributes:
         networks: names of the networks: each is an attribute of this name, a Keras model, and beside it there is its
             optimizer, `NAME_optimizer`.
+        frozen: names of further networks, which no step moves and a checkpoint holds all the same.
+        criterion: the score of a validation by which the best checkpoint is chosen, the higher the better.
         step: int64 variable, training steps done.
         strategy: what the step is run by.
     """
 
     networks: tuple[str, ...]
+    frozen: tuple[str, ...]
+    criterion: str
     step: tf.Variable
     strategy: tf.distribute.Strategy
 

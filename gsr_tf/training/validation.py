@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from gsr_tf.data.augment.recolouring import Recolouring
+from gsr_tf.data.batch import Batch
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
@@ -43,14 +45,23 @@ class HeldOut(NamedTuple):
     count: int
     composites: bool
 
+    def batches(self, title: str) -> Iterator[Batch]:
+        """Batches of one, with a progress bar of this title."""
+        yield from tqdm(self.stream, title, self.count, unit="picture", leave=False)
+
     def pairs(self, title: str) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
         """(picture [1, h, w, 3] in network range, mask [h, w] bool), with a progress bar of this title."""
-        for batch in tqdm(self.stream, title, self.count, unit="picture", leave=False):
+        for batch in self.batches(title):
             yield batch.m if self.composites else batch.s, batch.k[0, ..., 0].numpy() > 0
 
 
 def held_out(
-    records: Mapping[str, Records], preparation: Preparation, settings: Validation, *, half_pixel: bool
+    records: Mapping[str, Records],
+    preparation: Preparation,
+    settings: Validation,
+    *,
+    half_pixel: bool,
+    recolouring: Recolouring | None = None,
 ) -> HeldOut | None:
     """What a run is validated on; None without such records.
 
@@ -59,13 +70,15 @@ def held_out(
         preparation: of the training pictures.
         settings: how many.
         half_pixel: the networks'.
+        recolouring: the training stream's.
     """
     sources = records.get("--validation_records")
     if sources is None:
         return None
     targets = records.get("--validation_targets")
     still = preparation.unmoved(seed=SEED)
-    stream = training_stream(sources, targets or sources, still, batch_size=1, half_pixel=half_pixel)
+    how = {"half_pixel": half_pixel, "recolouring": recolouring}
+    stream = training_stream(sources, targets or sources, still, batch_size=1, **how)
     count = min(settings.validation_pictures, len(sources.pairs))
     return HeldOut(stream.take(count), count, targets is not None)
 

@@ -12,6 +12,7 @@ from gsr_tf import flagfiles, tables
 from gsr_tf.evaluation import layout
 from gsr_tf.evaluation.layout import Cell
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
+from gsr_tf.formats import facts
 from gsr_tf.inference import saved_model
 from tests.evaluation import toy_records
 
@@ -127,7 +128,14 @@ def stand_in(monkeypatch):
         if module == "gsr_tf.export":
             flagfile, *training = (one for one in seen[-2] if one.startswith("--") and "run_dir" not in one)
             row = Row("", flagfile=flagfile.partition("=")[2])
-            export_constant(flag(arguments, "output"), 0.75, config=settings(row, *(one[2:] for one in training)))
+            said = {"config": facts.without_places(settings(row, *(one[2:] for one in training)))}
+            output = Path(flag(arguments, "output"))
+            if "--format=weights" in arguments:
+                output.parent.mkdir(parents=True, exist_ok=True)
+                output.touch()
+                output.with_name(f"{output.name}.json").write_text(json.dumps(said))
+            else:
+                export_constant(output, 0.75, **said)
 
     monkeypatch.setattr(tables, "_command", command)
     return seen
@@ -164,6 +172,35 @@ def test_another_methods_row_is_trained_by_its_own_command(records, tmp_path, co
     assert "flags/comparators/mfcn.cfg steps=2 vgg16_weights=random, trained on" in line
     assert "for 2 steps from VGG-16 random" in line
     assert "/ .541" in next(line for line in printed.splitlines() if line.startswith("| MFCN |"))
+
+
+def dih_row(records, folder, *more):
+    arguments = ("--table=2", "--rows=DL + DIH", f"--runs={folder / 'runs'}", *more)
+    return run(records, folder / "out", *arguments, f"--source_records={records}", f"--target_records={records}")
+
+
+def test_the_row_of_harmonised_pictures_trains_the_harmoniser_first(records, tmp_path, commands, capsys):
+    training = "--training=steps=2,vgg16_weights=random,nodeterministic,noboundary_branch"
+    assert dih_row(records, tmp_path, training) == 0
+    names = ["gsr_tf.train_comparator", "gsr_tf.export", "gsr_tf.train", "gsr_tf.export"]
+    assert [command[0] for command in commands] == names
+    harmoniser, weights, row, _ = commands
+    assert harmoniser[1] == "--flagfile=comparators/dih.cfg"
+    assert harmoniser[-2:] == ("--steps=2", "--nodeterministic")  # what it has of --training
+    file = tmp_path / "runs" / "comparators" / "dih" / "dih.npz"
+    assert flag(weights, "output") == flag(row, "harmonizer") == str(file) and "--format=weights" in weights
+    assert row[1] == "--flagfile=table2/dl_dih.cfg" and "--noboundary_branch" in row
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("- DL + DIH (CASIA): "))
+    assert "harmonised by flags/comparators/dih.cfg trained on" in line and "2 steps from random weights" in line
+    assert dih_row(records, tmp_path, training) == 0 and len(commands) == 4
+
+
+def test_a_harmoniser_of_other_settings_is_not_used(records, tmp_path, commands, capsys):
+    assert dih_row(records, tmp_path, "--training=steps=2") == 0
+    assert dih_row(records, tmp_path, "--training=steps=3") == 0
+    cell = next(line for line in capsys.readouterr().out.splitlines()[::-1] if line.startswith("- DL + DIH (CASIA): "))
+    assert "not run: " in cell and "dih.npz is another model than was asked for (steps: 2 there, 3 asked)" in cell
+    assert len(commands) == 4
 
 
 def test_a_row_that_fails_says_so_and_does_not_stop_the_others(records, tmp_path, commands, capsys):

@@ -18,7 +18,7 @@ def module(size, value):
 
 
 class SmallNet(SimpleNamespace):
-    networks = PARTS
+    networks, frozen, criterion = PARTS, (), "f1"
 
 
 def small_net(value=0, size=3):

@@ -16,6 +16,7 @@ class Journal:
     """A network, its checkpoints, summaries and validation, all of which only write down what happens."""
 
     networks = ("segmenter", "generator", "discriminator")
+    criterion = "f1"
 
     def __init__(self, start=0, losses=None, during=None):
         self.step = tf.Variable(start, dtype=tf.int64)

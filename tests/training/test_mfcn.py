@@ -114,8 +114,8 @@ def test_a_folder_is_of_one_method(tmp_path):
     assert config.load_any(tmp_path) == MFCNRun().changed(**TINY)
     with pytest.raises(ConfigError, match="settings of --method=mfcn, expected those of GSR-Net"):
         config.load(tmp_path)
-    with pytest.raises(ConfigError, match="--method=dih: expected one of mfcn"):
-        config.any_from_dict({"method": "dih"})
+    with pytest.raises(ConfigError, match="--method=sift: expected one of mfcn, dih"):
+        config.any_from_dict({"method": "sift"})
 
 
 def test_the_flagfiles_are_the_papers(monkeypatch):
