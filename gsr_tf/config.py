@@ -18,6 +18,7 @@ from absl import flags
 
 from gsr_tf import settings
 from gsr_tf.comparators.mfcn import settings as mfcn
+from gsr_tf.comparators.rgbn import settings as rgbn
 from gsr_tf.data.augment.retouching import Retouching
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
@@ -35,6 +36,7 @@ from gsr_tf.training.device import Device
 from gsr_tf.training.initialization import Initialization, initialize
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.mfcn import MFCNRun
+from gsr_tf.training.rgbn import RGBNRun
 from gsr_tf.training.run_records import RunRecords
 from gsr_tf.training.run_settings import RunSettings, stored
 from gsr_tf.training.summaries import panel_pictures
@@ -146,9 +148,19 @@ ROOMS = {
         ((mfcn.Optimization,), "Optimisation", "For how long, and at which rate."),
         *_ALL_RUNS,
     ),
+    RGBNRun.METHOD: (
+        ((RGBNRun,), "Method", "What is trained."),
+        _DATA,
+        _RETOUCHING,
+        ((rgbn.Network,), "Network", "What it looks at, and how large it is."),
+        ((rgbn.Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((rgbn.Step,), "Training step", "What the network learns on, and what is minimised."),
+        ((rgbn.Optimization,), "Optimisation", "For how long, and at which rates."),
+        *_ALL_RUNS,
+    ),
 }
 NAMES = Config.names()
-KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun)}
+KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, RGBNRun)}
 
 
 def define_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> None:
@@ -193,12 +205,21 @@ def from_arguments(arguments: Sequence[str]) -> RunSettings:
         flags.Error: a flag that training does not have.
         ConfigError: settings that make no sense, or no such method.
     """
-    given = expanded(arguments)
-    methods = [argument.partition("=")[2] for argument in given if re.match("--?method=", argument)]
-    kind, values = _kind(*methods[-1:]), flags.FlagValues()
+    kind, values = kind_named(arguments), flags.FlagValues()
     define_flags(values, kind)
-    values(["gsr_tf", *given])
+    values(["gsr_tf", *expanded(arguments)])
     return from_flags(values, kind)
+
+
+def kind_named(arguments: Sequence[str]) -> type[RunSettings]:
+    """The kind of settings whose method a command line names, GSR-Net's where it names none.
+
+    Raises:
+        flags.Error: a flagfile that cannot be read.
+        ConfigError: no such method.
+    """
+    methods = [argument.partition("=")[2] for argument in expanded(arguments) if re.match("--?method=", argument)]
+    return _kind(*methods[-1:])
 
 
 def from_flagfile(path: str | os.PathLike, **changes: Any) -> RunSettings:

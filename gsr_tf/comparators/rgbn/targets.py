@@ -48,9 +48,9 @@ def of_anchors(anchors: tf.Tensor, truths: tf.Tensor, size: tf.Tensor, seed: tf.
     overlaps = tf.where(inside[:, tf.newaxis], _padded_overlaps(anchors, truths), 0.0)
     best = tf.reduce_max(overlaps, 1)
     nearest = tf.reduce_any((overlaps == tf.reduce_max(overlaps, 0)) & (overlaps > 0), 1)
-    positive = _draw(inside & (nearest | (best >= POSITIVE_ANCHOR)), ANCHOR_POSITIVES, seed)
+    positive = _draw(inside & (nearest | (best >= POSITIVE_ANCHOR)), ANCHOR_POSITIVES, seed, 0)
     candidates = inside & (best < NEGATIVE_ANCHOR) & ~nearest
-    negative = _draw(candidates, ANCHORS - _count(positive), seed + 1)
+    negative = _draw(candidates, ANCHORS - _count(positive), seed, 1)
     return Targets(positive, negative, boxes_lib.encode(anchors, _nearest(overlaps, truths)))
 
 
@@ -68,8 +68,8 @@ def of_regions(proposals: tf.Tensor, truths: tf.Tensor, seed: tf.Tensor) -> tupl
     regions = tf.concat([proposals, truths], 0)
     overlaps = _padded_overlaps(regions, truths)
     near = tf.reduce_max(overlaps, 1) >= POSITIVE_REGION
-    positive = _draw(near, REGION_POSITIVES, seed)
-    negative = _draw(~near, REGIONS - _count(positive), seed + 1)
+    positive = _draw(near, REGION_POSITIVES, seed, 2)
+    negative = _draw(~near, REGIONS - _count(positive), seed, 3)
     deltas = boxes_lib.encode(regions, _nearest(overlaps, truths)) / BOX_SCALES
     chosen = positive | negative
     kept, *targets = (tf.boolean_mask(x, chosen) for x in (regions, positive, negative, deltas))
@@ -86,8 +86,9 @@ def _nearest(overlaps: tf.Tensor, truths: tf.Tensor) -> tf.Tensor:
     return tf.gather(tf.pad(truths, [[0, 1], [0, 0]]), tf.argmax(overlaps, 1))
 
 
-def _draw(candidates: tf.Tensor, most: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
-    """[n] bool: at most so many of the candidates, [n] bool, drawn by the seed alone."""
+def _draw(candidates: tf.Tensor, most: tf.Tensor | int, seed: tf.Tensor, what: int) -> tf.Tensor:
+    """[n] bool: at most so many of the candidates, [n] bool, drawn by the seed and the kind of draw alone."""
+    seed = tf.random.experimental.stateless_fold_in(seed, what)
     keys = tf.where(candidates, tf.random.stateless_uniform(tf.shape(candidates), seed), 2.0)
     rank = tf.argsort(tf.argsort(keys))
     return candidates & (rank < most)
