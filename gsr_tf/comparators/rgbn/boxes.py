@@ -79,6 +79,15 @@ def tight(mask: np.ndarray) -> np.ndarray:
     return boxes[large] if large.any() else boxes
 
 
+def filled(x: tf.Tensor, count: int) -> tf.Tensor:
+    """[n, ...] -> [count, ...], zeros after the n, which are at most `count`.
+
+    Of a number that is known TensorFlow plans crops and convolutions once.
+    """
+    more = [[0, count - tf.shape(x)[0]], *[[0, 0]] * (x.shape.rank - 1)]
+    return tf.ensure_shape(tf.pad(x, more), [count, *x.shape[1:]])
+
+
 def truths(k: tf.Tensor) -> tf.Tensor:
     """`tight` in a graph: K [h, w, 1] float32 -> [n, 4] float32."""
     found = tf.numpy_function(lambda mask: tight(mask[..., 0]), [k], tf.float32, stateful=False)

@@ -55,7 +55,9 @@ class TwoStreamNetwork(keras.Model):
         """
         found, size = self.look(image, training=training), tf.shape(image)[1:3]
         proposals = self.proposals(found, 0, size, before=TESTED, after=self.regions)
-        judged = self.judge(self.crops(found, 0, proposals), training=training)
+        crops = self.crops(found, 0, boxes_lib.filled(proposals, self.regions))
+        count = tf.shape(proposals)[0]
+        judged = {name: x[:count] for name, x in self.judge(crops, training=training).items()}
         boxes = boxes_lib.clip(boxes_lib.decode(proposals, judged["deltas"] * BOX_SCALES), size)
         logits = odds(judged["logits"])
         kept = boxes_lib.without_overlaps(boxes, logits, MOST, OVERLAP)

@@ -47,4 +47,4 @@ def _by_place(x: tf.Tensor, channels: int, seeds: tuple[int, int]) -> tf.Tensor:
 
 def signed_root(x: tf.Tensor) -> tf.Tensor:
     """[n, c]: the root of every value under its sign, then each row at length 1."""
-    return tf.math.l2_normalize(tf.sign(x) * tf.sqrt(tf.abs(x) + 1e-10), -1)  # a root of 0 has no gradient
+    return tf.math.l2_normalize(tf.sign(x) * tf.sqrt(tf.abs(x) + 1e-10), -1)  # a root's gradient has no bound near 0

@@ -48,14 +48,14 @@ def of_anchors(anchors: tf.Tensor, truths: tf.Tensor, size: tf.Tensor, seed: tf.
     overlaps = tf.where(inside[:, tf.newaxis], _padded_overlaps(anchors, truths), 0.0)
     best = tf.reduce_max(overlaps, 1)
     nearest = tf.reduce_any((overlaps == tf.reduce_max(overlaps, 0)) & (overlaps > 0), 1)
-    positive = _draw(inside & (nearest | (best >= POSITIVE_ANCHOR)), ANCHOR_POSITIVES, seed, 0)
+    positive = _draw(nearest | (best >= POSITIVE_ANCHOR), ANCHOR_POSITIVES, seed, 0)
     candidates = inside & (best < NEGATIVE_ANCHOR) & ~nearest
     negative = _draw(candidates, ANCHORS - _count(positive), seed, 1)
     return Targets(positive, negative, boxes_lib.encode(anchors, _nearest(overlaps, truths)))
 
 
 def of_regions(proposals: tf.Tensor, truths: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, Targets]:
-    """At most 64 regions, a quarter positive: overlaps of .5. The truths are among those that are drawn from.
+    """64 regions, at most a quarter positive: overlaps of .5. The truths are among those that are drawn from.
 
     Args:
         proposals: [n, 4].
@@ -63,7 +63,8 @@ def of_regions(proposals: tf.Tensor, truths: tf.Tensor, seed: tf.Tensor) -> tupl
         seed: [2] int64, of what is drawn.
 
     Returns:
-        The regions, [r, 4], and their targets, all of them chosen; deltas are divided by `BOX_SCALES`.
+        The regions, [64, 4], and their targets; where there were fewer, the last are empty and not chosen. Deltas are
+        divided by `BOX_SCALES`.
     """
     regions = tf.concat([proposals, truths], 0)
     overlaps = _padded_overlaps(regions, truths)
@@ -72,7 +73,8 @@ def of_regions(proposals: tf.Tensor, truths: tf.Tensor, seed: tf.Tensor) -> tupl
     negative = _draw(~near, REGIONS - _count(positive), seed, 3)
     deltas = boxes_lib.encode(regions, _nearest(overlaps, truths)) / BOX_SCALES
     chosen = positive | negative
-    kept, *targets = (tf.boolean_mask(x, chosen) for x in (regions, positive, negative, deltas))
+    found = (boxes_lib.filled(tf.boolean_mask(x, chosen), REGIONS) for x in (regions, positive, negative, deltas))
+    kept, *targets = found
     return kept, Targets(*targets)
 
 
