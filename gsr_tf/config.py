@@ -20,6 +20,7 @@ from gsr_tf import settings
 from gsr_tf.comparators.dih import settings as dih
 from gsr_tf.comparators.dih.weights import load_harmonizer
 from gsr_tf.comparators.mfcn import settings as mfcn
+from gsr_tf.comparators.rgbn import settings as rgbn
 from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.augment.retouching import Retouching
 from gsr_tf.data.preparation import Preparation
@@ -39,6 +40,7 @@ from gsr_tf.training.dih import DIHRun
 from gsr_tf.training.initialization import Initialization, initialize
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.mfcn import MFCNRun
+from gsr_tf.training.rgbn import RGBNRun
 from gsr_tf.training.run_records import RunRecords
 from gsr_tf.training.run_settings import RunSettings, stored
 from gsr_tf.training.summaries import panel_pictures
@@ -171,9 +173,19 @@ ROOMS = {
         ((dih.Optimization,), "Optimisation", "For how long, and at which rate."),
         *_ALL_RUNS,
     ),
+    RGBNRun.METHOD: (
+        ((RGBNRun,), "Method", "What is trained."),
+        _DATA,
+        _RETOUCHING,
+        ((rgbn.Network,), "Network", "What it looks at, and how large it is."),
+        ((rgbn.Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((rgbn.Step,), "Training step", "What the network learns on, and what is minimised."),
+        ((rgbn.Optimization,), "Optimisation", "For how long, and at which rates."),
+        *_ALL_RUNS,
+    ),
 }
 NAMES = Config.names()
-KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, DIHRun)}
+KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, RGBNRun, DIHRun)}
 
 
 def define_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> None:

@@ -31,7 +31,8 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.comparators.mfcn.weights import stored_variables
+from gsr_tf.comparators.mfcn import weights as mfcn_weights
+from gsr_tf.comparators.rgbn import weights as rgbn_weights
 from gsr_tf.formats import named_weights, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, trial_pictures
 from gsr_tf.formats.facts import LICENCE, export_facts
@@ -45,6 +46,11 @@ from gsr_tf.training.checkpoints import restore_network, restore_segmenter
 from gsr_tf.training.device import set_up
 from gsr_tf.training.run_settings import RunSettings
 
+STORED = {  # what --format=weights writes of other methods' networks
+    **dict.fromkeys(("mfcn", "sfcn"), mfcn_weights.stored_variables),
+    "rgbn": rgbn_weights.stored_variables,
+}
+SAVED_MODEL_ALONE = ("rgbn",)  # its operations on boxes are TensorFlow's own
 FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": ".npz"}  # ending of --output
 
 
@@ -107,7 +113,9 @@ def _action(args: flags.FlagValues) -> None:
     if args.format == "saved_model":
         worst = saved_model.save(detector, output, facts, pictures)
     elif args.format == "weights" and "method" in facts:
-        worst = named_weights.save(stored_variables(detector.segmenter), output, facts)
+        worst = named_weights.save(STORED[facts["method"]](detector.segmenter), output, facts)
+    elif facts.get("method") in SAVED_MODEL_ALONE:
+        raise ExportError(f"--format={args.format}: {facts['method']} has no such form; use saved_model or weights")
     elif args.format == "weights":
         worst = weights.save(detector, output, facts, pictures)
     elif args.quantize == "none":

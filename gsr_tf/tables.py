@@ -40,8 +40,9 @@ from gsr_tf.inference.saved_model import read_metadata
 
 # All are evaluated, so that a table under another protocol costs nothing.
 CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")
+PRETRAINED = {"vgg16_weights": "VGG-16", "resnet_weights": "ResNet"}  # settings of what networks begin from
 # A run may go on for longer, or with the same weights in another place; a number depends on both.
-IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - {"steps", "vgg16_weights"}
+IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - {"steps", *PRETRAINED}
 # What an export that this command makes says of itself beside its settings.
 PLAIN = {"centre": 0.5, "scales": [1.0], "averaged_with": []}
 HARMONIZER = "dih"  # the file of its weights, in its run's folder
@@ -253,8 +254,8 @@ def _trained_how(metadata: Mapping[str, Any]) -> str:
     """Data, steps and initialisation of an export that was trained here, and how edges were chosen where it has any."""
     config, records = metadata["config"], metadata.get("records", {})
     data = ", ".join(f"{records[flag]['path']}" for flag in TRAINING_RECORDS if flag in records) or "unknown records"
-    vgg16 = config.get("vgg16_weights")
-    start = config["initial_weights"] or (f"VGG-16 {vgg16}" if vgg16 else "random weights")
+    pretrained = ", ".join(f"{network} {config[name]}" for name, network in PRETRAINED.items() if name in config)
+    start = config["initial_weights"] or pretrained
     edge = metadata.get("edge_threshold")
     edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
     return f"trained on {data} for {config['steps']} steps from {start}{edges}"

@@ -1,6 +1,7 @@
 r"""Trains another method than GSR-Net, to compare with.
 
 --method=mfcn  MFCN (Salloum, Ren and Kuo, JVCIR 2018), the default: a rival, a detector in its own right
+--method=rgbn  RGB-N (Zhou et al., CVPR 2018): it finds boxes by colours and by noise
 --method=dih   DIH (Tsai et al., CVPR 2017): it harmonises pasted regions, in the generator's place in Table 2
 
     python -m gsr_tf.train_comparator --method=mfcn --flagfile=comparators/mfcn \
@@ -8,10 +9,10 @@ r"""Trains another method than GSR-Net, to compare with.
     python -m gsr_tf.train_comparator --method=dih --help
 
 Records, preparation, checkpoints, validation and the run's folder are as those of python -m gsr_tf.train, and the same
-command goes on where a run was interrupted. Of a run of MFCN python -m gsr_tf.export makes a detector, for
---saved_model of predict, evaluate and serve; with --validation_records each validation also chooses the threshold of
-the edges, which is kept with the weights, and without them it is .5. Of a run of DIH it writes the weights, for
---harmonizer of gsr_tf.train.
+command goes on where a run was interrupted. Of a run of a rival python -m gsr_tf.export makes a detector, for
+--saved_model of predict, evaluate and serve; of a run of DIH it writes the weights, for --harmonizer of gsr_tf.train.
+With --validation_records each validation of MFCN also chooses the threshold of the edges, which is kept with the
+weights; without them it is .5. --help shows the settings of the method that --method or a flagfile names.
 """
 
 from __future__ import annotations

@@ -160,18 +160,27 @@ def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_pat
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
-def test_another_methods_row_is_trained_by_its_own_command(records, tmp_path, commands, capsys):
-    arguments = ("--table=1", "--rows=MFCN", f"--runs={tmp_path / 'runs'}", f"--source_records={records}",
-                 f"--target_records={records}", "--training=steps=2,vgg16_weights=random")  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "file", "setting", "start", "published"),
+    [
+        ("MFCN", "mfcn", "vgg16_weights=random", "VGG-16 random", ".541"),
+        ("RGB-N", "rgbn", "resnet_weights=imagenet", "ResNet imagenet", ".408"),
+    ],
+)
+def test_another_methods_row_is_trained_by_its_own_command(
+    records, tmp_path, commands, capsys, name, file, setting, start, published
+):
+    arguments = ("--table=1", f"--rows={name}", f"--runs={tmp_path / 'runs'}", f"--source_records={records}",
+                 f"--target_records={records}", f"--training=steps=2,{setting}")  # fmt: skip
     assert run(records, tmp_path / "out", *arguments) == 0
     assert [command[0] for command in commands] == ["gsr_tf.train_comparator", "gsr_tf.export"]
-    assert commands[0][1] == "--flagfile=comparators/mfcn.cfg"
-    assert flag(commands[1], "run_dir") == str(tmp_path / "runs" / "comparators" / "mfcn")
+    assert commands[0][1] == f"--flagfile=comparators/{file}.cfg"
+    assert flag(commands[1], "run_dir") == str(tmp_path / "runs" / "comparators" / file)
     printed = capsys.readouterr().out
-    line = next(line for line in printed.splitlines() if line.startswith("- MFCN (CASIA): "))
-    assert "flags/comparators/mfcn.cfg steps=2 vgg16_weights=random, trained on" in line
-    assert "for 2 steps from VGG-16 random" in line
-    assert "/ .541" in next(line for line in printed.splitlines() if line.startswith("| MFCN |"))
+    line = next(line for line in printed.splitlines() if line.startswith(f"- {name} (CASIA): "))
+    assert f"flags/comparators/{file}.cfg steps=2 {setting}, trained on" in line
+    assert f"for 2 steps from {start}" in line
+    assert f"/ {published}" in next(line for line in printed.splitlines() if line.startswith(f"| {name} |"))
 
 
 def dih_row(records, folder, *more):
