@@ -17,6 +17,7 @@ from typing import Any
 from absl import flags
 
 from gsr_tf import settings
+from gsr_tf.comparators.exif import settings as exif
 from gsr_tf.comparators.mfcn import settings as mfcn
 from gsr_tf.data.augment.retouching import Retouching
 from gsr_tf.data.preparation import Preparation
@@ -32,6 +33,7 @@ from gsr_tf.models.optimizers import Optimization
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.device import Device
+from gsr_tf.training.exif import EXIFRun
 from gsr_tf.training.initialization import Initialization, initialize
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.mfcn import MFCNRun
@@ -146,9 +148,18 @@ ROOMS = {
         ((mfcn.Optimization,), "Optimisation", "For how long, and at which rate."),
         *_ALL_RUNS,
     ),
+    EXIFRun.METHOD: (
+        ((EXIFRun,), "Method", "What is trained."),
+        ((exif.Patches,), "Data", "How photographs of the records become pairs of patches."),
+        ((exif.Network,), "Network", "How large it is."),
+        ((exif.Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((exif.Answer,), "Answer", "How the patches of a picture are compared, in validation and export."),
+        ((exif.Optimization,), "Optimisation", "For how long, and at which rate."),
+        *_ALL_RUNS,
+    ),
 }
 NAMES = Config.names()
-KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun)}
+KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, EXIFRun)}
 
 
 def define_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> None:
@@ -194,11 +205,16 @@ def from_arguments(arguments: Sequence[str]) -> RunSettings:
         ConfigError: settings that make no sense, or no such method.
     """
     given = expanded(arguments)
-    methods = [argument.partition("=")[2] for argument in given if re.match("--?method=", argument)]
-    kind, values = _kind(*methods[-1:]), flags.FlagValues()
+    kind, values = kind_of(given), flags.FlagValues()
     define_flags(values, kind)
     values(["gsr_tf", *given])
     return from_flags(values, kind)
+
+
+def kind_of(arguments: Sequence[str], default: str = Config.METHOD) -> type[RunSettings]:
+    """The settings of the method that --method names among arguments whose flagfiles are expanded, the last one."""
+    methods = [argument.partition("=")[2] for argument in arguments if re.match("--?method=", argument)]
+    return _kind(*methods[-1:] or [default])
 
 
 def from_flagfile(path: str | os.PathLike, **changes: Any) -> RunSettings:
@@ -221,7 +237,7 @@ def any_from_dict(values: Mapping[str, Any]) -> RunSettings:
     return _kind(values.get("method", "")).from_dict(values)
 
 
-def _kind(method: str = "") -> type[RunSettings]:
+def _kind(method: str) -> type[RunSettings]:
     if method not in KINDS:
         raise ConfigError(f"--method={method}: expected one of {', '.join(filter(None, KINDS))}")
     return KINDS[method]

@@ -30,7 +30,8 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.comparators.mfcn.weights import stored_variables
+from gsr_tf.comparators.exif import weights as exif_weights
+from gsr_tf.comparators.mfcn import weights as mfcn_weights
 from gsr_tf.formats import named_weights, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, trial_pictures
 from gsr_tf.formats.facts import LICENCE, export_facts
@@ -45,6 +46,12 @@ from gsr_tf.training.device import set_up
 from gsr_tf.training.run_settings import RunSettings
 
 FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": ".npz"}  # ending of --output
+# What of another method's network is stored, by what an export says of the method.
+STORED = {
+    "mfcn": mfcn_weights.stored_variables,
+    "sfcn": mfcn_weights.stored_variables,
+    "exif": exif_weights.stored_variables,
+}
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -98,13 +105,18 @@ def _action(args: flags.FlagValues) -> None:
         raise ExportError("give one of --run_dir=FOLDER and --weights=NAME")
     run_dir = Path(args.run_dir) if args.run_dir else None
     detector, facts, source = _of_run(run_dir, args) if run_dir else _of_weights(args)
+    if args.format in ("onnx", "tflite") and not detector.portable:
+        raise ExportError(
+            f"--format={args.format}: EXIF-consistency compares as many patches as a picture has, in loops that this "
+            "format does not take; expected saved_model or weights"
+        )
     pictures = folder_pictures(args.pictures) if args.pictures else run_pictures(run_dir) if run_dir else []
     if not pictures:
         print("no real pictures to be had: compared on generated pictures alone; --pictures=FOLDER names some")
     if args.format == "saved_model":
         worst = saved_model.save(detector, output, facts, pictures)
     elif args.format == "weights" and "method" in facts:
-        worst = named_weights.save(stored_variables(detector.segmenter), output, facts)
+        worst = named_weights.save(STORED[facts["method"]](detector.segmenter), output, facts)
     elif args.format == "weights":
         worst = weights.save(detector, output, facts, pictures)
     elif args.quantize == "none":
@@ -128,6 +140,10 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     facts.update(config.facts(detector.segmenter))
     facts["centre"] = args.centre
     facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
+    if args.average_with and config.METHOD == "exif":
+        raise ExportError(
+            "--average_with: moments of EXIF-consistency's normalisation do not fit averaged weights; expected none"
+        )
     if args.average_with:
         paths = [shipped.weights_file(given, "--average_with") for given in args.average_with]
         average_with_npz(detector.segmenter, [*map(str, paths)], "--average_with")

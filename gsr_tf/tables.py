@@ -40,7 +40,10 @@ from gsr_tf.inference.saved_model import read_metadata
 # All are evaluated, so that a table under another protocol costs nothing.
 CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")
 # A run may go on for longer, or with the same weights in another place; a number depends on both.
-IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - {"steps", "vgg16_weights"}
+MATTERS = {"steps", "vgg16_weights", "resnet50_weights", "comparison", "patches_across"}
+IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - MATTERS
+# What a run begins from without --initial_weights, by the setting that says which.
+PRETRAINED = {"vgg16_weights": "VGG-16", "resnet50_weights": "ResNet-50 v2"}
 # What an export that this command makes says of itself beside its settings.
 PLAIN = {"centre": 0.5, "scales": [1.0], "averaged_with": []}
 TRAINING_RECORDS = ("--source_records", "--target_records")
@@ -212,10 +215,18 @@ def _trained_how(metadata: Mapping[str, Any]) -> str:
     """Data, steps and initialisation of an export that was trained here, and how edges were chosen where it has any."""
     config, records = metadata["config"], metadata.get("records", {})
     data = ", ".join(f"{records[flag]['path']}" for flag in TRAINING_RECORDS if flag in records) or "unknown records"
-    start = config["initial_weights"] or f"VGG-16 {config['vgg16_weights']}"
+    start = config["initial_weights"] or ", ".join(f"{PRETRAINED[x]} {config[x]}" for x in PRETRAINED if x in config)
     edge = metadata.get("edge_threshold")
     edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
-    return f"trained on {data} for {config['steps']} steps from {start}{edges}"
+    return f"{_learnt(metadata)}trained on {data} for {config['steps']} steps from {start}{edges}"
+
+
+def _learnt(metadata: Mapping[str, Any]) -> str:
+    """Of EXIF-consistency, which is a method of its training data, how many photographs and which attributes."""
+    if "attributes" not in metadata:
+        return ""
+    photos = metadata.get("records", {}).get("--target_records", {}).get("pictures", "unknown")
+    return f"EXIF-SC (our training, {photos} photos, attributes {', '.join(metadata['attributes']) or 'none'}), "
 
 
 def _how(row: Row, summary: dict, args: flags.FlagValues) -> str:

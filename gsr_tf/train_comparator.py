@@ -1,12 +1,16 @@
-r"""Trains another method than GSR-Net, to compare with: MFCN (Salloum, Ren and Kuo, JVCIR 2018).
+r"""Trains another method than GSR-Net, to compare with.
+
+--method=mfcn  MFCN (Salloum, Ren and Kuo, JVCIR 2018), the default
+--method=exif  EXIF-consistency (Huh, Liu, Owens and Efros, ECCV 2018): whether patches are of one photograph
 
     python -m gsr_tf.train_comparator --method=mfcn --flagfile=comparators/mfcn \
         --run_dir=runs/comparators/mfcn --source_records=records/casia2 --target_records=records/coco
+    python -m gsr_tf.train_comparator --method=exif --help
 
 Records, preparation, checkpoints, validation and the run's folder are as those of python -m gsr_tf.train, and the same
 command goes on where a run was interrupted. python -m gsr_tf.export makes a detector of the run, for --saved_model of
-predict, evaluate and serve. With --validation_records each validation also chooses the threshold of the edges, which is
-kept with the weights; without them it is .5.
+predict, evaluate and serve. With --validation_records each validation of MFCN also chooses the threshold of the edges,
+which is kept with the weights; without them it is .5.
 """
 
 from __future__ import annotations
@@ -19,24 +23,37 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
+from gsr_tf.flagfiles import expanded
+from gsr_tf.settings import ConfigError
 from gsr_tf.train import with_flagfiles
 from gsr_tf.training.mfcn import MFCNRun
 from gsr_tf.training.run import run
+from gsr_tf.training.run_settings import RunSettings
 
 
-def _define(values: flags.FlagValues) -> None:
-    flags.DEFINE_string("run_dir", None, "Folder of this run; made if missing.", required=True, flag_values=values)
-    config_lib.define_flags(values, MFCNRun)
+def _command(kind: type[RunSettings], argv: Sequence[str]) -> int:
+    """The command line of one method, whose settings are its flags."""
 
+    def define(values: flags.FlagValues) -> None:
+        flags.DEFINE_string("run_dir", None, "Folder of this run; made if missing.", required=True, flag_values=values)
+        config_lib.define_flags(values, kind)
 
-def _action(args: flags.FlagValues) -> int:
-    return run(config_lib.from_flags(args, MFCNRun), Path(args.run_dir), "gsr_tf.train_comparator")
+    def action(args: flags.FlagValues) -> int:
+        return run(config_lib.from_flags(args, kind), Path(args.run_dir), "gsr_tf.train_comparator")
+
+    groups = config_lib.groups("run_dir", kind=kind)
+    return command.main(action, with_flagfiles(__doc__, comparators=True), define, argv, groups)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    groups = config_lib.groups("run_dir", kind=MFCNRun)
-    return command.main(_action, with_flagfiles(__doc__, comparators=True), _define, argv, groups)
+    argv = sys.argv if argv is None else argv
+    try:
+        kind = config_lib.kind_of(expanded(argv), MFCNRun.METHOD)
+    except (flags.Error, ConfigError) as error:
+        print(f"error: {error}; --help explains all flags", file=sys.stderr)
+        return 2
+    return _command(kind, argv)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,11 @@ TABLES = {
             Row("CFA", _cells(0.164, 0.292, 0.144, 0.270, 0.050, 0.190, 0.108, 0.207), method="cfa"),
             Row("MFCN", _cells(0.408, 0.480, None, None, None, None, 0.520, 0.541), flagfile="comparators/mfcn.cfg"),
             Row("RGB-N", _cells(0.261, 0.383, 0.290, 0.424, 0.334, 0.379, 0.364, 0.408), why_not=_OTHERS),
-            Row("EXIF-consistency", _cells(0.420, 0.520, 0.415, 0.504, 0.102, 0.276, 0.127, 0.204), why_not=_OTHERS),
+            Row(
+                "EXIF-consistency",
+                _cells(0.420, 0.520, 0.415, 0.504, 0.102, 0.276, 0.127, 0.204),
+                flagfile="comparators/exif.cfg",
+            ),
             Row("DeepLab", _cells(0.343, 0.420, 0.352, 0.472, 0.304, 0.376, 0.435, 0.474), flagfile="table2/dl.cfg"),
             Row(
                 "GSR-Net", _cells(0.462, 0.525, 0.446, 0.555, 0.439, 0.489, 0.553, 0.574), flagfile="table2/gsr_net.cfg"

@@ -18,6 +18,7 @@ import tensorflow as tf
 from gsr_tf import settings
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.models.keras import keras
@@ -60,6 +61,18 @@ class RunSettings:
     def initialize(self, net: Trained) -> None:
         """Weights from elsewhere into a fresh net; raises WeightsError, CheckpointError."""
         raise NotImplementedError
+
+    def stream(self, records: Mapping[str, Records], start: int) -> tf.data.Dataset:
+        """Batches without end, from step `start`: of `Batch`, or of what else the step takes; raises RecordsError."""
+        return training_stream(
+            records["--source_records"],
+            records["--target_records"],
+            self.preparation,
+            batch_size=self.optimization.batch_size,
+            start=start,
+            with_original=self.with_original,
+            half_pixel=self.half_pixel,
+        )
 
     def scores(self, net: Trained, records: Mapping[str, Records]) -> Scores | None:
         """A function that scores the net on held-out pictures; None without such records."""

@@ -37,7 +37,7 @@ class ConsistencyModule(DetectorModule):
 
     @tf.function(autograph=False, input_signature=[PICTURE])
     def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """{"probability": [h, w, 1] float32 in [0, 1]}, high where the picture, [h, w, 3] uint8 RGB, does not fit its rest."""
+        """{"probability": [h, w, 1] float32 in [0, 1]}, high where [h, w, 3] uint8 RGB does not fit its rest."""
         size = tf.shape(image)[:2]
         missing = tf.maximum(self.size - size, 0)
         image = tf.pad(image, [[0, missing[0]], [0, missing[1]], [0, 0]])

@@ -46,7 +46,8 @@ def _resnet50(image: tf.Tensor) -> tf.Tensor:
 
 
 def _tiny(image: tf.Tensor) -> tf.Tensor:
-    x = image
+    """What a 3x3 mean leaves of the picture, then convolutions: of few photographs it learns no content."""
+    x = image - keras.layers.AveragePooling2D(3, 1, "same")(image)
     for number, (channels, stride) in enumerate(((12, 1), (16, 2), (24, 2)), start=1):
         x = keras.layers.Conv2D(channels, 3, stride, use_bias=False, name=f"conv_{number}")(x)
         x = keras.layers.BatchNormalization(momentum=0.9, name=f"conv_{number}_norm")(x)
@@ -55,8 +56,11 @@ def _tiny(image: tf.Tensor) -> tf.Tensor:
 
 
 def _head(settings: Network) -> keras.Model:
-    """[n, c] of the pair's first layer -> the two answers. What says 'same' learns from the attributes and is not
-    learnt from by them: in the paper it is trained after them."""
+    """[n, c] of the pair's first layer -> the two answers.
+
+    What says "same" learns from the attributes, and they do not from it: the paper trains it after them, and here both
+    learn in one step.
+    """
     first = x = keras.Input([settings.fc_channels[0]])
     x = keras.layers.ReLU()(x)
     for number, channels in enumerate(settings.fc_channels[1:], start=2):

@@ -59,7 +59,7 @@ def patch(photograph: np.ndarray, side: int, done: Processing, random: np.random
     """A patch of a photograph, [side, side, 3] uint8, from anywhere in it, processed.
 
     It is cut out of a window that is larger by up to seven pixels each way, so that JPEG's blocks begin anywhere in
-    it, as they do in a patch of a picture. Where a photograph is too small to be reduced as it should be, it is reduced less.
+    it, as they do in a patch of a picture. A photograph too small to be reduced by so much is reduced by less.
 
     Args:
         photograph: [h, w, 3] uint8 RGB, each side larger than `side`.

@@ -41,7 +41,9 @@ class Network:
     """How the network is built; each field's help says what it is."""
 
     trunk: str = setting(
-        "resnet50", "resnet50 (paper: ResNet-50 v2), or tiny: three convolutions, for trials.", choices=("resnet50", "tiny")
+        "resnet50",
+        "resnet50 (paper: ResNet-50 v2), or tiny: three convolutions, for trials.",
+        choices=("resnet50", "tiny"),
     )
     feature_channels: int = setting(4096, "Numbers that a patch becomes (paper).", least=1)
     fc_channels: tuple[int, ...] = setting(
