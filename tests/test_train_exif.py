@@ -114,6 +114,16 @@ def test_weights_by_name_start_another_run(command, trained, tmp_path):
             np.testing.assert_array_equal(variable.numpy(), stored[name], err_msg=name)
 
 
+def test_a_run_that_is_done_may_answer_otherwise(command, tmp_path):
+    for comparison in ("dense", "sparse"):
+        assert (
+            train_comparator.main([*command, f"--run_dir={tmp_path}", "--steps=1", f"--comparison={comparison}"]) == 0
+        )
+        detector = export.load_run(tmp_path, "newest")[0]
+        assert detector.answer.comparison == comparison
+    assert detector(tiny.tile(0))["probability"].shape == (48, 64, 1)
+
+
 def test_help_has_its_settings(capsys):
     assert train_comparator.main(["train_comparator", "--method=exif", "--help"]) == 0
     said = capsys.readouterr().out

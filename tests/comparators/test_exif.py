@@ -12,7 +12,7 @@ from PIL import Image
 
 from gsr_tf.comparators.exif.attributes import ATTRIBUTES, PROCESSING, TAGS, in_common, tag_codes
 from gsr_tf.comparators.exif.exif import EXIF, losses, to_range
-from gsr_tf.comparators.exif.module import ConsistencyModule, pair_scorer
+from gsr_tf.comparators.exif.module import ConsistencyModule, features_of, pair_scorer
 from gsr_tf.comparators.exif.network import HEAD, PAIR, TRUNK, PairDense, build_network
 from gsr_tf.comparators.exif.pairs import Pairs, pair, pair_stream
 from gsr_tf.comparators.exif.photographs import Photographs
@@ -107,8 +107,14 @@ def test_the_scores_of_all_pairs_are_the_networks():
 
 
 def test_a_detector_compares_the_patches_of_the_grid():
-    """The network is asked of the patches that voting says; a network of equal scores gives an even map."""
+    """Each patch by its corner, 33 of them in two passes; a network of equal scores gives an even map."""
     network = build_network(TINY, 16)
+    photograph = skimage.data.astronaut()
+    corners = np.stack([3 * np.arange(33), 400 - 5 * np.arange(33)], axis=1)
+    patches = np.stack([photograph[top : top + 16, left : left + 16] for top, left in corners])
+    wanted = network.get_layer(TRUNK)(to_range(tf.constant(patches)), training=False)
+    found = features_of(network, tf.constant(photograph), tf.constant(corners, tf.int32), 16)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
     module = ConsistencyModule(network, size=16, answer=Answer(patches_across=4))
     picture = skimage.data.astronaut()[100:140, 100:156]
     assert module(tf.constant(picture))["probability"].shape == (40, 56, 1)

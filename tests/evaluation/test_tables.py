@@ -261,6 +261,17 @@ def test_a_trained_cell_says_data_steps_initialisation_and_edge_threshold():
     assert tables._trained_how(other) == said
 
 
+def test_exif_consistency_says_what_it_was_trained_on():
+    row = next(row for row in TABLES[1].rows if row.name == "EXIF-consistency")
+    data = {"--target_records": {"path": "flickr", "pictures": 1200}}
+    metadata = {"config": settings(row), "records": data, "attributes": ["re-JPEG", "Model"]}
+    said = "EXIF-SC (our training, 1200 photos, attributes re-JPEG, Model), trained on flickr for 1000000 steps from "
+    assert tables._trained_how(metadata) == said + "ResNet-50 v2 imagenet"
+    assert tables.differences({"config": settings(row, "comparison=sparse")}, tables.asked_for(row, ())) == [
+        "comparison: sparse there, dense asked"
+    ]
+
+
 def test_of_a_file_of_weights_the_name_counts():
     config = settings(DL, "vgg16_weights=vgg16.npz")
     assert tables.differences({"config": config}, tables.asked_for(DL, ["vgg16_weights=/elsewhere/vgg16.npz"])) == []

@@ -53,7 +53,7 @@ class ConsistencyModule(DetectorModule):
             stride = tf.constant(max(1, self.size // OVERLAP))
         grid = voting.grid_of(size, self.size, stride)
         spread = tf.maximum(1, self.size // stride)
-        features = _features(self.segmenter, image, voting.corners(grid, stride), self.size)
+        features = features_of(self.segmenter, image, voting.corners(grid, stride), self.size)
         found = find(pair_scorer(self.segmenter, features), grid, spread)
         return tf.reshape(flipped(found), [*tf.unstack(voting.cells_of(grid, spread)), 1])
 
@@ -90,8 +90,8 @@ def pair_scorer(network: keras.Model, features: tf.Tensor) -> Callable[[tf.Tenso
     return lambda numbers: tf.map_fn(row, numbers, fn_output_signature=tf.float32, parallel_iterations=1)
 
 
-def _features(network: keras.Model, image: tf.Tensor, corners: tf.Tensor, side: int) -> tf.Tensor:
-    """[n, c] of the patches whose upper left pixels are `corners`, [n, 2]; some at a time."""
+def features_of(network: keras.Model, image: tf.Tensor, corners: tf.Tensor, side: int) -> tf.Tensor:
+    """[n, c] of the patches of a picture whose upper left pixels are `corners`, [n, 2] int32; some at a time."""
     count = tf.shape(corners)[0]
     filled = tf.pad(corners, [[0, -count % TOGETHER], [0, 0]])
     trunk = network.get_layer(TRUNK)
