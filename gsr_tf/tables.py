@@ -214,7 +214,8 @@ def _slug(name: str) -> str:
 def _trained_how(metadata: Mapping[str, Any]) -> str:
     """Data, steps and initialisation of an export that was trained here, and how edges were chosen where it has any."""
     config, records = metadata["config"], metadata.get("records", {})
-    data = ", ".join(f"{records[flag]['path']}" for flag in TRAINING_RECORDS if flag in records) or "unknown records"
+    learnt_from = metadata.get("learnt_from", TRAINING_RECORDS)
+    data = ", ".join(f"{records[flag]['path']}" for flag in learnt_from if flag in records) or "unknown records"
     start = config["initial_weights"] or ", ".join(f"{PRETRAINED[x]} {config[x]}" for x in PRETRAINED if x in config)
     edge = metadata.get("edge_threshold")
     edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"

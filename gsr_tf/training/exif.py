@@ -132,6 +132,7 @@ class EXIFRun(RunSettings):
             "method": self.METHOD,
             "minimum_side": self.preparation.minimum_side,
             "attributes": processing + tags,
+            "learnt_from": ["--target_records"],
         }
 
 

@@ -263,8 +263,9 @@ def test_a_trained_cell_says_data_steps_initialisation_and_edge_threshold():
 
 def test_exif_consistency_says_what_it_was_trained_on():
     row = next(row for row in TABLES[1].rows if row.name == "EXIF-consistency")
-    data = {"--target_records": {"path": "flickr", "pictures": 1200}}
-    metadata = {"config": settings(row), "records": data, "attributes": ["re-JPEG", "Model"]}
+    data = {"--source_records": {"path": "casia2"}, "--target_records": {"path": "flickr", "pictures": 1200}}
+    learnt = {"attributes": ["re-JPEG", "Model"], "learnt_from": ["--target_records"]}
+    metadata = {"config": settings(row), "records": data, **learnt}
     said = "EXIF-SC (our training, 1200 photos, attributes re-JPEG, Model), trained on flickr for 1000000 steps from "
     assert tables._trained_how(metadata) == said + "ResNet-50 v2 imagenet"
     assert tables.differences({"config": settings(row, "comparison=sparse")}, tables.asked_for(row, ())) == [

@@ -67,7 +67,10 @@ def test_a_panel_shows_pairs_and_what_is_thought_of_them(targets):
 def test_an_export_says_what_it_learnt_from():
     run = EXIFRun().changed(**TINY)
     network = run.build_segmenter()
-    assert run.facts(network) == {"method": "exif", "minimum_side": 17, "attributes": ["re-JPEG", "blur", "resize"]}
+    assert run.facts(network) == {
+        **{"method": "exif", "minimum_side": 17, "attributes": ["re-JPEG", "blur", "resize"]},
+        "learnt_from": ["--target_records"],
+    }
     network.known.assign(tf.cast(tf.range(83) == TAGS.index("Model"), tf.float32))
     assert run.changed(processing_share=0.0).facts(network)["attributes"] == ["Model"]
     assert EXIFRun().preparation.minimum_side == 129
