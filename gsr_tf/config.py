@@ -19,6 +19,7 @@ from absl import flags
 from gsr_tf import settings
 from gsr_tf.comparators.dih import settings as dih
 from gsr_tf.comparators.dih.weights import load_harmonizer
+from gsr_tf.comparators.exif import settings as exif
 from gsr_tf.comparators.mfcn import settings as mfcn
 from gsr_tf.comparators.rgbn import settings as rgbn
 from gsr_tf.data.augment.recolouring import Recolouring
@@ -37,6 +38,7 @@ from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.device import Device
 from gsr_tf.training.dih import DIHRun
+from gsr_tf.training.exif import EXIFRun
 from gsr_tf.training.initialization import Initialization, initialize
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.mfcn import MFCNRun
@@ -183,9 +185,18 @@ ROOMS = {
         ((rgbn.Optimization,), "Optimisation", "For how long, and at which rates."),
         *_ALL_RUNS,
     ),
+    EXIFRun.METHOD: (
+        ((EXIFRun,), "Method", "What is trained."),
+        ((exif.Patches,), "Data", "How photographs of the records become pairs of patches."),
+        ((exif.Network,), "Network", "How large it is."),
+        ((exif.Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((exif.Answer,), "Answer", "How the patches of a picture are compared, in validation and export."),
+        ((exif.Optimization,), "Optimisation", "For how long, and at which rate."),
+        *_ALL_RUNS,
+    ),
 }
 NAMES = Config.names()
-KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, RGBNRun, DIHRun)}
+KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, RGBNRun, EXIFRun, DIHRun)}
 
 
 def define_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> None:

@@ -31,8 +31,6 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.comparators.mfcn import weights as mfcn_weights
-from gsr_tf.comparators.rgbn import weights as rgbn_weights
 from gsr_tf.formats import named_weights, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, trial_pictures
 from gsr_tf.formats.facts import LICENCE, export_facts
@@ -41,16 +39,11 @@ from gsr_tf.inference import shipped
 from gsr_tf.inference.device import choose
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
-from gsr_tf.models.weights import average_with_npz, named_variables
+from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.checkpoints import restore_network, restore_segmenter
 from gsr_tf.training.device import set_up
 from gsr_tf.training.run_settings import RunSettings
 
-STORED = {  # what --format=weights writes of other methods' networks
-    **dict.fromkeys(("mfcn", "sfcn"), mfcn_weights.stored_variables),
-    "rgbn": rgbn_weights.stored_variables,
-}
-SAVED_MODEL_ALONE = ("rgbn",)  # its operations on boxes are TensorFlow's own
 FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": ".npz"}  # ending of --output
 
 
@@ -104,18 +97,22 @@ def _action(args: flags.FlagValues) -> None:
     if (args.run_dir is None) == (args.weights is None):
         raise ExportError("give one of --run_dir=FOLDER and --weights=NAME")
     run_dir = Path(args.run_dir) if args.run_dir else None
-    if run_dir and not config_lib.load_any(run_dir).DETECTS:
-        return _weights_alone(run_dir, output, args)
+    config = config_lib.load_any(run_dir) if run_dir else None
+    if config and not config.DETECTS:
+        return _weights_alone(config, run_dir, output, args)
     detector, facts, source = _of_run(run_dir, args) if run_dir else _of_weights(args)
+    if args.format in ("onnx", "tflite") and not detector.portable:
+        raise ExportError(
+            f"--format={args.format}: {facts['method']} has operations that this format has not; expected "
+            "saved_model or weights"
+        )
     pictures = folder_pictures(args.pictures) if args.pictures else run_pictures(run_dir) if run_dir else []
     if not pictures:
         print("no real pictures to be had: compared on generated pictures alone; --pictures=FOLDER names some")
     if args.format == "saved_model":
         worst = saved_model.save(detector, output, facts, pictures)
-    elif args.format == "weights" and "method" in facts:
-        worst = named_weights.save(STORED[facts["method"]](detector.segmenter), output, facts)
-    elif facts.get("method") in SAVED_MODEL_ALONE:
-        raise ExportError(f"--format={args.format}: {facts['method']} has no such form; use saved_model or weights")
+    elif args.format == "weights" and config and config.METHOD:
+        worst = named_weights.save(config.stored(detector.segmenter), output, facts)
     elif args.format == "weights":
         worst = weights.save(detector, output, facts, pictures)
     elif args.quantize == "none":
@@ -131,9 +128,8 @@ def _action(args: flags.FlagValues) -> None:
         print(f"Next: python -m gsr_tf.predict --saved_model={output} --input=PICTURE_OR_FOLDER --output=FOLDER")
 
 
-def _weights_alone(run_dir: Path, output: Path, args: flags.FlagValues) -> None:
+def _weights_alone(config: RunSettings, run_dir: Path, output: Path, args: flags.FlagValues) -> None:
     """Of a run that is no detector's, the weights by name."""
-    config = config_lib.load_any(run_dir)
     if args.format != "weights":
         raise ExportError(
             f"--format={args.format}: {run_dir} is a run of {config.METHOD}, which is no detector; expected "
@@ -148,7 +144,7 @@ def _weights_alone(run_dir: Path, output: Path, args: flags.FlagValues) -> None:
     network = getattr(net, name)
     checkpoint = restore_network(name, network, run_dir, args.checkpoint)
     facts = export_facts(run_dir, config.flat(), checkpoint, output.stem, licence=args.licence)
-    named_weights.save(named_variables(network), output, {**facts, **config.facts(network)})
+    named_weights.save(config.stored(network), output, {**facts, **config.facts(network)})
     print(f"{output}: the weights of {checkpoint}, by name, read again; {output}.json says what they are")
 
 
@@ -160,6 +156,10 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     facts.update(config.facts(detector.segmenter))
     facts["centre"] = args.centre
     facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
+    if args.average_with and config.METHOD == "exif-sc":
+        raise ExportError(
+            "--average_with: moments of EXIF-consistency's normalisation do not fit averaged weights; expected none"
+        )
     if args.average_with:
         paths = [shipped.weights_file(given, "--average_with") for given in args.average_with]
         average_with_npz(detector.segmenter, [*map(str, paths)], "--average_with")

@@ -34,19 +34,19 @@ from gsr_tf.evaluation.layout import NOT_RUN, Cell
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.formats.facts import read_beside, without_places
+from gsr_tf.formats.provenance import PRETRAINED, data_notes, fingerprints, trained_how
 from gsr_tf.inference.device import choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.saved_model import read_metadata
 
 # All are evaluated, so that a table under another protocol costs nothing.
 CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")
-PRETRAINED = {"vgg16_weights": "VGG-16", "resnet_weights": "ResNet"}  # settings of what networks begin from
 # A run may go on for longer, or with the same weights in another place; a number depends on both.
-IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - {"steps", *PRETRAINED}
+MATTERS = {"steps", "comparison", "patches_across", *PRETRAINED}
+IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - MATTERS
 # What an export that this command makes says of itself beside its settings.
 PLAIN = {"centre": 0.5, "scales": [1.0], "averaged_with": []}
 HARMONIZER = "dih"  # the file of its weights, in its run's folder
-TRAINING_RECORDS = ("--source_records", "--target_records")
 
 
 class TrainingError(UserError):
@@ -69,8 +69,8 @@ def _define(values: flags.FlagValues) -> None:
     text("source_records", None, "Records of S to train on; without them nothing is trained.")
     text("target_records", None, "Records of T to train on.")
     flags.DEFINE_list(
-        "training", [], "More flags for training, e.g. steps=1000,width=0.25: recorded in every cell.",
-        flag_values=values,
+        "training", [], "More flags for training, e.g. steps=1000,width=0.25, for every row whose method has them, or "
+        "for one, as comparators/exif-sc:batch_size=8: recorded in every cell.", flag_values=values,
     )  # fmt: skip
     flags.DEFINE_enum(
         "postprocessing", "none", list(POSTPROCESSING), "Of the trained rows' maps (Section 4.1).", flag_values=values
@@ -97,14 +97,52 @@ def _command(module: str, *arguments: str) -> None:
         raise TrainingError(f"{' '.join(line[1:])} ended with exit code {code}; its last words say why")
 
 
-def asked_for(row: Row, training: Sequence[str]) -> dict[str, Any]:
-    """The settings of a row's flagfile and of --training, by name.
+def asked_for(flagfile: str, training: Sequence[str]) -> dict[str, Any]:
+    """The settings of a flagfile and of more flags, by name.
 
     Raises:
         flags.Error: a flag that training does not have.
         ConfigError: settings that make no sense.
     """
-    return config_lib.from_arguments([f"--flagfile={row.flagfile}", *(f"--{flag}" for flag in training)]).flat()
+    return config_lib.from_arguments([f"--flagfile={flagfile}", *(f"--{flag}" for flag in training)]).flat()
+
+
+def training_of(flagfile: str, training: Sequence[str]) -> list[str]:
+    """What of --training is for one run: flags for all that its method has, then those for it alone.
+
+    Args:
+        flagfile: of the run, below `flags`.
+        training: NAME=VALUE each for all, or FLAGFILE:NAME=VALUE.
+    """
+    names, own = set(asked_for(flagfile, ())), Path(flagfile).with_suffix("").as_posix()
+    split = [_split(flag) for flag in training]
+    common = [flag for whose, flag in split if not whose and _names(flag) & names]
+    return common + [flag for whose, flag in split if whose == own]
+
+
+def check_training(training: Sequence[str]) -> None:
+    """Raises flags.Error for a flag of --training that is for no row of any table."""
+    flagfiles = {flagfile for table in TABLES.values() for row in table.rows for flagfile in row.flagfiles}
+    for given in training:
+        whose, flag = _split(given)
+        found = [x for x in flagfiles if whose in ("", Path(x).with_suffix("").as_posix())]
+        if not any(_names(flag) & set(asked_for(x, ())) for x in found):
+            raise flags.Error(
+                f"--training: {given!r} is no flag of any run that it could be for; write NAME=VALUE for all rows "
+                "whose method has it, or FLAGFILE:NAME=VALUE, as comparators/exif-sc:batch_size=8"
+            )
+
+
+def _split(flag: str) -> tuple[str, str]:
+    """A flag of --training: whose it is, empty for everybody's, and the flag."""
+    whose, colon, rest = flag.partition(":")
+    return (whose, rest) if colon and "=" not in whose else ("", flag)
+
+
+def _names(flag: str) -> set[str]:
+    """What the setting of a flag can be called: --nowhole_regions sets windows."""
+    name = flag.partition("=")[0]
+    return {name, name.removeprefix("no")}
 
 
 def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
@@ -139,31 +177,22 @@ def _run(flagfile: str, args: flags.FlagValues) -> Path:
 
 def trained(row: Row, args: flags.FlagValues) -> Method:
     """The detector of a row that needs training, trained and exported if need be; raises TrainingError."""
-    training = args.training
-    if row.harmonizer:
-        training = [*training, f"harmonizer={_harmonizer(row, args)}"]
-    export = _export(row, args)
-    return exported.load(_made(row.flagfile, training, export, args))
+    more = [f"harmonizer={_harmonizer(row, args)}"] if row.harmonizer else []
+    return exported.load(_made(row.flagfile, more, _export(row, args), args))
 
 
 def _harmonizer(row: Row, args: flags.FlagValues) -> Path:
-    """The weights of the harmoniser of a row, as `trained`; of --training it has what its method has too."""
-    names = asked_for(Row("", flagfile=row.harmonizer), ())
-    training = [flag for flag in args.training if {_name(flag), _name(flag).removeprefix("no")} & set(names)]
+    """The weights of the harmoniser of a row, as `trained`."""
     export = _run(row.harmonizer, args) / f"{HARMONIZER}.npz"
-    return _made(row.harmonizer, training, export, args, "--format=weights")
+    return _made(row.harmonizer, (), export, args, "--format=weights")
 
 
-def _name(flag: str) -> str:
-    return flag.partition("=")[0]
-
-
-def _made(flagfile: str, training: Sequence[str], export: Path, args: flags.FlagValues, *how: str) -> Path:
+def _made(flagfile: str, more: Sequence[str], export: Path, args: flags.FlagValues, *how: str) -> Path:
     """The export of a flagfile's run, trained and exported if need be.
 
     Args:
         flagfile: below `flags`.
-        training: more flags of the run.
+        more: flags of the run beside those of --training.
         export: where it is, or is to be, in the run's folder.
         args: of this command.
         how: more flags of the export.
@@ -171,14 +200,14 @@ def _made(flagfile: str, training: Sequence[str], export: Path, args: flags.Flag
     Raises:
         TrainingError: it is not there and cannot be made, or is another one than was asked for.
     """
-    asked, run = asked_for(Row("", flagfile=flagfile), training), export.parent
+    training = [*training_of(flagfile, args.training), *more]
+    asked, run = asked_for(flagfile, training), export.parent
     if not export.exists():
         if not (args.source_records and args.target_records):
             raise TrainingError(f"no {export}; give --source_records and --target_records to train it")
         records = [f"--{name}={Path(getattr(args, name)).resolve()}" for name in ("source_records", "target_records")]
-        more = [f"--{flag}" for flag in training]
         command_line = "gsr_tf.train_comparator" if "method" in asked else "gsr_tf.train"
-        _command(command_line, f"--flagfile={flagfile}", f"--run_dir={run}", *records, *more)
+        _command(command_line, f"--flagfile={flagfile}", f"--run_dir={run}", *records, *(f"--{x}" for x in training))
         _command("gsr_tf.export", f"--run_dir={run}", f"--output={export}", *how)
     different = differences(_said(export), asked)
     if different:
@@ -197,8 +226,6 @@ def _said(export: Path) -> dict[str, Any]:
 def _method(row: Row, args: flags.FlagValues) -> Method | str:
     if row.method:
         return methods.choose(row.method)
-    if not row.flagfile:
-        return row.why_not
     try:
         return trained(row, args)
     except TrainingError as error:
@@ -223,42 +250,8 @@ def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagVal
     return cells
 
 
-def fingerprints(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What an export says of the records it was trained on: {flag: fingerprint}."""
-    records = metadata.get("records", {})
-    return {flag: records.get(flag, {}).get("fingerprint", "not said") for flag in TRAINING_RECORDS}
-
-
-def data_notes(data: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """What to say of rows that were trained on different records; nothing where all were on the same.
-
-    Args:
-        data: by the rows' names, their `fingerprints`.
-    """
-    notes = []
-    for flag in TRAINING_RECORDS:
-        rows: dict[str, list[str]] = {}
-        for name, found in data.items():
-            rows.setdefault(found[flag], []).append(name)
-        if len(rows) > 1:
-            said = "; ".join(f"{', '.join(names)}: {fingerprint}" for fingerprint, names in rows.items())
-            notes.append(f"Rows differ in their training data, too. Fingerprints of {flag}: {said}.")
-    return notes
-
-
 def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in name.lower())
-
-
-def _trained_how(metadata: Mapping[str, Any]) -> str:
-    """Data, steps and initialisation of an export that was trained here, and how edges were chosen where it has any."""
-    config, records = metadata["config"], metadata.get("records", {})
-    data = ", ".join(f"{records[flag]['path']}" for flag in TRAINING_RECORDS if flag in records) or "unknown records"
-    pretrained = ", ".join(f"{network} {config[name]}" for name, network in PRETRAINED.items() if name in config)
-    start = config["initial_weights"] or pretrained
-    edge = metadata.get("edge_threshold")
-    edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
-    return f"trained on {data} for {config['steps']} steps from {start}{edges}"
 
 
 def _harmonized_how(row: Row, args: flags.FlagValues) -> str:
@@ -266,14 +259,18 @@ def _harmonized_how(row: Row, args: flags.FlagValues) -> str:
     if not row.harmonizer:
         return ""
     weights = _run(row.harmonizer, args) / f"{HARMONIZER}.npz"
-    return f"harmonised by flags/{row.harmonizer} {_trained_how(_said(weights))}, "
+    return f"harmonised by flags/{row.harmonizer} {trained_how(_said(weights))}, "
+
+
+def _origin(row: Row, summary: dict, args: flags.FlagValues) -> str:
+    """How the model of a row that needs training came about."""
+    flagfile = " ".join([f"flags/{row.flagfile}", *training_of(row.flagfile, args.training)])
+    how = f"{_harmonized_how(row, args)}{trained_how(read_metadata(_export(row, args)))}"
+    return f"{flagfile}, {how}, {summary['method_fingerprint']}"
 
 
 def _how(row: Row, summary: dict, args: flags.FlagValues) -> str:
-    origin = row.method or (
-        f"flags/{row.flagfile} {' '.join(args.training)}, {_trained_how(read_metadata(_export(row, args)))}, "
-        f"{_harmonized_how(row, args)}{summary['method_fingerprint']}"
-    )
+    origin = row.method or _origin(row, summary, args)
     protocol, pictures = protocols.PROTOCOLS[args.protocol], summary["pictures"]
     return (
         f"{origin}; protocol {protocol.name}, {protocol.resolution}, post-processing {summary['postprocessing']}, "
@@ -284,6 +281,7 @@ def _how(row: Row, summary: dict, args: flags.FlagValues) -> str:
 def _action(args: flags.FlagValues) -> int:
     choose("auto")
     table = int(args.table)
+    check_training(args.training)
     names = [row.name for row in TABLES[table].rows]
     unknown = [name for name in args.rows if name not in names]
     if unknown:

@@ -1,8 +1,10 @@
 r"""Trains another method than GSR-Net, to compare with.
 
---method=mfcn  MFCN (Salloum, Ren and Kuo, JVCIR 2018), the default: a rival, a detector in its own right
---method=rgbn  RGB-N (Zhou et al., CVPR 2018): it finds boxes by colours and by noise
---method=dih   DIH (Tsai et al., CVPR 2017): it harmonises pasted regions, in the generator's place in Table 2
+--method=mfcn     MFCN (Salloum, Ren and Kuo, JVCIR 2018), the default: a mask by a region's surface and its edges
+--method=rgbn     RGB-N (Zhou et al., CVPR 2018): boxes by colours and by noise
+--method=exif-sc  EXIF-consistency (Huh et al., ECCV 2018): whether patches can be of one photograph
+--method=dih      DIH (Tsai et al., CVPR 2017): no detector; it harmonises pasted regions, in the generator's place in
+                  Table 2
 
     python -m gsr_tf.train_comparator --method=mfcn --flagfile=comparators/mfcn \
         --run_dir=runs/comparators/mfcn --source_records=records/casia2 --target_records=records/coco

@@ -18,7 +18,7 @@ _ALL = (
     Method("ground-truth-box", floors.ground_truth_box, probabilities=True, uses_truth=True),
 )
 METHODS = {method.name: method for method in _ALL}
-TRAINED = ("mfcn", "sfcn", "rgbn")
+TRAINED = ("mfcn", "sfcn", "rgbn", "exif-sc")
 DETECTORS = [method.name for method in _ALL if not method.uses_truth]
 
 

@@ -9,7 +9,7 @@ DATA_SETS = ("Carvalho", "In-The-Wild", "COVER", "CASIA")
 
 
 class Row(NamedTuple):
-    """A row of a table. One of `method`, `flagfile` and `why_not` says how it is made.
+    """A row of a table, made by a method or from a flagfile.
 
     Attributes:
         name: as in the paper, or what it is.
@@ -17,15 +17,18 @@ class Row(NamedTuple):
         method: the name of a method that needs no training.
         flagfile: below `flags`, of the run that it needs; its folder is named after it.
         harmonizer: below `flags`, of the run whose weights that run's --harmonizer is.
-        why_not: for a row that has neither.
     """
 
     name: str
     paper: Mapping[str, Mapping[str, float]] = {}
     method: Optional[str] = None  # noqa: UP045 (evaluated on Python 3.9)
     flagfile: Optional[str] = None  # noqa: UP045
-    why_not: str = ""
     harmonizer: Optional[str] = None  # noqa: UP045
+
+    @property
+    def flagfiles(self) -> list[str]:
+        """Of all runs that it needs, in the order of training."""
+        return [flagfile for flagfile in (self.harmonizer, self.flagfile) if flagfile]
 
     def published(self, metric: str, data_set: str) -> float | None:
         """The paper's number for a cell, or None."""
@@ -49,7 +52,6 @@ def _cells(*values: float | None) -> dict[str, dict[str, float]]:
     }
 
 
-_OTHERS = "another project's method, not part of this one yet"
 TABLES = {
     1: Table(
         "Table 1: methods (MCC and F1)",
@@ -64,7 +66,11 @@ TABLES = {
             Row(
                 "RGB-N", _cells(0.261, 0.383, 0.290, 0.424, 0.334, 0.379, 0.364, 0.408), flagfile="comparators/rgbn.cfg"
             ),
-            Row("EXIF-consistency", _cells(0.420, 0.520, 0.415, 0.504, 0.102, 0.276, 0.127, 0.204), why_not=_OTHERS),
+            Row(
+                "EXIF-consistency",
+                _cells(0.420, 0.520, 0.415, 0.504, 0.102, 0.276, 0.127, 0.204),
+                flagfile="comparators/exif-sc.cfg",
+            ),
             Row("DeepLab", _cells(0.343, 0.420, 0.352, 0.472, 0.304, 0.376, 0.435, 0.474), flagfile="table2/dl.cfg"),
             Row(
                 "GSR-Net", _cells(0.462, 0.525, 0.446, 0.555, 0.439, 0.489, 0.553, 0.574), flagfile="table2/gsr_net.cfg"

@@ -29,6 +29,8 @@ class DetectorModule(tf.Module):
     (Saerens et al., Adjusting the outputs of a classifier to new a priori probabilities, Neural Computation 2002).
     """
 
+    portable = True  # whether other runtimes have its operations
+
     def __init__(self, segmenter: keras.Model, *, size: int = 300, resize_mode: str = "squash", centre: float = 0.5):
         super().__init__(name="detector")
         self.parameters = segmenter.variables

@@ -77,8 +77,8 @@ def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales
     check(resolution, scales)
     if (resolution != "whole" or tuple(scales) != ONE_SIZE) and getattr(module, "window", None) is None:
         raise ResolutionError(
-            "this model can only see a whole picture at scale 1 (--resolution=whole): it is MFCN or RGB-N, or was "
-            "exported by an earlier version (export it again with python -m gsr_tf.export)"
+            "this model can only see a whole picture at scale 1 (--resolution=whole): it is another method than "
+            "GSR-Net, or was exported by an earlier version (export it again with python -m gsr_tf.export)"
         )
     first, *others = sorted(scales, key=lambda scale: scale != 1)  # at 1 maps mostly come in the picture's size
     total = {name: _to_size(x, picture) for name, x in _maps_at_scale(module, picture, resolution, first).items()}

@@ -50,8 +50,23 @@ def _require(variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarr
         if tuple(values[name].shape) != tuple(variable.shape):
             raise WeightsError(
                 f"{source}: {name} is {tuple(values[name].shape)}, the network has {tuple(variable.shape)}; "
-                "--width and --head_kernel must be those of the weights"
+                "the network's settings, as --width, must be those of the weights"
             )
+
+
+def load_stored(variables: Mapping[str, tf.Variable], path: str, flag: str) -> None:
+    """Gives every variable its value from an .npz of arrays by canonical name.
+
+    Args:
+        variables: by canonical name.
+        path: the file.
+        flag: what named it, for the messages.
+
+    Raises:
+        WeightsError: no such file, damaged, or weights missing or of another shape.
+    """
+    source = f"{flag}={path}"
+    assign(variables, read_npz(path, source), source)
 
 
 def load_npz(networks: Iterable[keras.Model], path: str, source: str) -> None:

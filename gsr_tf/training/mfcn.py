@@ -14,7 +14,7 @@ from gsr_tf.comparators.mfcn.mfcn import MFCN
 from gsr_tf.comparators.mfcn.module import EdgeEnhancedModule
 from gsr_tf.comparators.mfcn.network import STRIDE, build_network
 from gsr_tf.comparators.mfcn.settings import Initialization, Network, Optimization, Step
-from gsr_tf.comparators.mfcn.weights import load_weights
+from gsr_tf.comparators.mfcn.weights import stored_variables
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
@@ -23,6 +23,7 @@ from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.keras import keras
 from gsr_tf.models.segmenter import manipulation_probability
 from gsr_tf.models.vgg16 import initialize_vgg16
+from gsr_tf.models.weights import load_stored
 from gsr_tf.settings import ConfigError, check_bounds, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
@@ -69,7 +70,7 @@ class MFCNRun(RunSettings):
     def initialize(self, net: MFCN) -> None:
         """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
         if self.initialization.initial_weights:
-            load_weights(net.segmenter, self.initialization.initial_weights, "--initial_weights")
+            load_stored(self.stored(net.segmenter), self.initialization.initial_weights, "--initial_weights")
         else:
             initialize_vgg16(net.segmenter, self.initialization.vgg16_weights)
 
@@ -103,6 +104,10 @@ class MFCNRun(RunSettings):
     def build_segmenter(self) -> keras.Model:
         """The network alone."""
         return build_network(self.network)
+
+    def stored(self, network: keras.Model) -> dict[str, tf.Variable]:
+        """What an .npz of the weights holds, by name."""
+        return stored_variables(network)
 
     def detector(self, segmenter: keras.Model, size: int, centre: float) -> DetectorModule:
         """The network with everything around it, to be exported."""

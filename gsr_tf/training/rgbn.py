@@ -14,12 +14,13 @@ from gsr_tf.comparators.rgbn.module import BoxModule, score_map
 from gsr_tf.comparators.rgbn.network import TwoStreamNetwork
 from gsr_tf.comparators.rgbn.rgbn import RGBN
 from gsr_tf.comparators.rgbn.settings import Initialization, Network, Optimization, Step
-from gsr_tf.comparators.rgbn.weights import initialize_resnet, load_weights
+from gsr_tf.comparators.rgbn.weights import initialize_resnet, stored_variables
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.keras import keras
+from gsr_tf.models.weights import load_stored
 from gsr_tf.settings import ConfigError, check_bounds, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
@@ -74,7 +75,7 @@ class RGBNRun(RunSettings):
     def initialize(self, net: RGBN) -> None:
         """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
         if self.initialization.initial_weights:
-            load_weights(net.segmenter, self.initialization.initial_weights, "--initial_weights")
+            load_stored(self.stored(net.segmenter), self.initialization.initial_weights, "--initial_weights")
         else:
             initialize_resnet(net.segmenter, self.network.backbone, self.initialization.resnet_weights)
 
@@ -92,6 +93,10 @@ class RGBNRun(RunSettings):
     def build_segmenter(self) -> keras.Model:
         """The network alone."""
         return TwoStreamNetwork(self.network)
+
+    def stored(self, network: keras.Model) -> dict[str, tf.Variable]:
+        """What an .npz of the weights holds, by name."""
+        return stored_variables(network)
 
     def detector(self, segmenter: keras.Model, size: int, centre: float) -> DetectorModule:
         """The network with everything around it, to be exported."""

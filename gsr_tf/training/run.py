@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from gsr_tf.data.one_writer import hold
-from gsr_tf.data.pipeline import readable, source_pairs, training_stream
+from gsr_tf.data.pipeline import readable, source_pairs
 from gsr_tf.training.checkpoints import Checkpoints
 from gsr_tf.training.device import build_strategy, set_up
 from gsr_tf.training.loop import train
@@ -53,16 +53,7 @@ def _run(config: RunSettings, run_dir: Path, command: str) -> int:
     sources, targets = records["--source_records"], records["--target_records"]
     pairs = source_pairs(sources, config.with_original)
     print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}")
-    batches = training_stream(
-        sources,
-        targets,
-        config.preparation,
-        batch_size=config.optimization.batch_size,
-        start=start,
-        with_original=config.with_original,
-        half_pixel=config.half_pixel,
-        recolouring=config.recolouring,
-    )
+    batches = config.stream(records, start)
     print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
     if strategy.num_replicas_in_sync > 1:
         batches = strategy.experimental_distribute_dataset(batches)

@@ -19,9 +19,11 @@ from gsr_tf import settings
 from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.models.keras import keras
+from gsr_tf.models.weights import named_variables
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
@@ -67,6 +69,19 @@ class RunSettings:
         """Weights from elsewhere into a fresh net; raises WeightsError, CheckpointError."""
         raise NotImplementedError
 
+    def stream(self, records: Mapping[str, Records], start: int) -> tf.data.Dataset:
+        """Batches without end, from step `start`: of `Batch`, or of what else the step takes; raises RecordsError."""
+        return training_stream(
+            records["--source_records"],
+            records["--target_records"],
+            self.preparation,
+            batch_size=self.optimization.batch_size,
+            start=start,
+            with_original=self.with_original,
+            half_pixel=self.half_pixel,
+            recolouring=self.recolouring,
+        )
+
     def scores(self, net: Trained, records: Mapping[str, Records]) -> Scores | None:
         """A function that scores the net on held-out pictures; None without such records."""
         raise NotImplementedError
@@ -82,6 +97,10 @@ class RunSettings:
     def detector(self, segmenter: keras.Model, size: int, centre: float) -> tf.Module:
         """The segmenter with everything around it, to be exported; arguments as `DetectorModule`'s."""
         raise NotImplementedError
+
+    def stored(self, network: keras.Model) -> dict[str, tf.Variable]:
+        """What an .npz of the network's weights holds, by canonical name."""
+        return named_variables(network)
 
     def facts(self, segmenter: keras.Model) -> dict[str, Any]:
         """What an export says of the network beside the settings."""

@@ -58,7 +58,7 @@ class Summaries:
 
     def panel(self, step: int, net: Trained, batch: Batch) -> None:
         """The batch, or the first replica's share of it, as the networks see it now."""
-        share = Batch(*(x if x is None else net.strategy.experimental_local_results(x)[0] for x in batch))
+        share = type(batch)(*(x if x is None else net.strategy.experimental_local_results(x)[0] for x in batch))
         picture = draw_panel(self.pictures(net, share))
         with self.writer.as_default(step=step):
             tf.summary.image("panel", picture[np.newaxis])

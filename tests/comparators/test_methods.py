@@ -29,7 +29,7 @@ def test_unknown_method_lists_the_known_ones():
         methods.choose("nope")
 
 
-@pytest.mark.parametrize("name", ["mfcn", "sfcn", "rgbn"])
+@pytest.mark.parametrize("name", ["mfcn", "sfcn", "rgbn", "exif-sc"])
 def test_a_method_that_has_to_be_trained_says_how(name):
     with pytest.raises(MethodError, match=f"--method={name}: .*--flagfile=comparators/{name}, .*--saved_model=EXPORT"):
         methods.choose(name)

@@ -14,14 +14,14 @@ from gsr_tf.comparators.mfcn.mfcn import MFCN
 from gsr_tf.comparators.mfcn.module import EdgeEnhancedModule
 from gsr_tf.comparators.mfcn.network import BilinearUpsample, build_network
 from gsr_tf.comparators.mfcn.settings import Network, Optimization, Step
-from gsr_tf.comparators.mfcn.weights import load_weights, stored_variables
+from gsr_tf.comparators.mfcn.weights import stored_variables
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import CAFFE_MEAN_BGR, boundary, to_network_range
 from gsr_tf.evaluation import metrics
 from gsr_tf.models.keras import keras
 from gsr_tf.models.vgg16 import initialize_vgg16
-from gsr_tf.models.weights import WeightsError, named_variables
+from gsr_tf.models.weights import WeightsError, load_stored, named_variables
 from tests.networks import make_batch
 
 TINY = Network(width=0.03, fc_channels=8, dropout=0.0)
@@ -115,12 +115,12 @@ def test_weights_by_name_hold_the_edge_threshold(tmp_path):
     one, other = build_network(TINY), build_network(TINY)
     one.edge_threshold.assign(0.3)
     np.savez(tmp_path / "w.npz", **{name: v.numpy() for name, v in stored_variables(one).items()})
-    load_weights(other, str(tmp_path / "w.npz"), "--initial_weights")
+    load_stored(stored_variables(other), str(tmp_path / "w.npz"), "--initial_weights")
     assert float(other.edge_threshold.numpy()) == pytest.approx(0.3)
     np.testing.assert_array_equal(other(make_batch().s)["boundary"], one(make_batch().s)["boundary"])
     wide = build_network(Network(width=0.1, fc_channels=8))
     with pytest.raises(WeightsError, match=r"--initial_weights=.*w.npz: mfcn/conv1_1/kernel is \(3, 3, 3, 2\)"):
-        load_weights(wide, str(tmp_path / "w.npz"), "--initial_weights")
+        load_stored(stored_variables(wide), str(tmp_path / "w.npz"), "--initial_weights")
 
 
 # -------------------------------------------------------------------------------------------------- the loss

@@ -18,12 +18,12 @@ from gsr_tf.comparators.rgbn.raster import paint
 from gsr_tf.comparators.rgbn.rgbn import RGBN
 from gsr_tf.comparators.rgbn.settings import Network, Optimization, Step
 from gsr_tf.comparators.rgbn.srm import kernels, noise
-from gsr_tf.comparators.rgbn.weights import initialize_resnet, load_weights, stored_variables
+from gsr_tf.comparators.rgbn.weights import initialize_resnet, stored_variables
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import WeightsError
+from gsr_tf.models.weights import WeightsError, load_stored
 from tests.networks import make_batch
 
 SEED = tf.constant([0, 0], tf.int64)
@@ -418,13 +418,13 @@ def test_weights_by_name_are_all_of_them(tmp_path):
     one, other = TwoStreamNetwork(TINY), TwoStreamNetwork(TINY)
     changed(one, "")
     np.savez(tmp_path / "w.npz", **{name: v.numpy() for name, v in stored_variables(one).items()})
-    load_weights(other, str(tmp_path / "w.npz"), "--initial_weights")
+    load_stored(stored_variables(other), str(tmp_path / "w.npz"), "--initial_weights")
     assert len(stored_variables(one)) == len(one.variables)
     for name, variable in stored_variables(other).items():
         np.testing.assert_array_equal(variable, stored_variables(one)[name])
     wide = TwoStreamNetwork(Network(backbone="tiny", anchor_scales=(1.0,)))
     with pytest.raises(WeightsError, match="--initial_weights=.*w.npz: rgbn/rpn_.* is"):
-        load_weights(wide, str(tmp_path / "w.npz"), "--initial_weights")
+        load_stored(stored_variables(wide), str(tmp_path / "w.npz"), "--initial_weights")
 
 
 # -------------------------------------------------------------------------------------------------- the step

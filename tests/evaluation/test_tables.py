@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -7,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
 
 from gsr_tf import flagfiles, tables
 from gsr_tf.evaluation import layout
 from gsr_tf.evaluation.layout import Cell
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.formats import facts
+from gsr_tf.formats.provenance import trained_how
 from gsr_tf.inference import saved_model
 from tests.evaluation import toy_records
 
@@ -48,7 +51,7 @@ def test_every_row_is_made_in_one_way_and_every_flagfile_is_there(table):
     rows = TABLES[table].rows
     assert len({row.name for row in rows}) == len(rows)
     for row in rows:
-        assert sum(bool(way) for way in (row.method, row.flagfile, row.why_not)) == 1
+        assert sum(bool(way) for way in (row.method, row.flagfile)) == 1
         assert row.flagfile is None or row.flagfile.removesuffix(".cfg") in flagfiles.shipped()
 
 
@@ -113,7 +116,7 @@ def flag(arguments, name):
 
 def settings(row, *training):
     """What an export of a row says of its settings, once they were JSON."""
-    return json.loads(json.dumps(tables.asked_for(row, training)))
+    return json.loads(json.dumps(tables.asked_for(row.flagfile, training)))
 
 
 @pytest.fixture(name="commands")
@@ -268,7 +271,7 @@ def test_an_export_that_says_nothing_is_not_put_into_a_cell(records, tmp_path, c
 
 def test_settings_are_read_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert tables.asked_for(DL, ["steps=3"])["steps"] == 3
+    assert tables.asked_for(DL.flagfile, ["steps=3"])["steps"] == 3
     assert Path.cwd() == tmp_path
 
 
@@ -300,22 +303,52 @@ def test_rows_that_were_trained_on_different_data_are_said_to_be(records, tmp_pa
 def test_a_trained_cell_says_data_steps_initialisation_and_edge_threshold():
     data = {flag: {"path": name} for flag, name in (("--source_records", "casia2"), ("--target_records", "coco"))}
     one = {"config": settings(DL), "records": data}
-    assert tables._trained_how(one) == "trained on casia2, coco for 50000 steps from VGG-16 imagenet"
+    assert trained_how(one) == "trained on casia2, coco for 50000 steps from VGG-16 imagenet"
     edges = {"edge_threshold": 0.3, "edge_threshold_chosen_by": "validation"}
     other = {"config": settings(DL, "initial_weights=w.npz", "steps=7"), "records": data, **edges}
     said = "trained on casia2, coco for 7 steps from w.npz, edge threshold 0.3 chosen by validation"
-    assert tables._trained_how(other) == said
+    assert trained_how(other) == said
+
+
+def test_exif_consistency_says_what_it_was_trained_on():
+    row = next(row for row in TABLES[1].rows if row.name == "EXIF-consistency")
+    data = {"--source_records": {"path": "casia2"}, "--target_records": {"path": "flickr", "pictures": 1200}}
+    learnt = {"attributes": ["re-JPEG", "Model"], "learnt_from": ["--target_records"]}
+    metadata = {"config": settings(row), "records": data, **learnt}
+    said = "EXIF-SC (our training, 1200 photos, attributes re-JPEG, Model), trained on flickr for 1000000 steps from "
+    assert trained_how(metadata) == said + "ResNet-50 v2 imagenet"
+    assert tables.differences({"config": settings(row, "comparison=sparse")}, tables.asked_for(row.flagfile, ())) == [
+        "comparison: sparse there, dense asked"
+    ]
 
 
 def test_of_a_file_of_weights_the_name_counts():
     config = settings(DL, "vgg16_weights=vgg16.npz")
-    assert tables.differences({"config": config}, tables.asked_for(DL, ["vgg16_weights=/elsewhere/vgg16.npz"])) == []
+    assert (
+        tables.differences({"config": config}, tables.asked_for(DL.flagfile, ["vgg16_weights=/elsewhere/vgg16.npz"]))
+        == []
+    )
 
 
 def test_a_flag_that_training_does_not_have_is_refused_before_training(records, tmp_path, commands, capsys):
     more = (f"--source_records={records}", f"--target_records={records}", "--training=stepz=2")
     assert run(records, tmp_path, "--table=2", "--rows=DL", f"--runs={tmp_path / 'runs'}", *more) == 2
     assert "stepz" in capsys.readouterr().err and not commands
+
+
+def test_each_run_gets_of_the_training_what_its_method_has():
+    training = ["steps=7", "width=0.25", "nowhole_regions", "comparators/exif-sc:batch_size=8", "batch_size=4"]
+    assert tables.training_of("table2/dl.cfg", training) == ["steps=7", "width=0.25", "nowhole_regions", "batch_size=4"]
+    found = tables.training_of("comparators/exif-sc.cfg", training)
+    assert found == ["steps=7", "batch_size=4", "batch_size=8"]  # of two the last one counts
+    assert tables.asked_for("comparators/exif-sc.cfg", found)["batch_size"] == 8
+    assert tables.training_of("comparators/dih.cfg", ["edge_weight=1", "comparators/dih:steps=2"]) == ["steps=2"]
+
+
+@pytest.mark.parametrize("flag", ["comparators/none:steps=2", "comparators/exif-sc:width=1", "stepz=2"])
+def test_a_flag_for_no_run_is_refused(flag):
+    with pytest.raises(flags.Error, match=re.escape(repr(flag))):
+        tables.check_training(["steps=3", flag])
 
 
 def test_the_former_name_still_works_and_says_so(monkeypatch, capsys):

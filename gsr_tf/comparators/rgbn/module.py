@@ -21,6 +21,7 @@ class BoxModule(DetectorModule):
     """
 
     native = natives = moments = window = None
+    portable = False  # its operations on boxes are TensorFlow's own
 
     @tf.function(autograph=False, input_signature=[PICTURE])
     def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:

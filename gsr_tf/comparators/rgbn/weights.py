@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import tensorflow as tf
 
+from gsr_tf.comparators.imagenet import pretrained
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import WeightsError, assign, read_npz
+from gsr_tf.models.weights import assign
 
 WHERE = (
     "--resnet_weights takes: 'imagenet' (Keras downloads it), Keras's .h5 of --backbone without top "
@@ -21,17 +21,6 @@ FRESH = "noise_conv1_"
 def stored_variables(network: keras.Model) -> dict[str, tf.Variable]:
     """{canonical name: variable} of all weights, the frozen ones and the moments of normalisation too."""
     return {f"{network.name}/{re.sub('_bn/', '/bn_', v.name.split(':')[0])}": v for v in network.variables}
-
-
-def load_weights(network: keras.Model, path: str, flag: str) -> None:
-    """Fills a network from an .npz of arrays by canonical name.
-
-    Raises:
-        WeightsError: no such file, damaged, or weights missing or of another shape.
-    """
-    source = f"{flag}={path}"
-    values = read_npz(path, source)
-    assign(stored_variables(network), values, source)
 
 
 def initialize_resnet(network: keras.Model, backbone: str, source: str) -> None:
@@ -48,13 +37,8 @@ def initialize_resnet(network: keras.Model, backbone: str, source: str) -> None:
     kinds = {"resnet101": keras.applications.ResNet101, "resnet50": keras.applications.ResNet50}
     if backbone not in kinds:
         return
-    if source != "imagenet" and not Path(source).exists():
-        raise WeightsError(f"--resnet_weights={source}: no such file. {WHERE}")
-    try:
-        resnet = kinds[backbone](include_top=False, weights=source)
-    except Exception as error:  # a URL error, an h5 error, or Keras's own
-        raise WeightsError(f"--resnet_weights={source}: could not be loaded ({error}). {WHERE}") from error
-    values = {v.name: v.numpy() for v in resnet.variables}
+    flag = f"--resnet_weights={source}"
+    values = pretrained(kinds[backbone], source, flag, WHERE)
     wanted = {v.name: v for v in network.variables if re.match(r"(rgb|noise)_conv", v.name)}
     streams = {name: v for name, v in wanted.items() if not name.startswith(FRESH)}
-    assign(streams, {name: values[name.partition("_")[2]] for name in streams}, f"--resnet_weights={source}")
+    assign(streams, {name: values[name.partition("_")[2]] for name in streams}, flag)

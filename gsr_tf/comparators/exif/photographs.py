@@ -1,0 +1,82 @@
+"""Photographs of records at their own size, with the codes of their files' tags."""
+
+from __future__ import annotations
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from tqdm import tqdm
+
+from gsr_tf.comparators.exif.attributes import tag_codes
+from gsr_tf.data.pictures import PictureError
+from gsr_tf.data.records import Records, RecordsError, parse_example
+
+
+class Photographs:
+    """Those of a set of records that are large enough; safe from many threads.
+
+    One that cannot be decoded is named once, and the next one takes its place. Decoded ones are kept while they fit
+    into memory.
+
+    Attributes:
+        numbers: of the records that are large enough.
+    """
+
+    def __init__(self, records: Records, *, minimum_side: int, cache_gib: float):
+        """Names and counts what is too small; raises RecordsError where fewer than two photographs are left."""
+        self.records, self.numbers = records, large_enough(records, range(len(records)), minimum_side)
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._room = int(cache_gib * 2**30)
+        self._unreadable: set[int] = set()
+        if len(self.numbers) < 2:
+            raise RecordsError(
+                f"{records.flag}={records.path}: {len(self.numbers)} pictures of at least {minimum_side} pixels a "
+                "side; at least 2 are needed to be paired"
+            )
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def read(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """[h, w, 3] uint8 RGB and [80] int32 codes (`tag_codes`) of the photograph in this place of `numbers`."""
+        for candidate in range(place, place + len(self)):
+            record = self.numbers[candidate % len(self)]
+            if record in self._kept:
+                return self._kept[record]
+            try:
+                found = self._decoded(record)
+            except PictureError as error:
+                self._note(record, error)
+                continue
+            if self._room >= found[0].nbytes and record not in self._kept:
+                self._kept[record] = found
+                self._room -= found[0].nbytes
+            return found
+        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
+
+    def _decoded(self, record: int) -> tuple[np.ndarray, np.ndarray]:
+        name = self.records.columns["name"][record]
+        try:
+            example = parse_example(self.records.read(record))
+        except (DecodeError, ValueError) as error:  # bytes that are no message, or none of ours
+            raise PictureError(f"{name}: the record is damaged ({error})") from error
+        return example.read_picture(), tag_codes(example.image)
+
+    def _note(self, record: int, error: PictureError) -> None:
+        if record not in self._unreadable:
+            self._unreadable.add(record)
+            tqdm.write(f"{self.records.path}: skipped {error} ({len(self._unreadable)} so far)")
+
+
+def large_enough(records: Records, numbers: range | list[int], minimum_side: int) -> list[int]:
+    """Those records, of `numbers`, whose pictures have so many pixels a side; the others are counted, one is named."""
+    columns = records.columns
+    small = [n for n in numbers if min(columns["height"][n], columns["width"][n]) < minimum_side]
+    if small:
+        n = small[0]
+        tqdm.write(
+            f"{records.flag}={records.path}: {len(small)} of {len(numbers)} pictures left out, the first "
+            f"{columns['name'][n]}: {columns['width'][n]}x{columns['height'][n]} pixels; EXIF-consistency needs at "
+            f"least {minimum_side} on each side"
+        )
+    left_out = set(small)
+    return [n for n in numbers if n not in left_out]

@@ -1,0 +1,53 @@
+"""Where a model comes from, in the words of a table's cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TRAINING_RECORDS = ("--source_records", "--target_records")
+# What a run begins from without --initial_weights, by the setting that says which.
+PRETRAINED = {"vgg16_weights": "VGG-16", "resnet_weights": "ResNet", "resnet50_weights": "ResNet-50 v2"}
+
+
+def trained_how(metadata: Mapping[str, Any]) -> str:
+    """Data, steps and initialisation of an export that was trained here, and how edges were chosen where it has any."""
+    config, records = metadata["config"], metadata.get("records", {})
+    learnt_from = metadata.get("learnt_from", TRAINING_RECORDS)
+    data = ", ".join(f"{records[flag]['path']}" for flag in learnt_from if flag in records) or "unknown records"
+    pretrained = ", ".join(f"{network} {config[name]}" for name, network in PRETRAINED.items() if name in config)
+    start = config["initial_weights"] or pretrained or "random weights"
+    edge = metadata.get("edge_threshold")
+    edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
+    return f"{_learnt(metadata)}trained on {data} for {config['steps']} steps from {start}{edges}"
+
+
+def _learnt(metadata: Mapping[str, Any]) -> str:
+    """Of EXIF-consistency, which is a method of its training data, how many photographs and which attributes."""
+    if "attributes" not in metadata:
+        return ""
+    photos = metadata.get("records", {}).get("--target_records", {}).get("pictures", "unknown")
+    return f"EXIF-SC (our training, {photos} photos, attributes {', '.join(metadata['attributes']) or 'none'}), "
+
+
+def fingerprints(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What an export says of the records it was trained on: {flag: fingerprint}."""
+    records = metadata.get("records", {})
+    return {flag: records.get(flag, {}).get("fingerprint", "not said") for flag in TRAINING_RECORDS}
+
+
+def data_notes(data: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What to say of rows that were trained on different records; nothing where all were on the same.
+
+    Args:
+        data: by the rows' names, their `fingerprints`.
+    """
+    notes = []
+    for flag in TRAINING_RECORDS:
+        rows: dict[str, list[str]] = {}
+        for name, found in data.items():
+            rows.setdefault(found[flag], []).append(name)
+        if len(rows) > 1:
+            said = "; ".join(f"{', '.join(names)}: {fingerprint}" for fingerprint, names in rows.items())
+            notes.append(f"Rows differ in their training data, too. Fingerprints of {flag}: {said}.")
+    return notes

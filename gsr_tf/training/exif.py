@@ -1,0 +1,166 @@
+"""A run of EXIF-consistency: its settings, what it begins with, how it is validated, what a panel of it shows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from gsr_tf.comparators.exif.attributes import PROCESSING, TAGS
+from gsr_tf.comparators.exif.exif import EXIF, to_range
+from gsr_tf.comparators.exif.module import ConsistencyModule
+from gsr_tf.comparators.exif.network import build_network
+from gsr_tf.comparators.exif.pairs import Pairs, pair_stream
+from gsr_tf.comparators.exif.photographs import large_enough
+from gsr_tf.comparators.exif.settings import Answer, Initialization, Network, Optimization, Patches
+from gsr_tf.comparators.exif.weights import initialize_trunk, stored_variables
+from gsr_tf.data.pictures import PictureError
+from gsr_tf.data.records import Records, RecordsError
+from gsr_tf.evaluation import items, metrics
+from gsr_tf.models.keras import keras
+from gsr_tf.models.weights import load_stored
+from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.training.device import Device
+from gsr_tf.training.loop import Schedule
+from gsr_tf.training.run_records import RunRecords
+from gsr_tf.training.run_settings import RunSettings
+from gsr_tf.training.validation import Scores, Validation
+
+
+@dataclasses.dataclass(frozen=True)
+class EXIFRun(RunSettings):
+    """The settings of one run of EXIF-consistency, room by room."""
+
+    METHOD = "exif-sc"
+    method: str = setting("exif-sc", "What is trained.", choices=("exif-sc",))
+    records: RunRecords = RunRecords()
+    validation: Validation = Validation()
+    preparation: Patches = Patches()
+    network: Network = Network()
+    initialization: Initialization = Initialization()
+    answer: Answer = Answer()
+    optimization: Optimization = Optimization()
+    device: Device = Device()
+    schedule: Schedule = Schedule()
+
+    def __post_init__(self):
+        """Checks what two rooms must agree on; each room has checked its own."""
+        check_bounds(self)
+        weights = self.initialization.resnet50_weights
+        if weights != "random" and self.network.trunk != "resnet50" and not self.initialization.initial_weights:
+            raise ConfigError(
+                f"--resnet50_weights={weights} fits --trunk=resnet50 alone; use --resnet50_weights=random"
+            )
+        if self.records.validation_targets:
+            raise ConfigError(
+                f"--validation_targets={self.records.validation_targets}: EXIF-consistency is validated on pictures as "
+                "they are; expected none"
+            )
+
+    def build(self) -> EXIF:
+        """Network and optimizer at initial random weights."""
+        return EXIF(self.network, self.optimization, self.preparation.input_size)
+
+    def initialize(self, net: EXIF) -> None:
+        """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
+        if self.initialization.initial_weights:
+            load_stored(self.stored(net.segmenter), self.initialization.initial_weights, "--initial_weights")
+        else:
+            initialize_trunk(net.segmenter, self.initialization.resnet50_weights)
+
+    def stream(self, records: Mapping[str, Records], start: int) -> tf.data.Dataset:
+        """Pairs of patches of T: of authentic photographs alone, as in the paper."""
+        return pair_stream(
+            records["--target_records"], self.preparation, batch_size=self.optimization.batch_size, start=start
+        )
+
+    def scores(self, net: EXIF, records: Mapping[str, Records]) -> Scores | None:
+        """Of the map of pictures of their own size, whichever way --comparison says."""
+        if "--validation_records" not in records:
+            return None
+        found = held_out_items(records["--validation_records"], self.validation, self.preparation.minimum_side)
+        module = self.detector(net.segmenter, self.preparation.input_size, 0.5)
+
+        def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for picture, mask in _readable(found):
+                yield module(tf.constant(picture))["probability"][..., 0].numpy(), mask
+
+        return lambda: {f"validation/{name}": value for name, value in metrics.summarise(pairs()).items()}
+
+    def panel(self, net: EXIF, batch: Pairs) -> dict[str, np.ndarray]:
+        """{title: [b, side, side, 3] uint8}: pairs, whether they are of one photograph (white), and what is thought."""
+        logits = net.segmenter([*map(to_range, (batch.one, batch.other))], training=False)
+        shades = {"same": batch.same, "predicted": tf.sigmoid(logits["same"])}
+        even = {
+            title: np.rint(255 * x.numpy()).astype(np.uint8)[:, np.newaxis, np.newaxis] for title, x in shades.items()
+        }
+        shape = batch.one.shape
+        return {
+            "patch": batch.one.numpy(),
+            "other": batch.other.numpy(),
+            **{title: np.ascontiguousarray(np.broadcast_to(x, shape)) for title, x in even.items()},
+        }
+
+    def build_segmenter(self) -> keras.Model:
+        """The network alone."""
+        return build_network(self.network, self.preparation.input_size)
+
+    def stored(self, network: keras.Model) -> dict[str, tf.Variable]:
+        """What an .npz of the weights holds, by name."""
+        return stored_variables(network)
+
+    def detector(self, segmenter: keras.Model, size: int, centre: float) -> ConsistencyModule:
+        """The network with everything around it, to be exported.
+
+        Raises:
+            ConfigError: it is to see patches of another size than it was trained on, or its map is to be moved.
+        """
+        if size != self.preparation.input_size:
+            raise ConfigError(
+                f"--size={size}: EXIF-consistency sees pictures at their own size, in patches of "
+                f"{self.preparation.input_size} pixels (--input_size); expected no --size"
+            )
+        if centre != 0.5:
+            raise ConfigError(f"--centre={centre}: the map of EXIF-consistency is no probability; expected no --centre")
+        return ConsistencyModule(segmenter, size=size, answer=self.answer)
+
+    def facts(self, segmenter: keras.Model) -> dict[str, Any]:
+        """What an export says of the method beside the settings: also what it learnt from."""
+        known = segmenter.known.numpy()[: len(TAGS)] > 0
+        tags = [name for name, seen in zip(TAGS, known) if seen]
+        processing = list(PROCESSING) if self.preparation.processing_share else []
+        return {
+            "method": self.METHOD,
+            "minimum_side": self.preparation.minimum_side,
+            "attributes": processing + tags,
+            "learnt_from": ["--target_records"],
+        }
+
+
+def held_out_items(records: Records, settings: Validation, minimum_side: int) -> list[items.Item]:
+    """What a run is validated on: pictures with masks, of their own size; what is too small is counted and named.
+
+    Raises:
+        RecordsError: all of them are too small.
+    """
+    with_masks = sorted(set(records.pairs[:, 0].tolist()))
+    usable = set(large_enough(records, with_masks, minimum_side))
+    found = [item for item, (record, _) in zip(items.from_records(records), records.pairs) if record in usable]
+    if not found:
+        raise RecordsError(
+            f"{records.flag}={records.path}: no picture with a mask has {minimum_side} pixels on each side"
+        )
+    return found[: settings.validation_pictures]
+
+
+def _readable(found: Sequence[items.Item]) -> Iterator[items.Sample]:
+    """Those that can be decoded; the others are named."""
+    for item in tqdm(found, "validation", unit="picture", leave=False):
+        try:
+            yield item.read()
+        except PictureError as error:
+            tqdm.write(f"skipped {error}")

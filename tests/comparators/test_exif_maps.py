@@ -1,0 +1,142 @@
+"""EXIF-consistency: from what is said of pairs of patches to a map."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.spatial.distance
+import tensorflow as tf
+from sklearn.cluster import DBSCAN
+
+from gsr_tf.comparators.exif import consensus, voting
+from gsr_tf.comparators.exif.module import dense, sparse
+from gsr_tf.evaluation import metrics
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "grid"),
+    [((800, 1200), 35, (20, 31)), ((300, 300), 5, (35, 35)), ((256, 384), 8, (17, 33)), ((129, 158), 4, (1, 8))],
+)
+def test_strides_and_grids_by_hand(size, stride, grid):
+    """The release's, and 4 where its would be smaller: of 129x158 it would be 1, of 129x157 0."""
+    size = tf.constant(size)
+    found = voting.dense_stride(size, 128, across=30)
+    assert (int(found), tuple(voting.grid_of(size, 128, found).numpy())) == (stride, grid)
+
+
+def test_corners_go_row_after_row():
+    found = voting.corners(tf.constant([2, 3]), tf.constant(5))
+    np.testing.assert_array_equal(found, [[0, 0], [0, 5], [0, 10], [5, 0], [5, 5], [5, 10]])
+
+
+@pytest.mark.parametrize(("rows", "columns", "spread"), [(3, 4, 3), (2, 5, 1), (1, 3, 4)])
+def test_voting_is_four_loops(rows, columns, spread):
+    count = rows * columns
+    pairs = np.random.default_rng(0).random([count, count]).astype(np.float32)
+    height, width = rows + spread - 1, columns + spread - 1
+    votes, counts = np.zeros([2, height, width, height, width])
+    for (one, other), value in np.ndenumerate(pairs):
+        (y, x), (v, u) = divmod(one, columns), divmod(other, columns)
+        for a, b, c, d in itertools.product(range(spread), repeat=4):
+            votes[y + a, x + b, v + c, u + d] += value
+            counts[y + a, x + b, v + c, u + d] += 1
+    found = voting.responses(tf.constant(pairs), tf.constant([rows, columns]), tf.constant(spread))
+    assert found.shape == (height * width,) * 2
+    np.testing.assert_allclose(found.numpy().reshape(votes.shape), votes / (counts + 1e-4), atol=1e-6)
+    one = voting.maps(tf.constant(pairs[:2]), tf.constant([rows, columns]), tf.constant(spread)).numpy()
+    alone = np.zeros([height, width])
+    for other in range(count):
+        y, x = divmod(other, columns)
+        alone[y : y + spread, x : x + spread] += pairs[1, other]
+    covered = voting.coverage(tf.constant([rows, columns]), tf.constant(spread)).numpy().sum(1).reshape(height, width)
+    np.testing.assert_allclose(one[1].reshape(height, width), alone / (covered + 1e-4), atol=1e-6)
+
+
+def shifted(rows):
+    """Mean shift as loops."""
+    distances = np.sort(scipy.spatial.distance.pdist(rows))
+    radius = distances[int(0.1 * len(distances))]
+
+    def near(point):
+        return np.linalg.norm(rows - point, axis=1) <= radius * (1 + 1e-5)
+
+    points = list(rows)
+    for _ in range(5):
+        points = [rows[near(point)].mean(axis=0) for point in points]
+    density = np.array([near(point).sum() for point in points])
+    return np.mean([point for point, many in zip(points, density) if many == density.max()], axis=0)
+
+
+def test_mean_shift_is_its_loops():
+    random = np.random.default_rng(1)
+    rows = np.concatenate([random.normal(0.8, 0.1, [40, 7]), random.normal(0.3, 0.1, [25, 7])]).astype(np.float32)
+    found = consensus.mean_shift(tf.constant(rows)).numpy()
+    np.testing.assert_allclose(found, shifted(rows), atol=1e-4)
+    np.testing.assert_allclose(found, 0.8, atol=0.1)  # the larger cluster's
+
+
+def test_mean_shift_does_not_depend_on_the_order_of_rows():
+    rows = np.random.default_rng(2).random([50, 6]).astype(np.float32)
+    one, other = (consensus.mean_shift(tf.constant(x)).numpy() for x in (rows, rows[::-1]))
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_of_one_row_mean_shift_is_the_row():
+    np.testing.assert_allclose(consensus.mean_shift(tf.constant([[0.25, 0.5]])), [0.25, 0.5])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_consensus_is_scikit_learns_largest_cluster(seed):
+    random = np.random.default_rng(seed)
+    centre = random.random(30)
+    maps = np.clip(np.stack([centre + random.normal(0, 0.04 * n, 30) for n in range(9)]), 0, 1).astype(np.float32)
+    maps[::3] = 1 - maps[::3]
+    both = np.concatenate([maps, 1 - maps])
+    for radius in consensus.RADII:
+        labels = DBSCAN(eps=radius * np.sqrt(30), min_samples=4).fit_predict(both)
+        if labels.max() >= 0:
+            break
+    sizes = [(labels == label).sum() for label in range(labels.max() + 1)]
+    candidates = [both[labels == label].mean(axis=0) for label, size in enumerate(sizes) if size == max(sizes)]
+    found = consensus.consensus(tf.constant(maps)).numpy()
+    assert min(np.abs(found - candidate).max() for candidate in candidates) < 1e-5
+
+
+def test_maps_that_agree_in_nothing_are_averaged():
+    apart = np.random.default_rng(0).integers(0, 2, [9, 4000]).astype(np.float32)  # each .7 from the others
+    np.testing.assert_allclose(consensus.consensus(tf.constant(apart)), apart.mean(axis=0), atol=1e-5)
+
+
+def test_the_larger_part_becomes_low():
+    np.testing.assert_allclose(consensus.flipped(tf.constant([0.9, 0.8, 0.7, 0.1])), [0.1, 0.2, 0.3, 0.9], atol=1e-6)
+    np.testing.assert_allclose(consensus.flipped(tf.constant([0.9, 0.2, 0.1, 0.1])), [0.9, 0.2, 0.1, 0.1])
+
+
+def masks():
+    """Drawn splices, [96, 128] bool."""
+    down, across = np.indices([96, 128])
+    return {
+        "disk": (down - 50) ** 2 + (across - 80) ** 2 < 27**2,
+        "rectangle": (down > 20) & (down < 80) & (across > 10) & (across < 55),
+        "corner": down + across < 90,
+    }
+
+
+@pytest.mark.parametrize("name", masks())
+@pytest.mark.parametrize("find", [dense, sparse])
+@pytest.mark.parametrize("outside", [False, True])
+def test_of_an_oracle_of_pairs_the_smaller_part_is_found(name, find, outside):
+    """A pair scores 1 where the centres of both patches are in one part, whichever of the two is called the splice."""
+    mask = masks()[name] ^ outside
+    size, stride = tf.constant(mask.shape), tf.constant(4)
+    side = 12
+    grid = voting.grid_of(size, side, stride)
+    centres = voting.corners(grid, stride).numpy() + side // 2
+    inside = mask[centres[:, 0], centres[:, 1]]
+    score = lambda numbers: tf.cast(inside[numbers.numpy()][:, np.newaxis] == inside, tf.float32)  # noqa: E731
+    spread = tf.constant(side // 4)
+    found = consensus.flipped(find(score, grid, spread))
+    cells = tf.reshape(found, [1, *voting.cells_of(grid, spread).numpy(), 1])
+    scores = tf.image.resize(cells, mask.shape)[0, ..., 0].numpy()
+    smaller = mask if mask.mean() < 0.5 else ~mask
+    assert metrics.f1(metrics.count(scores, smaller)).max() > 0.9
