@@ -46,11 +46,12 @@ demo: $(TO_RUN)
 	@echo "  $(D)/run/panels/              what the networks saw: S K T M G(M) P M' K' prediction boundary"
 	@echo "Curves of the training: $(VENV)/bin/tensorboard --logdir=$(D)/run"
 
-# TESTS=tests/models runs a part.
+# TESTS=tests/models runs a part. A process that dies ends the run, with the test that it died of; its other tests would
+# be waited for for ever.
 TESTS := tests
 
 test: $(TO_TEST)
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(TESTS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --max-worker-restart=0 $(TESTS)
 
 lint: $(TO_TEST)
 	$(PYTHON) -m ruff format --check .

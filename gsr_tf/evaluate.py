@@ -21,6 +21,7 @@ from gsr_tf.comparators import methods
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
 from gsr_tf.evaluation.study import DataSet
+from gsr_tf.inference import trained_methods
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
@@ -36,8 +37,8 @@ def _define(values: flags.FlagValues) -> None:
     )  # fmt: skip
     text(
         "method",
-        f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}. One that has to be trained "
-        f"({', '.join(methods.TRAINED)}) is a --saved_model as well.",
+        f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}. With --saved_model, "
+        f"which of these it has to be: {', '.join(trained_methods.TRAINED)}.",
     )
     flags.DEFINE_enum(
         "resolution", "whole", RESOLUTIONS,

@@ -41,6 +41,7 @@ from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators.method import MethodError
 from gsr_tf.data import one_writer
 from gsr_tf.data.pictures import write_atomically
+from gsr_tf.inference import trained_methods
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.resolution import ONE_SIZE, RESOLUTIONS, SCALES_HELP, describe, parse_scales
@@ -58,7 +59,11 @@ def _define(values: flags.FlagValues) -> None:
         "Folder that gsr_tf.export made, from a source you trust: a model is code; or the name of shipped weights. "
         "Without it, the shipped one.",
     )
-    text("method", "Instead of a model, noi, noi-minmax or cfa; or a floor to compare with, all-positive or random.")
+    text(
+        "method",
+        "Instead of a model, noi, noi-minmax or cfa; or a floor to compare with, all-positive or random. With a model, "
+        f"which of these it has to be: {', '.join(trained_methods.TRAINED)}.",
+    )
     text("input", "A picture, a folder of them, a pattern in quotes, or -: one picture on standard input.")
     text("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
     text("output", "Folder for the answers; made if missing.", required=True)
@@ -81,7 +86,8 @@ def _action(args: flags.FlagValues) -> int:
     choose(args.device)
     output = Path(args.output)
     sources = _sources(args, output)
-    segment, settings = _method(args) if args.method else _model(args)
+    by_name = args.method and args.method not in trained_methods.TRAINED
+    segment, settings = _method(args) if by_name else _model(args)
     with one_writer.hold(output, "--output"):
         return _answer(args, sources, segment, settings)
 
@@ -115,6 +121,7 @@ def _sources(args: flags.FlagValues, output: Path) -> list[inputs.Source]:
 
 
 def _model(args: flags.FlagValues) -> tuple[Segment, dict]:
+    trained_methods.check(args.method, args.saved_model)
     detector = Detector.load(args.saved_model)
     threshold = detector.threshold if args.threshold is None else args.threshold
     scales = detector.scales_at(args.resolution, parse_scales(args.scales))

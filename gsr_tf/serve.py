@@ -24,6 +24,7 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf.answers import memory
+from gsr_tf.inference import trained_methods
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES
 from gsr_tf.inference.resolution import parse_scales
 from gsr_tf.settings import ConfigError
@@ -36,6 +37,10 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "saved_model", None, "Folder that gsr_tf.export made, from a source you trust: a model is code. Without it, "
         "the shipped one.", **own,
+    )  # fmt: skip
+    flags.DEFINE_enum(
+        "method", None, trained_methods.TRAINED, "Which method --saved_model has to be of; without it any will do.",
+        **own,
     )  # fmt: skip
     flags.DEFINE_list("scales", None, "Factors of the size at which whole pictures are seen.", **own)
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, **own)
@@ -66,6 +71,7 @@ def _action(args: flags.FlagValues) -> None:
     scales = parse_scales(args.scales)
     if not PREFIX.fullmatch(args.path_prefix):
         raise ConfigError(f"--path_prefix={args.path_prefix}: expected a path without an end slash, as /gsr_tf")
+    trained_methods.check(args.method, args.saved_model)
     limits = Limits(
         upload_bytes=int(args.max_megabytes * MEGA),
         pixels=int(args.max_megapixels * MEGA),

@@ -85,12 +85,22 @@ def test_it_is_evaluated_like_any_model_and_small_pictures_are_named(exported, t
         pairs.append(f"{tmp_path}/{name}_picture.png,{tmp_path}/{name}_mask.png")
     (tmp_path / "pairs.csv").write_text("\n".join(pairs))
     output = tmp_path / "results"
-    arguments = [f"--saved_model={exported}", f"--pairs={tmp_path / 'pairs.csv'}", f"--output={output}"]
+    arguments = [
+        f"--saved_model={exported}",
+        "--method=mfcn",
+        f"--pairs={tmp_path / 'pairs.csv'}",
+        f"--output={output}",
+    ]
     assert evaluate.main(["evaluate", *arguments, "--protocols=paper"]) == 3
     assert re.search("1 skipped, the first .*small.*: 31x31 pixels; mfcn needs at least 32", capsys.readouterr().out)
     summary = json.loads((output / "summary.json").read_text())
     assert (summary["pictures"]["scored"], summary["pictures"]["skipped"]) == (1, 1)
-    asked = [f"--saved_model={exported}", f"--input={tmp_path}/*_picture.png", f"--output={tmp_path / 'answers'}"]
+    asked = [
+        f"--saved_model={exported}",
+        "--method=mfcn",
+        f"--input={tmp_path}/*_picture.png",
+        f"--output={tmp_path / 'answers'}",
+    ]
     assert predict.main(["predict", *asked]) == predict.SOME_SKIPPED
     assert "31x31 pixels; mfcn needs at least 32 on each side" in capsys.readouterr().err
 
@@ -99,7 +109,8 @@ def test_it_sees_whole_pictures_alone(exported, sources, tmp_path, capsys):
     arguments = [f"--saved_model={exported}", f"--records={sources.path}", f"--output={tmp_path}", "--resolution=tile"]
     assert evaluate.main(["evaluate", *arguments]) == 1
     assert (
-        "this model can only see a whole picture at scale 1 (--resolution=whole): it is MFCN" in capsys.readouterr().err
+        "this model can only see a whole picture at scale 1 (--resolution=whole): it is another method"
+        in capsys.readouterr().err
     )
 
 

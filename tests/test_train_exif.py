@@ -83,12 +83,22 @@ def test_it_is_evaluated_like_any_model_and_small_pictures_are_named(exported, t
         pairs.append(f"{tmp_path}/{name}_picture.png,{tmp_path}/{name}_mask.png")
     (tmp_path / "pairs.csv").write_text("\n".join(pairs))
     output = tmp_path / "results"
-    arguments = [f"--saved_model={exported}", f"--pairs={tmp_path / 'pairs.csv'}", f"--output={output}"]
+    arguments = [
+        f"--saved_model={exported}",
+        "--method=exif-sc",
+        f"--pairs={tmp_path / 'pairs.csv'}",
+        f"--output={output}",
+    ]
     assert evaluate.main(["evaluate", *arguments, "--protocols=paper"]) == 3
     assert re.search("1 skipped, the first .*small.*: 32x32 pixels; exif needs at least 33", capsys.readouterr().out)
     summary = json.loads((output / "summary.json").read_text())
     assert (summary["pictures"]["scored"], summary["pictures"]["skipped"]) == (1, 1)
-    asked = [f"--saved_model={exported}", f"--input={tmp_path}/*_picture.png", f"--output={tmp_path / 'answers'}"]
+    asked = [
+        f"--saved_model={exported}",
+        "--method=exif-sc",
+        f"--input={tmp_path}/*_picture.png",
+        f"--output={tmp_path / 'answers'}",
+    ]
     assert predict.main(["predict", *asked]) == predict.SOME_SKIPPED
     assert "32x32 pixels; exif needs at least 33 on each side" in capsys.readouterr().err
 
@@ -96,7 +106,7 @@ def test_it_is_evaluated_like_any_model_and_small_pictures_are_named(exported, t
 def test_what_cannot_be_is_refused(trained, exported, sources, tmp_path, capsys):
     arguments = [f"--saved_model={exported}", f"--records={sources.path}", f"--output={tmp_path}", "--resolution=tile"]
     assert evaluate.main(["evaluate", *arguments]) == 1
-    assert "it is MFCN or EXIF-consistency" in capsys.readouterr().err
+    assert "it is another method than GSR-Net" in capsys.readouterr().err
     for output, flag, said in (
         ("m.onnx", "--format=onnx", "--format=onnx: EXIF-consistency compares as many patches"),
         ("m", "--size=64", "--size=64: EXIF-consistency sees pictures at their own size"),

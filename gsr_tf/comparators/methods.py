@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from gsr_tf.comparators import cfa, exported, floors, noi
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.inference.resolution import ONE_SIZE, describe
+from gsr_tf.inference.trained_methods import TRAINED, check
 
 _ALL = (
     Method("noi", noi.score, probabilities=False, minimum_side=noi.MINIMUM_SIDE),
@@ -18,7 +19,6 @@ _ALL = (
     Method("ground-truth-box", floors.ground_truth_box, probabilities=True, uses_truth=True),
 )
 METHODS = {method.name: method for method in _ALL}
-TRAINED = ("mfcn", "sfcn", "rgbn", "exif-sc")
 DETECTORS = [method.name for method in _ALL if not method.uses_truth]
 
 
@@ -31,14 +31,8 @@ def choose(name: str, flag: str = "--method", names: Collection[str] = tuple(MET
         names: those that will do.
 
     Raises:
-        MethodError: it is none of them, or one that has to be trained and is read as a model.
+        MethodError: it is none of them.
     """
-    if name in TRAINED:
-        raise MethodError(
-            f"{flag}={name}: this method has to be trained, and is then read as a model: python -m "
-            f"gsr_tf.train_comparator --flagfile=comparators/{name}, then python -m gsr_tf.export, then "
-            "--saved_model=EXPORT"
-        )
     if name not in names:
         raise MethodError(f"{flag}={name}: no such method; choose from {', '.join(names)}")
     return METHODS[name]
@@ -51,14 +45,17 @@ def from_flags(
 
     Args:
         path: of a model, which looks at pictures as the other arguments tell (`Detector.segment`).
-        name: of another method.
+        name: of another method; of one that has to be trained, whose model `path` is.
         resolution: see there.
         scales: see there.
 
     Raises:
         MethodError: both of them; or another method is to look at pictures otherwise than it does.
-        DetectorError: no such model.
+        DetectorError: no such model, or one of another method.
     """
+    if name in TRAINED:
+        check(name, path)
+        name = None
     if path is not None and name is not None:
         raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither for the model that is shipped")
     if name is None:

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from gsr_tf import predict
+from gsr_tf import flagfiles, predict, serve
 from gsr_tf.comparators import floors, methods
 from gsr_tf.comparators.method import Method, MethodError, ScoreError
 from gsr_tf.data.pictures import encode_png, read_picture
+from gsr_tf.inference import saved_model, trained_methods
+from gsr_tf.inference.saved_model import DetectorError
 from tests.comparators.photographs import photograph, rectangle
 
 
@@ -31,8 +33,32 @@ def test_unknown_method_lists_the_known_ones():
 
 @pytest.mark.parametrize("name", ["mfcn", "sfcn", "rgbn", "exif-sc"])
 def test_a_method_that_has_to_be_trained_says_how(name):
-    with pytest.raises(MethodError, match=f"--method={name}: .*--flagfile=comparators/{name}, .*--saved_model=EXPORT"):
-        methods.choose(name)
+    with pytest.raises(
+        DetectorError, match=f"--method={name}: .*--flagfile=comparators/{name}, .*--saved_model=EXPORT"
+    ):
+        methods.from_flags(None, name)
+    assert trained_methods.TRAINED.count(name) == 1 and f"comparators/{name}" in flagfiles.shipped()
+
+
+@pytest.mark.parametrize("arguments", [("predict", "--input=x", "--output=y"), ("serve",)], ids=lambda x: x[0])
+def test_a_model_of_another_method_is_refused(arguments, tmp_path, capsys):
+    metadata = tmp_path / saved_model.METADATA
+    metadata.parent.mkdir()
+    metadata.write_text('{"method": "rgbn"}')
+    command = {"predict": predict, "serve": serve}[arguments[0]]
+    if command is predict:
+        arguments = ("predict", f"--input={write_picture(tmp_path)}", f"--output={tmp_path / 'answers'}")
+    assert command.main([*arguments, "--method=mfcn", f"--saved_model={tmp_path}"]) == 1
+    assert f"--method=mfcn: --saved_model={tmp_path} is a model of rgbn" in capsys.readouterr().err
+    metadata.write_text("{}")
+    with pytest.raises(DetectorError, match="is a model of GSR-Net"):
+        methods.from_flags(str(tmp_path), "mfcn")
+
+
+def write_picture(folder):
+    path = folder / "picture.png"
+    path.write_bytes(encode_png(photograph("coffee")[:40, :40]))
+    return path
 
 
 def test_the_truth_reaches_only_those_that_use_it():
