@@ -158,7 +158,7 @@ def test_help_shows_every_setting_once():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--method=sift"], "--method=sift: expected one of mfcn, dih"),
+        (["--method=sift"], "--method=sift: expected one of mfcn, rgbn, exif-sc, dih"),
         (["--flagfile=comparators/dihh"], "--flagfile=comparators/dihh: no such file"),
         (["--flagfile=comparators/dih", "--edge_weight=1", "--run_dir=run"], "edge_weight"),
     ],

@@ -108,7 +108,7 @@ def test_what_cannot_be_is_refused(trained, exported, sources, tmp_path, capsys)
     assert evaluate.main(["evaluate", *arguments]) == 1
     assert "it is another method than GSR-Net" in capsys.readouterr().err
     for output, flag, said in (
-        ("m.onnx", "--format=onnx", "--format=onnx: EXIF-consistency compares as many patches"),
+        ("m.onnx", "--format=onnx", "--format=onnx: exif-sc has operations"),
         ("m", "--size=64", "--size=64: EXIF-consistency sees pictures at their own size"),
         ("m", "--average_with=gsr-net-coco", "--average_with: moments of EXIF-consistency's normalisation"),
     ):
@@ -153,4 +153,4 @@ def test_help_shows_every_setting_once():
 
 def test_a_method_that_is_none_says_which_there_are(capsys):
     assert train_comparator.main(["train_comparator", "--method=nope"]) == 2
-    assert "--method=nope: expected one of mfcn, exif" in capsys.readouterr().err
+    assert "--method=nope: expected one of mfcn, rgbn, exif-sc, dih" in capsys.readouterr().err

@@ -21,6 +21,8 @@ class EXIF(tf.Module):
     """
 
     networks = ("segmenter",)
+    frozen = ()
+    criterion = "f1"
 
     def __init__(self, network: Network, optimization: Optimization, side: int):
         """Builds network and optimizer; inside a strategy's scope, on all its replicas."""

@@ -30,6 +30,8 @@ class RGBN(tf.Module):
     """
 
     networks = ("segmenter",)
+    frozen = ()
+    criterion = "f1"
 
     def __init__(self, network: Network, optimization: Optimization, settings: Step):
         """Builds network and optimizer; inside a strategy's scope, on all its replicas."""
