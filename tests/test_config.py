@@ -73,7 +73,7 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"steps": 0}, "--steps=0: expected at least 1"),
+        ({"steps": -1}, "--steps=-1: expected at least 0"),
         ({"dropout": 1.0}, "--dropout=1.0: expected at most 0.95"),
         ({"learning_rate": float("nan")}, "--learning_rate=nan: expected at least 0"),
         ({"seed": 2**32}, "--seed=4294967296: expected at most 4294967295"),

@@ -11,12 +11,15 @@ PRETRAINED = {"vgg16_weights": "VGG-16", "resnet_weights": "ResNet", "resnet50_w
 
 
 def trained_how(metadata: Mapping[str, Any]) -> str:
-    """Data, steps and initialisation of an export that was trained here, and how edges were chosen where it has any."""
+    """Data, steps and initialisation of an export that was made here, and how edges were chosen where it has any."""
     config, records = metadata["config"], metadata.get("records", {})
     learnt_from = metadata.get("learnt_from", TRAINING_RECORDS)
     data = ", ".join(f"{records[flag]['path']}" for flag in learnt_from if flag in records) or "unknown records"
     pretrained = ", ".join(f"{network} {config[name]}" for name, network in PRETRAINED.items() if name in config)
-    start = config["initial_weights"] or pretrained or "random weights"
+    released = config.get("release_checkpoint")
+    start = "the authors' checkpoint" if released else config["initial_weights"] or pretrained or "random weights"
+    if not config["steps"]:
+        return f"{start}, not trained here"
     edge = metadata.get("edge_threshold")
     edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
     return f"{_learnt(metadata)}trained on {data} for {config['steps']} steps from {start}{edges}"

@@ -15,7 +15,9 @@ from gsr_tf.settings import check_bounds, setting
 class Optimization:
     """Steps, batch and rates; each field's help says what it is."""
 
-    steps: int = setting(50_000, "Training steps (Section 4.1).", least=1, may_change=True)
+    steps: int = setting(
+        50_000, "Training steps (Section 4.1); 0: the run holds what it begins with.", least=0, may_change=True
+    )
     batch_size: int = setting(4, "Pictures a step, over all GPUs (Section 4.1).", least=1)
     learning_rate: float = setting(1e-4, "Adam's, of generator and segmenter; fixed (Section 4.1).", least=0.0)
     learning_rate_schedule: str = setting(

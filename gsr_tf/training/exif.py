@@ -16,7 +16,15 @@ from gsr_tf.comparators.exif.module import ConsistencyModule
 from gsr_tf.comparators.exif.network import build_network
 from gsr_tf.comparators.exif.pairs import Pairs, pair_stream
 from gsr_tf.comparators.exif.photographs import large_enough
-from gsr_tf.comparators.exif.settings import Answer, Initialization, Network, Optimization, Patches
+from gsr_tf.comparators.exif.release import load_release_checkpoint
+from gsr_tf.comparators.exif.settings import (
+    RELEASED_TRUNK,
+    Answer,
+    Initialization,
+    Network,
+    Optimization,
+    Patches,
+)
 from gsr_tf.comparators.exif.weights import initialize_trunk, stored_variables
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import Records, RecordsError
@@ -50,8 +58,11 @@ class EXIFRun(RunSettings):
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
         check_bounds(self)
-        weights = self.initialization.resnet50_weights
-        if weights != "random" and self.network.trunk != "resnet50" and not self.initialization.initial_weights:
+        weights, trunk = self.initialization.resnet50_weights, self.network.trunk
+        released = self.initialization.release_checkpoint
+        if released and trunk != RELEASED_TRUNK:
+            raise ConfigError(f"--release_checkpoint={released} needs --trunk={RELEASED_TRUNK}, not --trunk={trunk}")
+        if weights != "random" and trunk != "resnet50" and not (released or self.initialization.initial_weights):
             raise ConfigError(
                 f"--resnet50_weights={weights} fits --trunk=resnet50 alone; use --resnet50_weights=random"
             )
@@ -69,6 +80,8 @@ class EXIFRun(RunSettings):
         """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
         if self.initialization.initial_weights:
             load_stored(self.stored(net.segmenter), self.initialization.initial_weights, "--initial_weights")
+        elif self.initialization.release_checkpoint:
+            load_release_checkpoint(net.segmenter, self.initialization.release_checkpoint)
         else:
             initialize_trunk(net.segmenter, self.initialization.resnet50_weights)
 
@@ -129,16 +142,14 @@ class EXIFRun(RunSettings):
         return ConsistencyModule(segmenter, size=size, answer=self.answer)
 
     def facts(self, segmenter: keras.Model) -> dict[str, Any]:
-        """What an export says of the method beside the settings: also what it learnt from."""
+        """What an export says of the method beside the settings: also what it learnt from here, if anything."""
+        said = {"method": self.METHOD, "minimum_side": self.preparation.minimum_side}
+        if not self.optimization.steps:
+            return said
         known = segmenter.known.numpy()[: len(TAGS)] > 0
         tags = [name for name, seen in zip(TAGS, known) if seen]
         processing = list(PROCESSING) if self.preparation.processing_share else []
-        return {
-            "method": self.METHOD,
-            "minimum_side": self.preparation.minimum_side,
-            "attributes": processing + tags,
-            "learnt_from": ["--target_records"],
-        }
+        return {**said, "attributes": processing + tags, "learnt_from": ["--target_records"]}
 
 
 def held_out_items(records: Records, settings: Validation, minimum_side: int) -> list[items.Item]:

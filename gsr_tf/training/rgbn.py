@@ -12,6 +12,7 @@ import tensorflow as tf
 from gsr_tf.comparators.rgbn import anchors
 from gsr_tf.comparators.rgbn.module import BoxModule, score_map
 from gsr_tf.comparators.rgbn.network import TwoStreamNetwork
+from gsr_tf.comparators.rgbn.release import load_release_checkpoint
 from gsr_tf.comparators.rgbn.rgbn import RGBN
 from gsr_tf.comparators.rgbn.settings import Initialization, Network, Optimization, Step
 from gsr_tf.comparators.rgbn.weights import initialize_resnet, stored_variables
@@ -50,7 +51,13 @@ class RGBNRun(RunSettings):
         """Checks what two rooms must agree on; each room has checked its own."""
         check_bounds(self)
         weights, backbone = self.initialization.resnet_weights, self.network.backbone
-        if (weights == "random") != (backbone == "tiny") and not self.initialization.initial_weights:
+        released = self.initialization.release_checkpoint
+        if released and (backbone == "tiny" or self.network.streams != "both"):
+            raise ConfigError(
+                f"--release_checkpoint={released} does not go with --backbone={backbone} "
+                f"--streams={self.network.streams}: it holds two ResNets; expected --backbone=resnet101 --streams=both"
+            )
+        if (weights == "random") != (backbone == "tiny") and not (released or self.initialization.initial_weights):
             raise ConfigError(
                 f"--resnet_weights={weights} does not go with --backbone={backbone}: a ResNet's normalisation is "
                 "frozen, so it needs weights; of 'tiny' there are none, so it takes --resnet_weights=random"
@@ -76,6 +83,8 @@ class RGBNRun(RunSettings):
         """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
         if self.initialization.initial_weights:
             load_stored(self.stored(net.segmenter), self.initialization.initial_weights, "--initial_weights")
+        elif self.initialization.release_checkpoint:
+            load_release_checkpoint(net.segmenter, self.network.backbone, self.initialization.release_checkpoint)
         else:
             initialize_resnet(net.segmenter, self.network.backbone, self.initialization.resnet_weights)
 

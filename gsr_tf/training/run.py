@@ -36,17 +36,24 @@ def run(config: RunSettings, run_dir: Path, command: str) -> int:
 
 def _run(config: RunSettings, run_dir: Path, command: str) -> int:
     set_up(config.device, config.preparation.seed)
-    records = config.records.open(with_original=config.with_original)
+    steps = config.optimization.steps
+    records = config.records.open(with_original=config.with_original) if steps else {}
     check_records(run_dir, records)
     strategy = build_strategy()
     with strategy.scope():
         net = config.build()
         checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep)
-        if not checkpoints.restore():
+        fresh = not checkpoints.restore()
+        if fresh:
             config.initialize(net)
-    config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
-    facts = write_facts(run_dir, records)
-    start, steps = int(net.step.numpy()), config.optimization.steps
+    start = int(net.step.numpy())
+    if steps or not start:  # --steps=0 leaves a run that has been trained as it is
+        config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
+        facts = write_facts(run_dir, records)
+    if fresh and not steps:
+        checkpoints.save()
+        print(_last_words(run_dir, 0, steps, config.export_flags))
+        return 0
     if start >= steps:
         print(f"{run_dir}: at step {start}, --steps={steps} are done; with more --steps it goes on")
         return 0
@@ -68,7 +75,7 @@ def _run(config: RunSettings, run_dir: Path, command: str) -> int:
 
 
 def _last_words(run_dir: Path, step: int, steps: int, export_flags: str) -> str:
-    if step == 0:
+    if step == 0 < steps:
         return "stopped before the first step; the same command starts again"
     if step < steps:
         return f"stopped and saved at step {step} of {steps}; the same command goes on from there"

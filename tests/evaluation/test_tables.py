@@ -308,6 +308,10 @@ def test_a_trained_cell_says_data_steps_initialisation_and_edge_threshold():
     other = {"config": settings(DL, "initial_weights=w.npz", "steps=7"), "records": data, **edges}
     said = "trained on casia2, coco for 7 steps from w.npz, edge threshold 0.3 chosen by validation"
     assert trained_how(other) == said
+    as_it_was = {"config": settings(DL, "release_checkpoint=c", "steps=0")}
+    assert trained_how(as_it_was) == "the authors' checkpoint, not trained here"
+    further = {"config": settings(DL, "release_checkpoint=c", "steps=7"), "records": data}
+    assert trained_how(further) == "trained on casia2, coco for 7 steps from the authors' checkpoint"
 
 
 def test_exif_consistency_says_what_it_was_trained_on():

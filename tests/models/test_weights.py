@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.generator import build_generator
@@ -11,6 +10,7 @@ from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import VGG16, build_segmenter
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import WeightsError, load_npz, load_release_checkpoint, named_variables
+from tests.tf1_checkpoint import write_tf1_checkpoint
 
 LAYERS = [f"conv{block}_{layer}" for block, row in enumerate(VGG16, 1) for layer in range(1, row.convolutions + 1)]
 
@@ -43,15 +43,6 @@ def assert_loaded(segmenter, vgg16):
     for name, (kernel, bias) in vgg16.items():
         np.testing.assert_array_equal(variables[f"segmenter/{name}/kernel"], kernel)
         np.testing.assert_array_equal(variables[f"segmenter/{name}/bias"], bias)
-
-
-def write_tf1_checkpoint(prefix, values):
-    graph = tf.Graph()
-    with graph.as_default(), tf.compat.v1.Session() as session:
-        for name, value in values.items():
-            tf.compat.v1.get_variable(name, initializer=tf.constant(value, tf.float32))
-        session.run(tf.compat.v1.global_variables_initializer())
-        return tf.compat.v1.train.Saver().save(session, str(prefix), write_meta_graph=False)
 
 
 def test_an_npz(tmp_path, segmenter, vgg16):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gsr_tf.comparators.exif.attributes import ATTRIBUTES
-from gsr_tf.comparators.exif.settings import Network
+from gsr_tf.comparators.exif.settings import RELEASED_TRUNK, Network
 from gsr_tf.models.keras import keras
 
 TRUNK, PAIR, HEAD = "trunk", "fc_1", "head"  # the layers of the network that are used alone, too
@@ -35,7 +35,7 @@ def build_network(settings: Network, side: int) -> keras.Model:
 def _trunk(settings: Network, side: int) -> keras.Model:
     """[n, side, side, 3] -> [n, feature_channels]: no activation at the end."""
     image = keras.Input([side, side, 3])
-    build = {"resnet50": _resnet50, "tiny": _tiny}[settings.trunk]
+    build = {"resnet50": _resnet50, RELEASED_TRUNK: _slim_resnet50, "tiny": _tiny}[settings.trunk]
     x = keras.layers.GlobalAveragePooling2D(dtype="float32")(build(image))
     x = keras.layers.Dense(settings.feature_channels, name="features", dtype="float32")(x)
     return keras.Model(image, x, name=TRUNK)
@@ -43,6 +43,20 @@ def _trunk(settings: Network, side: int) -> keras.Model:
 
 def _resnet50(image: tf.Tensor) -> tf.Tensor:
     return keras.applications.ResNet50V2(include_top=False, weights=None, input_tensor=image).output
+
+
+def _slim_resnet50(image: tf.Tensor) -> tf.Tensor:
+    """As TF-Slim has it: its first pooling is padded less, which shifts all that the later layers see."""
+    network = keras.applications.ResNet50V2(include_top=False, weights=None, input_tensor=image)
+    return keras.models.clone_model(network, input_tensors=image, clone_function=_padded_as_in_slim).output
+
+
+def _padded_as_in_slim(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if layer.name == "pool1_pad":
+        return keras.layers.ZeroPadding2D(0, name=layer.name)
+    if layer.name == "pool1_pool":
+        return keras.layers.MaxPooling2D(3, 2, "same", name=layer.name)
+    return type(layer).from_config(layer.get_config())
 
 
 def _tiny(image: tf.Tensor) -> tf.Tensor:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import ConfigError, check_bounds, setting
 
 MARGIN = 1  # pixels by which a picture must be larger than a patch
 COMPARISONS = ("dense", "sparse")
+RELEASED_TRUNK = "resnet50-slim"  # the authors'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +43,9 @@ class Network:
 
     trunk: str = setting(
         "resnet50",
-        "resnet50 (paper: ResNet-50 v2), or tiny: three convolutions, for trials.",
-        choices=("resnet50", "tiny"),
+        "resnet50 (paper: ResNet-50 v2), as Keras pads it; resnet50-slim, as the authors do, for --release_checkpoint; "
+        "or tiny: three convolutions, for trials.",
+        choices=("resnet50", RELEASED_TRUNK, "tiny"),
     )
     feature_channels: int = setting(4096, "Numbers that a patch becomes (paper).", least=1)
     fc_channels: tuple[int, ...] = setting(
@@ -68,9 +70,16 @@ class Initialization:
     initial_weights: str = setting(
         "", "What to start from instead: an .npz of a run's weights (python -m gsr_tf.export --format=weights)."
     )
+    release_checkpoint: str = setting(
+        "",
+        "What to start from instead: the prefix of the authors' checkpoint. Only with --trunk=resnet50-slim; with "
+        "--steps=0 export makes a model of it as it is.",
+    )
 
     def __post_init__(self):
         check_bounds(self)
+        if self.initial_weights and self.release_checkpoint:
+            raise ConfigError("--initial_weights and --release_checkpoint: give one of them")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +109,9 @@ class Answer:
 class Optimization:
     """Steps, batch and rate; each field's help says what it is."""
 
-    steps: int = setting(1_000_000, "Training steps (paper).", least=1, may_change=True)
+    steps: int = setting(
+        1_000_000, "Training steps (paper); 0: the run holds what it begins with.", least=0, may_change=True
+    )
     batch_size: int = setting(128, "Pairs of patches a step, over all GPUs (paper).", least=1)
     learning_rate: float = setting(1e-4, "Adam's; fixed (paper).", least=0.0)
 

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from gsr_tf.comparators.slim import KERAS_EPSILON
 from gsr_tf.models.keras import keras
 from gsr_tf.models.normalization import MomentNormalization
 
-EPSILON = 1.001e-5  # of Keras's ResNets
+CHANNELS = (64, 128, 256, 512)  # of conv2 to conv5; a block's output has four times as many
 TINY_CHANNELS = (16, 32, 48, 64)
 
 
@@ -38,22 +39,23 @@ def choose(name: str) -> Backbone:
     if name == "tiny":
         return Backbone(_tiny_trunk, _tiny_tail, TINY_CHANNELS[-1])
     conv4_blocks = {"resnet101": 23, "resnet50": 6}[name]
-    return Backbone(functools.partial(_resnet_trunk, conv4_blocks), _resnet_tail, 1024)
+    return Backbone(functools.partial(_resnet_trunk, conv4_blocks), _resnet_tail, 4 * CHANNELS[2])
 
 
 def _resnet_trunk(conv4_blocks: int, image: tf.Tensor, prefix: str) -> tf.Tensor:
     """conv1 to conv4 of a ResNet (He et al., CVPR 2016); the colours' first two stay as they come, as in RGB-N."""
     fixed = prefix == "rgb_"
-    x = _convolved(tf.pad(image, [[0, 0], [3, 3], [3, 3], [0, 0]]), 64, 7, f"{prefix}conv1", 2, fixed, padding="valid")
+    x = tf.pad(image, [[0, 0], [3, 3], [3, 3], [0, 0]])
+    x = _convolved(x, CHANNELS[0], 7, f"{prefix}conv1", 2, fixed, padding="valid")
     x = tf.nn.max_pool2d(tf.pad(tf.nn.relu(x), [[0, 0], [1, 1], [1, 1], [0, 0]]), 3, 2, "VALID")
-    x = _stage(x, 64, 3, f"{prefix}conv2", 1, fixed)
-    x = _stage(x, 128, 4, f"{prefix}conv3", 2)
-    return _stage(x, 256, conv4_blocks, f"{prefix}conv4", 2)
+    x = _stage(x, CHANNELS[0], 3, f"{prefix}conv2", 1, fixed)
+    x = _stage(x, CHANNELS[1], 4, f"{prefix}conv3", 2)
+    return _stage(x, CHANNELS[2], conv4_blocks, f"{prefix}conv4", 2)
 
 
 def _resnet_tail(crops: tf.Tensor, prefix: str) -> tf.Tensor:
     """conv5, at stride 1."""
-    return _stage(crops, 512, 3, f"{prefix}conv5", 1)
+    return _stage(crops, CHANNELS[3], 3, f"{prefix}conv5", 1)
 
 
 def _stage(x: tf.Tensor, channels: int, blocks: int, name: str, stride: int, fixed: bool = False) -> tf.Tensor:
@@ -74,7 +76,7 @@ def _convolved(
 ) -> tf.Tensor:
     """A convolution and its frozen normalisation."""
     x = keras.layers.Conv2D(channels, side, stride, padding, name=f"{name}_conv", trainable=not fixed)(x)
-    return keras.layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_bn", trainable=False)(x)
+    return keras.layers.BatchNormalization(epsilon=KERAS_EPSILON, name=f"{name}_bn", trainable=False)(x)
 
 
 def _tiny_trunk(image: tf.Tensor, prefix: str) -> tf.Tensor:

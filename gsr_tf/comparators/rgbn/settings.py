@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import ConfigError, check_bounds, setting
 
 BACKBONES = ("resnet101", "resnet50", "tiny")
 STREAMS = ("both", "rgb", "noise")
@@ -50,9 +50,16 @@ class Initialization:
     initial_weights: str = setting(
         "", "What to start from instead: an .npz of a run's weights (python -m gsr_tf.export --format=weights)."
     )
+    release_checkpoint: str = setting(
+        "",
+        "What to start from instead: the prefix of a checkpoint of the authors' code. With --steps=0 "
+        "export makes a model of it as it is.",
+    )
 
     def __post_init__(self):
         check_bounds(self)
+        if self.initial_weights and self.release_checkpoint:
+            raise ConfigError("--initial_weights and --release_checkpoint: give one of them")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +81,9 @@ class Step:
 class Optimization:
     """Steps, batch and rate; each field's help says what it is."""
 
-    steps: int = setting(110_000, "Training steps (the paper's).", least=1, may_change=True)
+    steps: int = setting(
+        110_000, "Training steps (the paper's); 0: the run holds what it begins with.", least=0, may_change=True
+    )
     batch_size: int = setting(1, "Pictures a step, over all GPUs.", least=1)
     learning_rate: float = setting(1e-3, "Of the gradient descent, at first.", least=0.0)
     drop_after: int = setting(40_000, "Steps after which the rate is a tenth.", least=1)
