@@ -68,7 +68,10 @@ def _picture(width: int, height: int) -> np.ndarray:
 def _saved(form: str, mode: str = "RGB", **options) -> Callable[[np.ndarray], bytes]:
     def save(pixels: np.ndarray) -> bytes:
         buffer = io.BytesIO()
-        Image.fromarray(pixels).convert(mode).save(buffer, form, **options)
+        picture = Image.fromarray(pixels).convert(mode)
+        if mode == "RGBA":
+            picture.putalpha(picture.getchannel(0))
+        picture.save(buffer, form, **options)
         return buffer.getvalue()
 
     return save
@@ -126,7 +129,7 @@ MAKE = {
     "PNG, 16 bits": _png_16,
     "PNG, interlaced": _interlaced,
     "TIFF, strips": _packed_tiff(rowsperstrip=64),
-    "TIFF, one strip": _packed_tiff(),
+    "TIFF, one strip": lambda pixels: _packed_tiff(rowsperstrip=len(pixels))(pixels),
     "TIFF, tiles": _packed_tiff(tile=(256, 256)),
     "TIFF, 16 bits": lambda pixels: _packed_tiff(rowsperstrip=64)(_deep(pixels)),
     "TIFF, floats": lambda pixels: _packed_tiff(rowsperstrip=64)(pixels[..., 0] / np.float32(255)),

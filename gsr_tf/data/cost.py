@@ -1,11 +1,13 @@
 """How much memory decoding an opened picture takes at most, by its header; its file's own bytes are not counted.
 
-pixels in Pillow's memory   1, 2 or 4 bytes each; the array of 3 bytes is written over those of 4, else beside them
-turned by EXIF              4.5 bytes: the array, and half of it (`gsr_tf.data.raster`)
-progressive JPEG            2 bytes more for each sample, as all coefficients are held; baseline: rows only
-TIFF                        one strip or tile more; turned: the pixels once more
-WebP                        one opaque frame: 3 bytes, and 4 where it is lossless; others: 16
-HEIC                        12 bytes more
+These add up, a pixel:
+
+    pixels in Pillow's memory   1, 2 or 4 bytes each; the array of 3 bytes is written over those of 4, else beside them
+    turned by EXIF              4.5 bytes: the array, and half of it (`gsr_tf.data.raster`)
+    progressive JPEG            2 bytes more for each sample, as all coefficients are held; baseline: rows only
+    TIFF                        one strip or tile more; turned: the pixels once more
+    WebP                        one opaque frame: 6 bytes, 7 if lossless; others: 16
+    HEIC                        4.5 bytes more
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from gsr_tf.data import jpeg_end, room
 from gsr_tf.data.opening import stored_size
 from gsr_tf.data.still_webp import StillWebP
 
-SMALL = 8_000_000  # bytes for all that does not grow with the picture
+SMALL = 16_000_000  # bytes for all that does not grow with the picture
 TURNED = 4.5
 
 
@@ -34,14 +36,15 @@ def decoding_bytes(picture: Image.Image, data: bytes, turned: bool) -> int:
     depth = room.pixel_bytes(picture.mode)
     held = 3 if isinstance(picture, StillWebP) else depth
     while_loading = held * pixels + decoder_bytes(picture, data, turned)
-    return max(while_loading, _array_bytes(picture, turned) * pixels + SMALL)
+    return max(while_loading, int(_array_bytes(picture, turned) * pixels) + SMALL)
 
 
 def _array_bytes(picture: Image.Image, turned: bool) -> float:
     """Bytes a pixel while an array is made of what was loaded."""
+    if isinstance(picture, StillWebP):
+        return 6 if turned else 3
     depth = room.pixel_bytes(picture.mode)
-    ours = picture.format in room.FORMATS and not (turned and picture.format == "TIFF")
-    in_place = isinstance(picture, StillWebP) or (ours and depth == 4)
+    in_place = depth == 4 and picture.format in room.FORMATS and not (turned and picture.format == "TIFF")
     deep = picture.mode.startswith(("I", "F"))
     made = max(depth + 1, 4) if deep else 4 if in_place else depth + 3
     return max(made, TURNED) if turned else made
@@ -55,8 +58,8 @@ def decoder_bytes(picture: Image.Image, data: bytes, turned: bool) -> int:
     if picture.format == "TIFF":
         return SMALL + _piece_bytes(picture) + turned * room.pixel_bytes(picture.mode) * pixels
     if isinstance(picture, StillWebP):
-        return SMALL + 4 * picture.lossless * pixels
-    return SMALL + {"WEBP": 12, "HEIF": 12}.get(picture.format, 0) * pixels
+        return SMALL + (4 if picture.lossless else 3) * pixels
+    return SMALL + int({"WEBP": 12, "HEIF": 4.5}.get(picture.format, 0) * pixels)
 
 
 def _coefficient_bytes(jpeg: Image.Image, data: bytes) -> int:

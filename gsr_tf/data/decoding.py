@@ -87,9 +87,10 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
 def open_picture(data: bytes, name: str = "picture") -> Opened:
     """Loads a picture file in its own mode, upright; arguments and errors as `pictures.decode_picture`."""
     opened = load_picture(data, name)
-    if opened.turn == 1:
-        return opened
-    with damage(name, "truncated or damaged"):
+    with damage(name, "truncated or damaged", cost.decoder_bytes(opened.image, data, turned=False)):
+        opened.image.load()
+        if opened.turn == 1:
+            return opened
         return opened._replace(image=opened.image.transpose(TRANSPOSES[opened.turn]), room=None, turn=1)
 
 

@@ -1,7 +1,7 @@
 """WebP files of one frame without transparency, decoded by OpenCV.
 
 Pillow reads every WebP as an animation: it holds two canvases, the frame's bytes and the picture, 16 bytes a pixel.
-OpenCV has libwebp write the three that are wanted. Both show the same levels.
+OpenCV has libwebp write the three that are wanted, and copies them once. Both show the same levels.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from gsr_tf.data import webp_header
+from gsr_tf.data.strips import strips
 
 HEADER, HEAD = 12, 8  # bytes before the first chunk; of a chunk's name and length
 EXIF, ALPHA, ANIMATION = 8, 16, 2  # bits of what the header of an extended file says is there
@@ -24,7 +25,7 @@ class StillWebP(ImageFile.ImageFile):
     format = "WEBP"
 
     def _open(self) -> None:
-        self._data = data = self.fp.read()
+        data = self.fp.read()
         chunks = dict(reversed([*_chunks(data)]))  # the first of a kind
         flags = data[chunks[b"VP8X"][0]] if b"VP8X" in chunks else 0
         image = [kind for kind in (b"VP8 ", b"VP8L") if kind in chunks]
@@ -33,25 +34,35 @@ class StillWebP(ImageFile.ImageFile):
         self.lossless = image == [b"VP8L"]
         if self.lossless and data[chunks[b"VP8L"][0] + 4] & 0x10:  # says that it has transparency
             raise SyntaxError("not an opaque WebP")
+        start, end = chunks[image[0]]
+        # Alone: else libwebp takes what follows for the end of a frame that has lost its own.
+        self._file = _file(data[start - HEAD : end])
         self._size, self._mode = webp_header.size(data), "RGB"
+        if webp_header.size(self._file) != self._size:
+            raise SyntaxError("a frame of another size than the picture")
         if flags & EXIF and b"EXIF" in chunks:
             start, end = chunks[b"EXIF"]
             self.info["exif"] = data[start:end]
 
     def decoded(self) -> np.ndarray:
         """[h, w, 3] uint8 RGB; ValueError for damaged data."""
-        width, height = self.size
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = cv2.imdecode(np.frombuffer(self._data, np.uint8), flags)
-        if pixels is None or pixels.shape != (height, width, 3):
-            raise ValueError("the WebP's data are damaged")
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+        pixels = cv2.imdecode(np.frombuffer(self._file, np.uint8), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise ValueError("the frame's data")
+        for rows in strips(*self.size[::-1]):  # in place OpenCV would copy all of them first
+            pixels[rows] = cv2.cvtColor(pixels[rows], cv2.COLOR_BGR2RGB)
+        return pixels
 
     def load(self) -> Image.core.PixelAccess | None:
         """Fills Pillow's own memory, too, for whoever wants a Pillow picture."""
         if self._im is None:
             self.im = Image.fromarray(self.decoded()).im
         return Image.Image.load(self)
+
+
+def _file(frame: bytes) -> bytes:
+    """A file of nothing but this chunk."""
+    return b"RIFF" + (len(b"WEBP") + len(frame)).to_bytes(4, "little") + b"WEBP" + frame
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:

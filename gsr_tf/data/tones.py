@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-PIECE = 1 << 19  # pixels
+from gsr_tf.data.strips import strips
+
 BITS = (8, 10, 12, 16)
 WHITES = ((0.0, 2.0, 1.0), (32.0, 510.0, 255.0), (4096.0, 131070.0, 65535.0))  # brightest value from, to; white
 
@@ -64,5 +65,4 @@ def _by_rows(values: np.ndarray, to_levels: Callable[[np.ndarray], np.ndarray]) 
 
 
 def _rows(values: np.ndarray) -> Iterator[np.ndarray]:
-    step = max(1, PIECE // values.shape[1])
-    return (values[start : start + step] for start in range(0, len(values), step))
+    return (values[rows] for rows in strips(*values.shape))
