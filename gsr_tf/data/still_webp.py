@@ -6,6 +6,7 @@ OpenCV has libwebp write the three that are wanted, and copies them once. Both s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import cv2
@@ -16,6 +17,7 @@ from gsr_tf.data import webp_header
 from gsr_tf.data.strips import strips
 
 HEADER, HEAD = 12, 8  # bytes before the first chunk; of a chunk's name and length
+MOST = 1000  # chunks that are looked at; programs write up to six
 EXIF, ALPHA, ANIMATION = 8, 16, 2  # bits of what the header of an extended file says is there
 
 
@@ -26,7 +28,7 @@ class StillWebP(ImageFile.ImageFile):
 
     def _open(self) -> None:
         data = self.fp.read()
-        chunks = dict(reversed([*_chunks(data)]))  # the first of a kind
+        chunks = dict(reversed([*itertools.islice(_chunks(data), MOST)]))  # the first of a kind
         flags = data[chunks[b"VP8X"][0]] if b"VP8X" in chunks else 0
         image = [kind for kind in (b"VP8 ", b"VP8L") if kind in chunks]
         if len(image) != 1 or flags & (ALPHA | ANIMATION) or b"ALPH" in chunks:
