@@ -31,8 +31,8 @@ def _flushed() -> bool:
 
 
 def _has_no_reader() -> bool:
-    if not hasattr(select, "poll"):  # Windows, where only writing tells
-        return False
+    if not hasattr(select, "poll"):  # Windows, where only writing tells, that which has just failed too
+        return isinstance(sys.exc_info()[1], BrokenPipeError)
     asked = select.poll()
     asked.register(DESCRIPTOR, 0)
     return any(event & select.POLLERR for _, event in asked.poll(0))

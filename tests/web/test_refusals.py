@@ -147,7 +147,7 @@ def test_what_by_its_header_takes_too_much_memory_is_not_decoded(monkeypatch):
         assert client.post("/v1/segment", content=encoded(pixels, "JPEG")).status_code == 200
         monkeypatch.setattr(task, "decode_picture", decode)
         refused = client.post("/v1/segment", content=encoded(pixels, "JPEG", progressive=True))
-    assert "takes about 21.8 MB, above the limit of 21.5 MB of memory (--max_decode_megabytes)" in said(refused, 413)
+    assert "takes about 17.8 MB, above the limit of 17.5 MB of memory (--max_decode_megabytes)" in said(refused, 413)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
