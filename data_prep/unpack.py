@@ -9,7 +9,8 @@
     folder/list.txt                     MVSS-Net's list: picture, mask or None, label
 
 Pictures are written byte for byte as the records hold them. These formats take one mask a picture: a record with
-several, such as a photograph with COCO's objects, is counted and left out (data_prep.compose makes pictures of them).
+several, such as a photograph with COCO's objects, is counted and left out (data_prep.compose makes pictures of them),
+and so is a damaged one. The exit code is 3 where something was left out, and 1 where everything was.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ from data_prep.interchange import NEGATIVE, NO_MASK
 from data_prep.reading.entries import PreparationError
 from gsr_tf.data.pictures import PictureError, write_atomically
 from gsr_tf.data.records import open_records, parse_example
+
+MANIPULATED, AUTHENTIC = "manipulated", "authentic"
+SEVERAL, DAMAGED = "several masks, left out", "damaged, left out"
+SOME_LEFT_OUT = 3
 
 
 def flat_stem(name: str, taken: set[str]) -> str:
@@ -51,7 +56,7 @@ def write_lists(folder: Path, rows: list[tuple[str, str | None]]) -> None:
 
 
 def unpack(records_path: Path, folder: Path) -> dict[str, int]:
-    """Writes the files of all records; returns how many were manipulated, authentic and left out."""
+    """Writes the files of all records; returns how many were `MANIPULATED`, `AUTHENTIC`, `SEVERAL` and `DAMAGED`."""
     records = open_records(records_path, "--records")
     rows, taken, left_out, damaged = [], set(), 0, 0
     for number in tqdm(range(len(records)), unit="picture"):
@@ -79,10 +84,10 @@ def unpack(records_path: Path, folder: Path) -> dict[str, int]:
     write_lists(folder, rows)
     manipulated = sum(mask is not None for _, mask in rows)
     return {
-        "manipulated": manipulated,
-        "authentic": len(rows) - manipulated,
-        "several masks, left out": left_out,
-        "damaged, left out": damaged,
+        MANIPULATED: manipulated,
+        AUTHENTIC: len(rows) - manipulated,
+        SEVERAL: left_out,
+        DAMAGED: damaged,
     }
 
 
@@ -97,7 +102,7 @@ def _run(args: flags.FlagValues) -> int:
     except OSError as error:
         raise PreparationError(f"--output={args.output}: cannot be written ({error.strerror})") from error
     print("\n".join(f"{count} {what}" for what, count in counts.items()))
-    return 0
+    return SOME_LEFT_OUT if counts[SEVERAL] or counts[DAMAGED] else 0
 
 
 main = functools.partial(command.main, _run, __doc__, _define)

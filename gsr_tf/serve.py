@@ -50,6 +50,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("path_prefix", "", "Path under which a proxy passes requests on, as /gsr_tf.", **own)
     flags.DEFINE_float("max_megabytes", 32, "Largest picture file.", 0.001, **own)
     flags.DEFINE_float("max_megapixels", 64, "Largest picture, decoded.", 0.001, **own)
+    flags.DEFINE_float("max_decode_megabytes", 400, "Memory that decoding a picture may take.", 1, **own)
     flags.DEFINE_integer(
         "workers", 1, "Pictures at work at once, each in a process of its own that uses all cores.", 1, **own
     )
@@ -75,6 +76,7 @@ def _action(args: flags.FlagValues) -> None:
     limits = Limits(
         upload_bytes=int(args.max_megabytes * MEGA),
         pixels=int(args.max_megapixels * MEGA),
+        decode_bytes=int(args.max_decode_megabytes * MEGA),
         workers=args.workers,
         queue=args.queue,
         upload_seconds=args.upload_seconds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import select
 import sys
@@ -13,11 +13,26 @@ CLOSED = 141  # 128 + SIGPIPE: how other tools end then
 
 def is_closed() -> bool:
     """Whether nobody reads what is printed any more; it is then led into nothing, so that Python ends in silence."""
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-    asked = select.poll()
-    asked.register(DESCRIPTOR, 0)
-    closed = any(event & select.POLLERR for _, event in asked.poll(0))
+    closed = not _flushed() or _has_no_reader()
     if closed:
         os.dup2(os.open(os.devnull, os.O_WRONLY), DESCRIPTOR)
     return closed
+
+
+def _flushed() -> bool:
+    """Whether what was printed could be written; False for a pipe whose other end is closed."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # the latter on Windows
+            raise
+        return False
+    return True
+
+
+def _has_no_reader() -> bool:
+    if not hasattr(select, "poll"):  # Windows, where only writing tells, that which has just failed too
+        return isinstance(sys.exc_info()[1], BrokenPipeError)
+    asked = select.poll()
+    asked.register(DESCRIPTOR, 0)
+    return any(event & select.POLLERR for _, event in asked.poll(0))

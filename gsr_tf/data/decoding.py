@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
-from gsr_tf.data import gif_blocks, jpeg_end, tiff_tags, tones
-from gsr_tf.data.opening import PictureError, damage, is_thumbnail, make_room, open_file, orientation_of
-from gsr_tf.data.orientation import to_stored
+from gsr_tf.data import cost, gif_blocks, jpeg_end, room, tiff_tags, tones
+from gsr_tf.data.opening import PictureError, damage, is_thumbnail, open_file, orientation_of, stored_size
+from gsr_tf.data.orientation import OPPOSITE
+from gsr_tf.data.still_webp import StillWebP
 
 MAX_PIXELS = 256_000_000  # about 16,000 x 16,000; 0.75 GiB decoded
 JPEGS = ("JPEG", "MPO")  # MPO: with more pictures behind it, from a telephone
@@ -41,12 +42,16 @@ class Opened(NamedTuple):
     """A loaded file in its own mode: palette, alpha and deep levels are as the file has them.
 
     Attributes:
-        image: its pixels, loaded; upright where that was asked for.
+        image: its pixels, loaded (those of `StillWebP` when they are asked for).
+        room: the memory of these pixels, where that is our own; see `gsr_tf.data.room`.
+        turn: EXIF's orientation that is to be applied to the image, 1 to 8; 1: none.
         format, plain, orientation, notes: as of `pictures.Raster`.
         white_is_zero: the levels of a deep grey run from white to black.
     """
 
     image: Image.Image
+    room: np.ndarray | None
+    turn: int
     format: str
     plain: bool
     orientation: int
@@ -57,11 +62,11 @@ class Opened(NamedTuple):
 def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIXELS) -> Probe:
     """Checks that a picture's bytes decode to the end, at the least cost; arguments as `pictures.decode_picture`."""
     picture, whole = open_file(data, name, max_pixels)
-    with damage(name, "truncated or damaged", picture.width * picture.height):
+    with damage(name, "truncated or damaged", cost.decoder_bytes(picture, data, turned=False)):
         lossless = jpeg_end.frame_kind(data) == jpeg_end.LOSSLESS
         plain = _plain(picture, orient=True) and whole is data and not lossless
         if picture.format == "TIFF":
-            make_room(picture)
+            room.make(picture, *stored_size(picture))
             picture.load()  # which turns a TIFF upright, and forgets its orientation
         width, height = picture.size
         stored_height = height
@@ -74,32 +79,39 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
     _refuse_cut(data, whole, picture, name)
     if picture.mode.startswith(("I", "F")):  # which of their levels is white may be past saying
         with damage(name, "damaged"):
-            _reduced(picture)
+            _reduced(picture, None)
     lost = picture.format in JPEGS and jpeg_end.has_lost(np.asarray(picture), stored_height)
     return Probe(height, width, plain, lost)
 
 
-def open_picture(data: bytes, name: str = "picture", *, orient: bool = True, max_pixels: int = MAX_PIXELS) -> Opened:
-    """Loads a picture file in its own mode; arguments and errors as `pictures.decode_picture`."""
+def open_picture(data: bytes, name: str = "picture") -> Opened:
+    """Loads a picture file in its own mode, upright; arguments and errors as `pictures.decode_picture`."""
+    opened = load_picture(data, name)
+    with damage(name, "truncated or damaged", cost.decoder_bytes(opened.image, data, turned=False)):
+        opened.image.load()
+        if opened.turn == 1:
+            return opened
+        return opened._replace(image=opened.image.transpose(TRANSPOSES[opened.turn]), room=None, turn=1)
+
+
+def load_picture(data: bytes, name: str = "picture", *, orient: bool = True, max_pixels: int = MAX_PIXELS) -> Opened:
+    """Loads a picture file in its own mode, not turned yet; arguments and errors as `pictures.decode_picture`."""
     picture, whole = open_file(data, name, max_pixels)
     stored_format = picture.format or "unknown"
-    with damage(name, "truncated or damaged", picture.width * picture.height):
+    with damage(name, "truncated or damaged", cost.decoder_bytes(picture, data, turned=False)):
+        made = room.make(picture, *stored_size(picture))  # first: to know the orientation of a PNG Pillow loads it
         notes, orientation, plain = _notes(picture, data), orientation_of(picture), _plain(picture, orient)
-        inverted, upright = False, False
+        inverted, turn = False, orientation if orient else 1
         if stored_format == "TIFF":
             inverted = picture.tag_v2.get(ExifTags.Base.PhotometricInterpretation) == 0
-            upright = True  # by `load`
-            make_room(picture)
-        picture.load()
+            turn = 1 if orient else OPPOSITE[orientation]  # `load` turns it upright
+        if not isinstance(picture, StillWebP):
+            picture.load()
         _refuse_cut(data, whole, picture, name)
-        if orient and not upright and orientation != 1:
-            picture = picture.transpose(TRANSPOSES[orientation])
-        elif upright and not orient and orientation != 1:
-            picture = Image.fromarray(to_stored(np.asarray(picture), orientation))
     if whole is not data:
         notes = (*notes, "the file's last bytes are missing")
     plain = plain and whole is data and jpeg_end.frame_kind(data) != jpeg_end.LOSSLESS  # which TensorFlow refuses
-    return Opened(picture, stored_format, plain, orientation, notes, inverted)
+    return Opened(picture, room.filled(picture, made), turn, stored_format, plain, orientation, notes, inverted)
 
 
 def _frames(picture: Image.Image, data: bytes) -> int:
@@ -138,18 +150,23 @@ def _plain(picture: Image.Image, orient: bool) -> bool:
 
 
 def _refuse_cut(data: bytes, whole: bytes, picture: Image.Image, name: str) -> None:
-    if whole is not data and jpeg_end.is_cut(data, np.asarray(picture)):
+    if whole is not data and jpeg_end.is_cut(data, np.asarray(picture.crop(_last_pixel(picture)))):
         raise PictureError(f"{name}: truncated or damaged (its end is missing)")
 
 
-def to_8_bit(opened: Opened) -> tuple[Image.Image, list[str]]:
+def _last_pixel(picture: Image.Image) -> tuple[int, int, int, int]:
+    return picture.width - 1, picture.height - 1, picture.width, picture.height
+
+
+def to_8_bit(opened: Opened) -> tuple[Opened, list[str]]:
     """Greys of more than eight bits, and floats, as `gsr_tf.data.tones` says; other modes unchanged. And notes."""
-    picture = opened.image
-    if not picture.mode.startswith(("I", "F")):
-        return picture, []
-    levels, notes = _reduced(picture)
-    return Image.fromarray(255 - levels if opened.white_is_zero else levels), notes
+    if not opened.image.mode.startswith(("I", "F")):
+        return opened, []
+    levels, notes = _reduced(opened.image, opened.room)
+    if opened.white_is_zero:
+        np.subtract(255, levels, out=levels)
+    return opened._replace(image=Image.fromarray(levels), room=None), notes
 
 
-def _reduced(picture: Image.Image) -> tuple[np.ndarray, list[str]]:
-    return (tones.from_floats if picture.mode == "F" else tones.from_integers)(np.asarray(picture))
+def _reduced(picture: Image.Image, memory: np.ndarray | None) -> tuple[np.ndarray, list[str]]:
+    return (tones.from_floats if picture.mode == "F" else tones.from_integers)(room.values(picture, memory))

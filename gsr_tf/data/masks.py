@@ -105,8 +105,8 @@ def _levels(opened: Opened, rule: MaskRule) -> tuple[np.ndarray, list[str]]:
         values = np.asarray(image)
         if (level := _only_level(values, opened)) is not None and not opened.white_is_zero:
             return _bright(values > 0), [] if level in WHITES[image.mode[0]] else [_counted(level)]
-        image, notes = to_8_bit(opened)
-        return np.asarray(image), notes
+        reduced, notes = to_8_bit(opened)
+        return np.asarray(reduced.image), notes
     if rule.channel is not None:
         return np.asarray(image.convert("RGB"))[..., rule.channel], []
     if image.mode in ("1", "L", "LA"):

@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 
 from gsr_tf.data import excess, jpeg_end, png_chunks, tones, webp_header
 from gsr_tf.data.lacking import can_have, naming, was_lacking
+from gsr_tf.data.still_webp import StillWebP
 from gsr_tf.errors import UserError
 
 # Of damaged metadata in a picture that can be read; nobody could tell which picture is meant.
@@ -21,7 +22,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "HEIF")  # Pillow's names; JPEG opens MPO
 CFA, LINEAR_RAW = 32803, 34892  # what a TIFF calls a sensor's own values
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-PIXEL_BYTES = 16  # that decoding may hold of one, in a progressive JPEG or a WebP
+CANVAS_BYTES = 16  # that Pillow may hold of a pixel of a WebP once it is opened
 ORIENTATION = 0x0112  # EXIF's tag
 PIECE = 1 << 22  # pixels of a TIFF's tile that is larger than its picture
 SHARED = 8  # how often a TIFF's strips may name the same bytes, on average: blank ones are sometimes stored once
@@ -52,6 +53,9 @@ def _identified(data: bytes) -> Image.Image | None:
 
     Ours, `max_pixels`, is checked before any pixel is decoded.
     """
+    if webp_header.pixels(data):
+        with contextlib.suppress(SyntaxError):
+            return StillWebP(io.BytesIO(data), "")
     for load_formats in (Image.preinit, Image.init):  # the common formats; all of them
         load_formats()
         for name in [name for name in FORMATS if name in Image.OPEN]:
@@ -75,7 +79,7 @@ def open_file(data: bytes, name: str, max_pixels: int) -> tuple[Image.Image, byt
         raise PictureError(f"{name}: the file is empty")
     heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS
     can_open_heic = heic and _register_heic()
-    with damage(name, "damaged header", min(webp_header.pixels(data), max_pixels)):
+    with damage(name, "damaged header", CANVAS_BYTES * min(webp_header.pixels(data), max_pixels)):
         excess.refuse(data)
         whole = jpeg_end.with_end(data) if jpeg_end.lacks_end(data) else data
         picture = _identified(png_chunks.without_text(whole))
@@ -127,14 +131,14 @@ def _refuse_pieces(picture: Image.Image, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def damage(name: str, what: str, pixels: int = 0) -> Iterator[None]:
+def damage(name: str, what: str, size: int = 0) -> Iterator[None]:
     """Damaged files raise nearly anything: all of it becomes a PictureError, but lack of memory a MemoryError.
 
     Args:
         name: of the file.
         what: is said to be wrong with it.
-        pixels: how many are decoded within: libjpeg and libwebp call a picture damaged when they get no memory for
-            them, and so it is asked whether there is that memory.
+        size: bytes that a decoder may ask for within: libjpeg and libwebp call a picture damaged when they do not get
+            them, and so it is asked whether they could be had.
     """
     try:
         with naming(name):
@@ -144,15 +148,16 @@ def damage(name: str, what: str, pixels: int = 0) -> Iterator[None]:
     except (excess.Excess, tones.UnknownRange) as error:
         raise PictureError(f"{name}: {error}") from error
     except Exception as error:
-        if not can_have(PIXEL_BYTES * pixels):
+        if not can_have(size):
             raise MemoryError(f"{name}: needs more memory than there is now") from error
         raise PictureError(f"{name}: {what} ({error})") from error
 
 
-def make_room(tiff: Image.Image) -> None:
-    """Room for a TIFF's pixels; Pillow, when it makes room for them itself, holds them against its limit again."""
-    size = tiff.tag_v2[ExifTags.Base.ImageWidth], tiff.tag_v2[ExifTags.Base.ImageLength]  # as stored
-    tiff.im = Image.new(tiff.mode, size, None).im
+def stored_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height as stored; Pillow says those of a TIFF as viewers show it."""
+    if picture.format != "TIFF":
+        return picture.size
+    return picture.tag_v2[ExifTags.Base.ImageWidth], picture.tag_v2[ExifTags.Base.ImageLength]
 
 
 def orientation_of(picture: Image.Image) -> int:

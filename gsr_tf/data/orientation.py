@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+OPPOSITE = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # what applying one is undone with
+
 
 def to_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
     """Turns and mirrors an array into the raster of the file.

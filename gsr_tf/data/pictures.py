@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gsr_tf.data import jpeg_end
-from gsr_tf.data.decoding import JPEGS, MAX_PIXELS, Opened, open_picture, to_8_bit
+from gsr_tf.data import cost, jpeg_end, raster
+from gsr_tf.data.decoding import JPEGS, MAX_PIXELS, Opened, load_picture, to_8_bit
 from gsr_tf.data.decoding import probe_picture as probe_picture
-from gsr_tf.data.opening import ORIENTATION, PictureError, damage, open_file
+from gsr_tf.data.opening import ORIENTATION, PictureError, damage, open_file, orientation_of
 from gsr_tf.data.opening import PictureTooLarge as PictureTooLarge
 from gsr_tf.data.orientation import stored_view
 
@@ -70,16 +70,16 @@ def decode_picture(data: bytes, name: str = "picture", *, orient: bool = True, m
             (PictureTooLarge) too large.
         MemoryError: there is not enough memory for its pixels.
     """
-    opened = open_picture(data, name, orient=orient, max_pixels=max_pixels)
-    with damage(name, "truncated or damaged"):
-        picture, notes = to_8_bit(opened)
-        pixels = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    opened = load_picture(data, name, orient=orient, max_pixels=max_pixels)
+    with damage(name, "truncated or damaged", cost.decoder_bytes(opened.image, data, turned=False)):
+        opened, notes = to_8_bit(opened)
+        pixels = raster.upright(opened.image, opened.room, opened.turn)
     notes = (*opened.notes, *notes, *_lost_rows(opened, pixels))
     return Raster(pixels, opened.format, opened.plain, opened.orientation, notes)
 
 
 def _lost_rows(opened: Opened, pixels: np.ndarray) -> list[str]:
-    stored = pixels if opened.plain else stored_view(pixels, opened.orientation)
+    stored = stored_view(pixels, opened.turn)
     if opened.format not in JPEGS or not jpeg_end.has_lost(stored, len(stored)):
         return []
     rows = jpeg_end.grey_rows(stored)
@@ -90,6 +90,14 @@ def pixel_count(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIX
     """Width times height by the file's header, nothing decoded; arguments and errors as `decode_picture`."""
     width, height = open_file(data, name, max_pixels)[0].size
     return width * height
+
+
+def decoding_bytes(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIXELS) -> int:
+    """How much memory decoding takes at most, by the file's header; arguments and errors as `decode_picture`."""
+    picture, whole = open_file(data, name, max_pixels)
+    with damage(name, "damaged header"):
+        # A PNG's orientation may stand behind its pixels.
+        return cost.decoding_bytes(picture, whole, picture.format == "PNG" or orientation_of(picture) != 1)
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:

@@ -17,6 +17,7 @@ class Limits:
     Attributes:
         upload_bytes: of one picture file.
         pixels: of one picture, decoded.
+        decode_bytes: of memory, while one is decoded.
         tile_pixels: of a picture that is seen at its own resolution, which takes seconds a megapixel.
         workers: pictures at work at once.
         queue: requests that may wait beside those.
@@ -26,16 +27,12 @@ class Limits:
 
     upload_bytes: int = 32 * MEGA
     pixels: int = 64 * MEGA
+    decode_bytes: int = 400 * MEGA
     tile_pixels: int = 12 * MEGA
     workers: int = 1
     queue: int = 8
     upload_seconds: float = 30.0
     picture_seconds: float = 300.0
-
-    @property
-    def decode_bytes(self) -> int:
-        """Memory that a picture may take while it is decoded: floats, say, are there three times for a moment."""
-        return 256 * MEGA + 24 * self.pixels
 
 
 def check_shape(height: int, width: int, resolution: str, limits: Limits) -> None:

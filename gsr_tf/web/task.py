@@ -11,7 +11,7 @@ import numpy as np
 from fastapi import Response
 
 from gsr_tf.data.lacking import was_lacking
-from gsr_tf.data.pictures import PictureTooLarge, decode_picture
+from gsr_tf.data.pictures import PictureTooLarge, decode_picture, decoding_bytes
 from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.segmentation import Segmentation
@@ -97,10 +97,16 @@ def _find(task: Task, detector: Detector, limits: Limits) -> Found:
 def _decoded(data: bytes, limits: Limits) -> np.ndarray:
     try:
         with bounded_growth(limits.decode_bytes):
+            needed = decoding_bytes(data, max_pixels=limits.pixels)
+            if needed > limits.decode_bytes:
+                raise _too_costly(f"about {needed / MEGA:,.1f} MB", limits)
             return decode_picture(data, max_pixels=limits.pixels).pixels
-    except MemoryError as error:
-        allowed = limits.decode_bytes / MEGA
-        raise PictureTooLarge(
-            f"picture: decoding it needs more than {allowed:,.0f} MB of memory, the limit for {limits.pixels:,} pixels "
-            "(--max_megapixels); save it in a plainer form"
-        ) from error
+    except MemoryError as error:  # whatever its header says
+        raise _too_costly("more than its header says", limits) from error
+
+
+def _too_costly(needed: str, limits: Limits) -> PictureTooLarge:
+    return PictureTooLarge(
+        f"picture: decoding it takes {needed}, above the limit of {limits.decode_bytes / MEGA:,.1f} MB of memory "
+        "(--max_decode_megabytes); save it smaller, or as a plain JPEG or PNG"
+    )

@@ -1,10 +1,12 @@
 import json
 import unicodedata
+from functools import partial
 
 import numpy as np
 import pytest
 
 from data_prep import folder, interchange, unpack
+from gsr_tf.data.records import parse_example
 from tests.data_prep.pictures import mask, photo, read_all, skipped_of
 
 
@@ -172,7 +174,25 @@ def test_a_damaged_record_is_named_and_counted_and_the_others_are_unpacked(root,
     data = bytearray(shard.read_bytes())
     data[100] ^= 1
     shard.write_bytes(data)
-    assert unpack.main(["unpack", "--records=before", "--output=files"]) == 0
+    assert unpack.main(["unpack", "--records=before", "--output=files"]) == 3
     said = capsys.readouterr().out
     assert "skipped a.jpg: damaged since its preparation" in said and "1 damaged, left out" in said
     assert [path.name for path in (root / "files/Au").iterdir()] == ["b.jpg"]
+
+
+def test_a_record_of_several_masks_is_left_out_which_the_exit_code_says(root, monkeypatch, capsys):
+    for number, name in enumerate(["a.jpg", "b.jpg"]):
+        photo(root / "set/Tp" / name, seed=number)
+        mask(root / "set/Gt" / f"{name[0]}.png")
+    folder.main(["folder", "--images=set/Tp", "--masks=set/Gt", "--output=before"])
+
+    def parse(payload, several):
+        name, image, masks, original = parse_example(payload)
+        return name, image, masks * (2 if name in several else 1), original
+
+    monkeypatch.setattr(unpack, "parse_example", partial(parse, several=["b.jpg"]))
+    assert unpack.main(["unpack", "--records=before", "--output=files"]) == 3
+    assert "1 several masks, left out" in capsys.readouterr().out
+    monkeypatch.setattr(unpack, "parse_example", partial(parse, several=["a.jpg", "b.jpg"]))
+    assert unpack.main(["unpack", "--records=before", "--output=none"]) == 1
+    assert "every record has several masks or is damaged" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from functools import partial
 import httpx
 import pytest
 
+from gsr_tf.data.cost import SMALL as SMALL_BYTES
 from gsr_tf.data.pictures import decode_picture
 from gsr_tf.web import own_process, task
 from gsr_tf.web.limits import Limits
@@ -124,15 +125,29 @@ def test_a_picture_that_takes_too_much_memory_to_decode(monkeypatch):
     unbounded = resource.getrlimit(resource.RLIMIT_AS)
 
     def decode(data, max_pixels):
-        bytearray(2 * Limits(pixels=max_pixels).decode_bytes)  # asked for, and never touched
+        bytearray(2 * Limits.decode_bytes)  # asked for, and never touched
         return decode_picture(data, max_pixels=max_pixels)
 
-    with client_of(red_detector(), pixels=10_000) as client:
+    with client_of(red_detector()) as client:
         assert client.post("/v1/segment", content=PICTURE).status_code == 200
         monkeypatch.setattr(task, "decode_picture", decode)
         words = said(client.post("/v1/segment", content=PICTURE), 413)
-        assert "more than 256 MB of memory, the limit for 10,000 pixels (--max_megapixels)" in words
+        assert (
+            "takes more than its header says, above the limit of 400.0 MB of memory (--max_decode_megabytes)" in words
+        )
         assert resource.getrlimit(resource.RLIMIT_AS) == unbounded
+
+
+def test_what_by_its_header_takes_too_much_memory_is_not_decoded(monkeypatch):
+    def decode(data, max_pixels):
+        raise AssertionError("decoded")
+
+    pixels = blotches(512, 512)  # 1 MB of four bytes each; a progressive JPEG's coefficients are 0.8 MB more
+    with client_of(red_detector(), decode_bytes=SMALL_BYTES + 1_500_000) as client:
+        assert client.post("/v1/segment", content=encoded(pixels, "JPEG")).status_code == 200
+        monkeypatch.setattr(task, "decode_picture", decode)
+        refused = client.post("/v1/segment", content=encoded(pixels, "JPEG", progressive=True))
+    assert "takes about 17.8 MB, above the limit of 17.5 MB of memory (--max_decode_megabytes)" in said(refused, 413)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")

@@ -69,7 +69,14 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener, here):
         yield httpx.post(f"{url}/v1/segment?maps=none", content=encoded(blotches(20, 30)), timeout=20)
         yield httpx.get(f"{url}/metrics", timeout=20)
 
-    settings = ["--max_megapixels=0.001", "--scales=1,0.5", "--workers=2", "--picture_seconds=7", "--device=cpu"]
+    settings = [
+        "--max_megapixels=0.001",
+        "--max_decode_megabytes=90",
+        "--scales=1,0.5",
+        "--workers=2",
+        "--picture_seconds=7",
+        "--device=cpu",
+    ]
     code, answers = visited(listener, visit, *settings)
     assert code == 130
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -77,7 +84,7 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener, here):
     (load, limits), other = here
     assert other == (load, limits)
     assert (load.func, load.args) == (worker.load_detector, (None, (0.5, 1.0), "cpu"))
-    assert (limits.workers, limits.picture_seconds, limits.pixels) == (2, 7, 1000)
+    assert (limits.workers, limits.picture_seconds, limits.pixels, limits.decode_bytes) == (2, 7, 1000, 90_000_000)
     printed = capsys.readouterr()
     assert printed.out.startswith("http://127.0.0.1:")
     assert "warning" not in printed.err
