@@ -34,7 +34,7 @@ from absl import app, flags
 
 from data_prep.coco import list_coco
 from data_prep.reading.entries import Entry, Listing
-from data_prep.reading.json_arrays import read_element
+from data_prep.reading.json_arrays import read_elements
 from data_prep.reading.outlines import AreaLimits, decode_object
 from data_prep.writing.records import plan, run_locally, write_records
 from gsr_tf.data.pictures import decode_picture, encode_png, read_bytes
@@ -71,9 +71,7 @@ def bare_work(part: Part, folder: str) -> None:
 
 
 def _make_masks(entry: Entry) -> None:
-    with open(entry.masks.path, "rb") as file:
-        annotations = [read_element(file.fileno(), *place) for place in entry.masks.places]
-    for annotation in annotations:
+    for annotation in read_elements(entry.masks.path, entry.masks.places):
         mask = decode_object(annotation, entry.masks.shape, LIMITS)
         if not isinstance(mask, str):
             encode_png(mask * 255)
@@ -173,7 +171,10 @@ def main(argv: list[str]) -> None:
     listing_seconds = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:
         run_ours(listing, folder)  # warms the file cache, and says how many bytes the bare work must write
-        lengths = open_records(f"{folder}/records").columns["length"]
+        columns = open_records(f"{folder}/records").columns
+    kept = dict(zip(columns["name"], columns["length"]))
+    listing = listing._replace(entries=[entry for entry in listing.entries if entry.name in kept])
+    lengths = [kept[entry.name] for entry in listing.entries]
     result = measure(listing, lengths)
     objects = sum(len(entry.masks.places) for entry in listing.entries)
     result["full_coco_seconds"] = (

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from absl import app, flags
 
+from benchmarks.pictures import photograph
 from gsr_tf.formats import saved_model
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.saved_model import load
@@ -52,14 +53,12 @@ sys.exit(code)
 
 
 def write_pictures(folder: Path) -> None:
-    """Smooth colours with a camera's noise, as JPEG."""
+    """Pictures to answer, as JPEG."""
     random = np.random.default_rng(0)
     folder.mkdir()
-    size = (HEIGHT.value * 4 // 3, HEIGHT.value)
     for number in range(PICTURES.value):
-        smooth = cv2.resize(random.integers(0, 200, (12, 16, 3), np.uint8), size, interpolation=cv2.INTER_CUBIC)
-        noisy = cv2.add(smooth, random.integers(0, 16, smooth.shape, np.uint8))
-        cv2.imwrite(str(folder / f"{number}.jpg"), noisy, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        picture = photograph(random, HEIGHT.value, HEIGHT.value * 4 // 3)
+        cv2.imwrite(str(folder / f"{number}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
 def network_alone(model: Path) -> float:

@@ -19,6 +19,7 @@ SHOWN = (
     "gsr_tf/weights/*.md",
     "data_prep/README.md",
     "deploy/*",
+    "deploy/tensorflow_serving/*",
     "tests/goldens/README.md",
     "flags/**/*.*",
     "LICENSE",
@@ -32,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for file in list(files):
         if file.src_dir == config.docs_dir:
             files.remove(file)
-    for path in sorted({path for pattern in SHOWN for path in ROOT.glob(pattern)}):
+    for path in sorted({path for pattern in SHOWN for path in ROOT.glob(pattern) if path.is_file()}):
         files.append(File(path.relative_to(ROOT).as_posix(), str(ROOT), config.site_dir, config.use_directory_urls))
     notebook = ROOT / "docs" / "tutorial.ipynb"
     files.append(File.generated(config, "docs/tutorial.md", content=as_page(notebook.read_text(encoding="utf-8"))))

@@ -6,6 +6,7 @@ skipped, 128 + n ended by signal n.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,7 @@ from absl import flags
 
 from gsr_tf import standard_output
 from gsr_tf.errors import UserError
-from gsr_tf.flag_help import Group, describe
+from gsr_tf.flag_help import Group, describe, wrapped
 from gsr_tf.flagfiles import expanded
 
 SOME_SKIPPED = 3
@@ -23,7 +24,11 @@ MENDABLE = (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError)
 
 
 def parse(
-    argv: Sequence[str], doc: str, define: Callable[[flags.FlagValues], None], groups: Sequence[Group] = ()
+    argv: Sequence[str],
+    doc: str,
+    define: Callable[[flags.FlagValues], None],
+    groups: Sequence[Group] = (),
+    variables: Sequence[str] = (),
 ) -> flags.FlagValues | None:
     """The flags of one command; None when `--help` was asked for and printed.
 
@@ -32,6 +37,7 @@ def parse(
         doc: the command's documentation.
         define: defines its flags.
         groups: of its flags, for `--help`; they are all of them, or none.
+        variables: names of the flags that the environment may set where the command line does not (see `variable`).
 
     Raises:
         flags.Error: a flag that is unknown, missing, empty or of a wrong value, or a flagfile that cannot be read.
@@ -40,6 +46,8 @@ def parse(
     define(values)
     if {"--help", "-h", "-help", "--helpfull"} & set(argv):
         print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{describe(values, groups)}")
+        if variables:
+            print(f"\n{wrapped(_about(variables))}")
         return None
     extra = values(expanded(argv))[1:]
     if extra:
@@ -47,7 +55,31 @@ def parse(
     for name in values:
         if values[name].default is None and values[name].value == "":  # --run_dir=$RUN, and no such variable
             raise flags.Error(f"--{name}= is empty; expected a value")
+    _read_variables(values, variables)
     return values
+
+
+def variable(name: str) -> str:
+    """The variable of the environment that sets a flag: GSR_TF_QUEUE for queue."""
+    return f"GSR_TF_{name.upper()}"
+
+
+def _read_variables(values: flags.FlagValues, names: Sequence[str]) -> None:
+    """Sets the flags that were not given and whose variable is not empty."""
+    for name in names:
+        text = os.environ.get(variable(name))
+        if text and not values[name].present:
+            try:
+                values[name].parse(text)
+            except flags.IllegalFlagValueError as error:
+                raise flags.Error(f"{variable(name)}={text}, a variable of the environment: {error}") from error
+
+
+def _about(names: Sequence[str]) -> str:
+    return (
+        f"Variables of the environment do the same where a flag is not given: {variable(names[0])} for --{names[0]}, "
+        f"and so on for {', '.join(names[1:])}."
+    )
 
 
 def main(
@@ -56,14 +88,15 @@ def main(
     define: Callable[[flags.FlagValues], None],
     argv: Sequence[str] | None = None,
     groups: Sequence[Group] = (),
+    variables: Sequence[str] = (),
 ) -> int:
     """Runs a command: parses its flags, calls `action` with them, turns errors into messages and exit codes.
 
-    `action` returns an exit code, or None for 0; `doc`, `define` and `groups` are `parse`'s; without `argv` it is the
-    process's.
+    `action` returns an exit code, or None for 0; `doc`, `define`, `groups` and `variables` are `parse`'s; without
+    `argv` it is the process's.
     """
     try:
-        values = parse(sys.argv if argv is None else argv, doc, define, groups)
+        values = parse(sys.argv if argv is None else argv, doc, define, groups, variables)
         if values is None:
             return standard_output.CLOSED if standard_output.is_closed() else 0
         return action(values) or 0

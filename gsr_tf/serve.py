@@ -30,6 +30,11 @@ from gsr_tf.inference.resolution import parse_scales
 from gsr_tf.settings import ConfigError
 
 PREFIX = re.compile(r"(/[^/]+)*")
+# All flags but host and port: a Kubernetes service that is called gsr-tf gives containers a GSR_TF_PORT of its own.
+VARIABLES = (
+    *("max_megabytes", "max_megapixels", "workers", "queue", "upload_seconds", "picture_seconds"),
+    *("saved_model", "scales", "device", "names", "path_prefix"),
+)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -133,7 +138,7 @@ def is_loopback(host: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(_action, __doc__, _define, argv)
+    return command.main(_action, __doc__, _define, argv, variables=VARIABLES)
 
 
 if __name__ == "__main__":

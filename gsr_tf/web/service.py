@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -106,6 +107,10 @@ class Service:
                         self._turns.release()
             except ClientDisconnect:
                 return Response(status_code=CLIENT_GONE)
+            except asyncio.CancelledError:  # by uvicorn: the time for what is at work is over
+                if self._stopping:
+                    raise _stopping() from None
+                raise
 
     def stop(self) -> None:
         """Refuses who uploads or waits, and who asks from now on; what is at work is finished."""

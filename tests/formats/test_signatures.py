@@ -23,6 +23,7 @@ from gsr_tf.inference.saved_model import DetectorError, read_metadata
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
+from tests.formats.rest import serve
 
 SIDE = 48
 METADATA = {"format": 1, "threshold": 0.25, "name": "Prüfling"}
@@ -60,26 +61,6 @@ def exported(detector, tmp_path_factory):
 @pytest.fixture(scope="module")
 def loaded(exported):
     return tf.saved_model.load(str(exported))
-
-
-def serve(loaded, body):
-    """TensorFlow Serving's answer to a REST request, in its row or its column format."""
-    request = json.loads(body)
-    signature = loaded.signatures[request["signature_name"]]
-    (name,) = signature.structured_input_signature[1]
-    instances = request.get("instances", request.get("inputs"))
-    if isinstance(instances, dict):
-        instances = instances[name]
-    rows = [instance.get(name, instance) for instance in instances]  # the name of a lone input may be left out
-    found = signature(**{name: tf.constant([base64.b64decode(row["b64"]) for row in rows])})
-    columns = {key: [_json(key, value) for value in values.numpy()] for key, values in found.items()}
-    if "inputs" in request:
-        return json.dumps({"outputs": columns})
-    return json.dumps({"predictions": [dict(zip(columns, row)) for row in zip(*columns.values())]})
-
-
-def _json(name, value):
-    return {"b64": base64.b64encode(value).decode()} if name.endswith("_bytes") else value.item()
 
 
 def test_a_rest_request_is_answered_as_the_detector_answers(loaded, exported):

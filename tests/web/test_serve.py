@@ -10,6 +10,7 @@ import time
 
 import httpx
 import pytest
+from absl import flags
 
 from gsr_tf import serve
 from gsr_tf.web import replacing, worker
@@ -91,6 +92,39 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener, here):
     said = ["loading the model ...", "answering a first picture, to be quick from the second on ...", "ready"]
     assert printed.err.splitlines()[:3] == said
     assert logging.getLogger("gsr_tf.web").handlers == []
+
+
+def test_limits_by_environment_and_a_flag_that_wins(monkeypatch, listener, here):
+    given = {"MAX_MEGAPIXELS": "2", "MAX_MEGABYTES": "0.5", "WORKERS": "2", "QUEUE": "", "UPLOAD_SECONDS": "7.5"}
+    given |= {"SCALES": "0.5,1", "NAMES": "photos.example,other.example", "PORT": "tcp://10.0.0.1:8321"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"GSR_TF_{name}", value)
+
+    def visit(url):
+        yield httpx.get(f"{url}/v1/model", headers={"Host": "other.example"}, timeout=20)
+
+    _, (answer,) = visited(listener, visit, "--upload_seconds=9")
+    assert answer.status_code == 200 and answer.json()["limits"]["pixels"] == 2_000_000
+    (load, limits), _ = here
+    assert load.args == (None, (0.5, 1.0), "auto")
+    assert (limits.pixels, limits.upload_bytes, limits.workers) == (2_000_000, 500_000, 2)
+    assert (limits.queue, limits.upload_seconds) == (8, 9.0)  # empty is not set; the flag wins
+
+
+@pytest.mark.parametrize(("name", "value"), [("QUEUE", "-1"), ("PICTURE_SECONDS", "long"), ("DEVICE", "tpu")])
+def test_a_wrong_value_in_the_environment_is_named(monkeypatch, capsys, name, value):
+    monkeypatch.setenv(f"GSR_TF_{name}", value)
+    assert serve.main(["serve", "--port=0"]) == 2
+    assert f"error: GSR_TF_{name}={value}, a variable of the environment: flag --" in capsys.readouterr().err
+
+
+def test_the_help_names_the_variables(capsys):
+    assert serve.main(["serve", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "GSR_TF_MAX_MEGABYTES for --max_megabytes, and so on for max_megapixels, workers, queue" in said
+    values = flags.FlagValues()
+    serve._define(values)
+    assert set(serve.VARIABLES) == set(values) - {"host", "port", "flagfile", "undefok"}
 
 
 def test_names_under_which_it_may_be_asked(listener, here):

@@ -135,3 +135,16 @@ def test_when_it_stops_who_waits_is_told_and_what_is_at_work_is_finished():
         assert not at_work.done()
         gate.open.set()
         assert at_work.result().status_code == 200
+
+
+def test_a_picture_that_outlasts_the_grace_is_told_to_ask_again(monkeypatch):
+    monkeypatch.setattr(server, "GRACE_SECONDS", 1)
+    gate, told = Gate(), []
+    with running(red_detector(gate), told=told) as (host, port), ThreadPoolExecutor(1) as other:
+        at_work = other.submit(httpx.post, f"http://{host}:{port}/v1/segment", content=PICTURE, timeout=20)
+        gate.started.acquire(timeout=10)
+        told[0].should_exit = True
+        refused = at_work.result()
+        gate.open.set()
+    assert "the server is stopping" in said(refused, 503)
+    assert int(refused.headers["Retry-After"]) > 0
