@@ -2,7 +2,7 @@
 
 Workers read, score and count; what they keep of each picture goes into files, and is added up here, picture by picture
 in the order of the data set, as `runner.evaluate` adds it up: floating-point sums depend on their order. On disk that
-takes some 30 KB a picture until the pass is finished; in memory no more than `evaluate` takes.
+takes some 35 KB a picture until the pass is finished; in memory no more than `evaluate` takes.
 """
 
 from __future__ import annotations
