@@ -3,6 +3,7 @@
     gsr-tf predict photo.jpg            answers about pictures, into the folder answers
     gsr-tf serve                        the same in the browser
     gsr-tf train | evaluate | export    a network of your own
+    gsr-tf predict_beam FLAGS           answers about millions of pictures; evaluate_beam measures on them
     gsr-tf train_comparator             another method, to compare with
     gsr-tf tables | figure              the paper's tables and figures
     gsr-tf data NAME                    data sets to records: gsr-tf data coco, gsr-tf data folder ...
@@ -19,7 +20,10 @@ from collections.abc import Sequence
 
 import gsr_tf
 
-COMMANDS = ("predict", "serve", "train", "train_comparator", "evaluate", "export", "tables", "figure")
+COMMANDS = (
+    *("predict", "predict_beam", "serve", "train", "train_comparator"),
+    *("evaluate", "evaluate_beam", "export", "tables", "figure"),
+)
 PUBLISHED = ("carvalho", "casia1", "casia2", "columbia", "coverage", "imd2020", "in_the_wild", "nist16")
 DATA = ("all", "check", "coco", "coco_panoptic", "compose", "demo", "folder", "interchange", "unpack", *PUBLISHED)
 ANSWERS = "answers"  # where answers go when nothing else is said

@@ -18,6 +18,7 @@ from absl import flags
 from gsr_tf import command
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators import methods
+from gsr_tf.comparators.method import Method
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
 from gsr_tf.evaluation.study import DataSet
@@ -27,7 +28,9 @@ from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
 
 
-def _define(values: flags.FlagValues) -> None:
+def define(values: flags.FlagValues) -> None:
+    """The flags: what is evaluated, on what and how."""
+
     def text(name: str, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
 
@@ -90,13 +93,20 @@ def printed(summaries: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
-def _action(args: flags.FlagValues) -> int:
-    choose(args.device)
+def chosen_method(
+    device: str, saved_model: str | None, method: str | None, resolution: str, scales: list[str] | None
+) -> Method:
+    """The method that the flags of these names tell, on a device; raises DeviceError, MethodError, DetectorError."""
+    choose(device)
+    return methods.from_flags(saved_model, method, resolution=resolution, scales=parse_scales(scales))
+
+
+def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here) -> int:
+    """Evaluates as the flags say, prints the scores, gives the exit code; `evaluate` makes one pass."""
     data_set = chosen_data_set(args.records, args.pairs)
-    scales = parse_scales(args.scales)
-    method = methods.from_flags(args.saved_model, args.method, resolution=args.resolution, scales=scales)
-    chosen = protocols.choose(args.protocols)
-    summaries = study.run(args.output, data_set, method, chosen, attacks.parse_all(args.attacks), args.postprocessing)
+    method = chosen_method(args.device, args.saved_model, args.method, args.resolution, args.scales)
+    chosen, attacked_by = protocols.choose(args.protocols), attacks.parse_all(args.attacks)
+    summaries = study.run(args.output, data_set, method, chosen, attacked_by, args.postprocessing, evaluate)
     report.write(args.output, data_set, method, args.postprocessing, summaries)
     print(printed(summaries))
     for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
@@ -110,7 +120,7 @@ def _action(args: flags.FlagValues) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(_action, __doc__, _define, argv)
+    return command.main(evaluated, __doc__, define, argv)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ from gsr_tf.comparators.method import MethodError
 from gsr_tf.data import one_writer
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.inference import trained_methods
-from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.detector import Detector, located
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.resolution import ONE_SIZE, RESOLUTIONS, SCALES_HELP, describe, parse_scales
 from gsr_tf.inference.segmentation import Segmentation, segmentation
@@ -50,7 +50,9 @@ from gsr_tf.inference.segmentation import Segmentation, segmentation
 SHEET = "index.html"
 
 
-def _define(values: flags.FlagValues) -> None:
+def define(values: flags.FlagValues) -> None:
+    """The flags: which pictures, and how they are answered."""
+
     def text(name: str, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
 
@@ -66,6 +68,7 @@ def _define(values: flags.FlagValues) -> None:
     )
     text("input", "A picture, a folder of them, a pattern in quotes, or -: one picture on standard input.")
     text("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
+    text("records", "Instead of --input, a folder of records (data_prep): its pictures, as files of their bytes.")
     text("output", "Folder for the answers; made if missing.", required=True)
     flags.DEFINE_float("threshold", None, "Of the mask; without it the model's own.", 0.0, 1.0, flag_values=values)
     flags.DEFINE_enum(
@@ -83,11 +86,9 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _action(args: flags.FlagValues) -> int:
-    choose(args.device)
     output = Path(args.output)
-    sources = _sources(args, output)
-    by_name = args.method and args.method not in trained_methods.TRAINED
-    segment, settings = _method(args) if by_name else _model(args)
+    sources = chosen(args)
+    segment, settings = way(args)()
     with one_writer.hold(output, "--output"):
         return _answer(args, sources, segment, settings)
 
@@ -114,31 +115,52 @@ def _answer(args: flags.FlagValues, sources: Sequence[inputs.Source], segment: S
     return SOME_SKIPPED if skipped else 0
 
 
-def _sources(args: flags.FlagValues, output: Path) -> list[inputs.Source]:
-    if (args.input is None) == (args.list is None):
-        raise inputs.InputError("give one of --input=PICTURES and --list=FILE")
-    return inputs.from_list(args.list) if args.list else inputs.find(args.input, output)
+def chosen(args: flags.FlagValues) -> list[inputs.Source]:
+    """The pictures that the flags name; raises InputError, RecordsError."""
+    if sum(given is not None for given in (args.input, args.list, args.records)) != 1:
+        raise inputs.InputError("give one of --input=PICTURES, --list=FILE and --records=DIR")
+    if args.records:
+        return inputs.from_records(args.records)
+    return inputs.from_list(args.list) if args.list else inputs.find(args.input, Path(args.output))
 
 
-def _model(args: flags.FlagValues) -> tuple[Segment, dict]:
-    trained_methods.check(args.method, args.saved_model)
-    detector = Detector.load(args.saved_model)
-    threshold = detector.threshold if args.threshold is None else args.threshold
-    scales = detector.scales_at(args.resolution, parse_scales(args.scales))
-    how = {"threshold": threshold, "resolution": args.resolution, "scales": scales}
+def way(args: flags.FlagValues) -> Callable[[], tuple[Segment, dict]]:
+    """Loads what answers pictures as the flags say; any process may call it, and computes on --device from then on."""
+    how = {"threshold": args.threshold, "resolution": args.resolution, "scales": args.scales}
+    method = args.method
+    if method in trained_methods.TRAINED:
+        trained_methods.check(method, args.saved_model)
+        method = None
+    return functools.partial(_load, args.device, located(args.saved_model), method, **how)
+
+
+def _load(device: str, saved_model: str | None, method: str | None, **how: object) -> tuple[Segment, dict]:
+    choose(device)
+    return _method(saved_model, method, **how) if method else _model(saved_model, **how)
+
+
+def _model(
+    saved_model: str | None, *, threshold: float | None, resolution: str, scales: list[str] | None
+) -> tuple[Segment, dict]:
+    detector = Detector.load(saved_model)
+    threshold = detector.threshold if threshold is None else threshold
+    scales = detector.scales_at(resolution, parse_scales(scales))
+    how = {"threshold": threshold, "resolution": resolution, "scales": scales}
     settings = {"detector": detector.name, "fingerprint": detector.fingerprint, **how, "scales": list(scales)}
     return functools.partial(detector.segment, **how), settings
 
 
-def _method(args: flags.FlagValues) -> tuple[Segment, dict]:
+def _method(
+    saved_model: str | None, name: str, *, threshold: float | None, resolution: str, scales: list[str] | None
+) -> tuple[Segment, dict]:
     from gsr_tf.comparators import methods  # models do without what they import
 
-    if args.saved_model:
+    if saved_model:
         raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither")
-    if describe(args.resolution, parse_scales(args.scales) or ONE_SIZE):
-        raise MethodError(f"--method={args.method} sees pictures as they are; --resolution and --scales are a model's")
-    method = methods.choose(args.method, names=methods.DETECTORS)
-    threshold = 0.5 if args.threshold is None else args.threshold
+    if describe(resolution, parse_scales(scales) or ONE_SIZE):
+        raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are a model's")
+    method = methods.choose(name, names=methods.DETECTORS)
+    threshold = 0.5 if threshold is None else threshold
 
     def segment(picture: np.ndarray) -> Segmentation:
         return segmentation(method.stretched(picture), threshold=threshold)
@@ -148,7 +170,7 @@ def _method(args: flags.FlagValues) -> tuple[Segment, dict]:
 
 def _todo(sources: Sequence[inputs.Source], results: Results, settings: dict, npz: bool) -> list[inputs.Source]:
     """The pictures to answer; says on standard error why any is answered again."""
-    endings = [files.MAP, files.MASK, files.OVERLAY, *([files.ARRAYS] if npz else [])]
+    endings = files.endings(npz=npz)
     why = {source: results.why_not_done(source.name, settings, stamp(source), endings) for source in sources}
     for reason, count in Counter(why.values()).items():
         if reason not in ("", "new"):
@@ -169,7 +191,7 @@ def _finish(results: Results, sources: Sequence[inputs.Source]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(_action, __doc__, _define, argv)
+    return command.main(_action, __doc__, define, argv)
 
 
 if __name__ == "__main__":

@@ -438,7 +438,7 @@ def test_the_page_shows_every_picture_and_fetches_nothing(model, tmp_path):
 def test_flags_that_do_not_go_together(tmp_path, capsys):
     for wrong in ([], ["--input=a.png", "--list=b.txt"]):
         assert predict.main(["predict", "--method=noi", f"--output={tmp_path}", *wrong]) == 1
-        assert "give one of --input=PICTURES and --list=FILE" in capsys.readouterr().err
+        assert "give one of --input=PICTURES, --list=FILE and --records=DIR" in capsys.readouterr().err
 
 
 def test_help_names_every_classical_method(capsys):

@@ -55,14 +55,22 @@ class Answering:
         settings: JSON: what an answer depends on besides the picture; "detector" and "threshold" are among it.
         output: the folder.
         npz: write arrays, too.
+        previews: write what the contact sheet shows, too.
         max_pixels: larger pictures are refused.
     """
 
     def __init__(
-        self, segment: Segment, settings: Mapping, output: Path, *, npz: bool = False, max_pixels: int = MAX_PIXELS
+        self,
+        segment: Segment,
+        settings: Mapping,
+        output: Path,
+        *,
+        npz: bool = False,
+        previews: bool = True,
+        max_pixels: int = MAX_PIXELS,
     ):
         self._segment, self._settings, self._output = segment, dict(settings), output
-        self._npz, self._max_pixels = npz, max_pixels
+        self._npz, self._previews, self._max_pixels = npz, previews, max_pixels
         self._one_large = threading.Lock()
 
     def answer_all(self, sources: Sequence[Source]) -> Iterator[dict]:
@@ -151,7 +159,9 @@ class Answering:
             }
             seconds["write"] = next(clock)
         paths = {self._output / f"{source.name}{ending}": content for ending, content in contents.items()}
-        return {**paths, preview(self._output, source.name): small}, facts
+        if self._previews:
+            paths[preview(self._output, source.name)] = small
+        return paths, facts
 
 
 def _results(answers: Sequence[Future]) -> Iterator[dict]:

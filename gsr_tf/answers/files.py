@@ -31,6 +31,11 @@ LONGEST_OVERLAY, OVERLAY_PIXELS = 65_500, 16_000_000
 PREVIEW = 208  # pixels, the longer side of each half
 
 
+def endings(*, npz: bool) -> list[str]:
+    """What follows NAME in the files of an answer; with the arrays or without."""
+    return [MAP, MASK, OVERLAY, *([ARRAYS] if npz else [])]
+
+
 def stored(found: Segmentation, orientation: int) -> Segmentation:
     """The answer for an upright picture, in the raster of its file."""
     boundary = None if found.boundary is None else to_stored(found.boundary, orientation)

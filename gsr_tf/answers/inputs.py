@@ -1,19 +1,21 @@
-"""Which pictures are meant: a file, a folder, a pattern, a list of names, or the bytes on standard input."""
+"""Which pictures are meant: a file, a folder, a pattern, a list of names, records, or the bytes on standard input."""
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from gsr_tf.answers.files import MAP, MASK, OVERLAY
-from gsr_tf.answers.results import JOURNAL
+from gsr_tf.answers.results import holds_answers
 from gsr_tf.data import folders, lists
 from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
+from gsr_tf.data.records import INDEX_NAME, open_records, parse_example
 from gsr_tf.errors import UserError
 from gsr_tf.marked_text import decode
 
@@ -32,15 +34,22 @@ class Source(NamedTuple):
         file: what results call it: its path below the folder, with suffix.
         name: of its answers, `file` without the suffix where no other picture has the same; always its own.
         path: where it is; None: standard input.
+        record: its number, where `path` is the index of records.
     """
 
     file: str
     name: str
     path: Path | None
+    record: int | None = None
 
     def read(self) -> bytes:
         """Its bytes; PictureError when they cannot be read."""
+        if self.record is not None:
+            return parse_example(_opened(self.path.parent).read(self.record)).image
         return sys.stdin.buffer.read() if self.path is None else read_bytes(self.path)
+
+
+_opened = functools.cache(open_records)
 
 
 def find(given: str, output: Path) -> list[Source]:
@@ -90,6 +99,13 @@ def from_list(given: str) -> list[Source]:
     return _named((path, _below(path)) for path in dict.fromkeys(paths))
 
 
+def from_records(given: str) -> list[Source]:
+    """The pictures of a folder of records, each once, in their order; raises RecordsError."""
+    index = Path(given, INDEX_NAME)
+    named = _named((index, _below(PurePath(name))) for name in open_records(given).columns["name"])
+    return [source._replace(record=number) for number, source in enumerate(named)]
+
+
 def _below(path: PurePath) -> str:
     """The path as one below the output folder: "/scans/a.png" -> "scans/a.png", "../a.png" -> "up/a.png"."""
     parts = path.parts[1:] if path.anchor else path.parts
@@ -104,11 +120,12 @@ def _in_folder(folder: Path, output: Path) -> list[Source]:
         found = _without(folders.walk(folder), output)
     except OSError as error:
         raise InputError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
+    answered = functools.cache(holds_answers)  # for this call: folders get answers
     for path in found:
         file = path.relative_to(folder)
         if path.suffix.lower() not in PICTURE_SUFFIXES + OTHER_PICTURE_SUFFIXES:
             continue
-        reason = _why_left_out(file, folder)
+        reason = _why_left_out(file, folder, answered)
         if reason:
             left_out[reason].append(file)
         else:
@@ -120,18 +137,18 @@ def _in_folder(folder: Path, output: Path) -> list[Source]:
     return _named(files)
 
 
-def _why_left_out(file: Path, folder: Path) -> str:
+def _why_left_out(file: Path, folder: Path, answered: Callable[[Path], bool]) -> str:
     """Why a picture of a folder is not meant; "" where it is."""
     if any(part.startswith(".") or part == "__MACOSX" for part in file.parts):
         return "hidden"
-    if _is_answer(file, folder):
+    if _is_answer(file, folder, answered):
         return "earlier answers"
     return "" if file.suffix.lower() in PICTURE_SUFFIXES else "of formats that are not read"
 
 
-def _is_answer(file: Path, folder: Path) -> bool:
+def _is_answer(file: Path, folder: Path, answered: Callable[[Path], bool]) -> bool:
     """Whether a file below a folder is of an answer: by its name, and the results there or in a folder between."""
-    return file.name.endswith(ENDINGS) and any((folder / parent / JOURNAL).is_file() for parent in file.parents)
+    return file.name.endswith(ENDINGS) and any(answered(folder / parent) for parent in file.parents)
 
 
 def _some(files: list[Path]) -> str:
@@ -147,7 +164,8 @@ def _matching(pattern: str, output: Path) -> list[Source]:
     folder = Path(*plain)
     matched = (Path(path) for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path))
     files = {path: str(path.relative_to(folder)) for path in _without(matched, output)}
-    meant = [(path, file) for path, file in files.items() if not _is_answer(Path(file), folder)]
+    answered = functools.cache(holds_answers)
+    meant = [(path, file) for path, file in files.items() if not _is_answer(Path(file), folder, answered)]
     if len(meant) < len(files):
         print(f"--input={pattern}: left out {len(files) - len(meant)}, earlier answers", file=sys.stderr)
     if not meant:

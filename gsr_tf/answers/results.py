@@ -18,6 +18,7 @@ from gsr_tf.answers.cells import cell
 from gsr_tf.data.pictures import write_atomically
 
 JOURNAL, TABLE = "results.jsonl", "results.csv"
+SHARDS = "answers-*-of-*.jsonl"  # the journals of answers by many workers
 COLUMNS = (
     *("file", "score", "flagged", "regions", "boxes", "width", "height", "orientation", "format", "detector"),
     *("threshold", "read_seconds", "segment_seconds", "write_seconds", "warnings", "error", "path"),
@@ -29,11 +30,15 @@ class Results:
     """The records of one output folder, by name of the answer.
 
     A record is a dict that JSON can hold; `answering.answer` says what is in it.
+
+    Args:
+        folder: of the answers.
+        journal: the file's name there.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, journal: str = JOURNAL):
         self.folder = folder
-        self._journal = folder / JOURNAL
+        self._journal = folder / journal
         self.records = _read(self._journal)
 
     def why_not_done(self, name: str, settings: Mapping, stamp: Mapping, endings: Collection[str]) -> str:
@@ -60,12 +65,22 @@ class Results:
         self.records[record["name"]] = record
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._journal.open("ab") as file:
-            file.write(_line(record))
+            file.write(json_line(record))
             file.flush()
             os.fsync(file.fileno())
 
     def finish(self, names: Collection[str]) -> list[dict]:
         """Writes journal and table in the order of names, and returns the records of the table.
+
+        Args:
+            names: as those of `put_in_order`.
+        """
+        meant = self.put_in_order(names)
+        write_atomically(self.folder / TABLE, _table(meant))
+        return meant
+
+    def put_in_order(self, names: Collection[str]) -> list[dict]:
+        """Writes the journal in the order of names, and returns the records of this call's input.
 
         Args:
             names: of the answers to this call's input. What a picture of it was called in an earlier call, before it
@@ -76,12 +91,17 @@ class Results:
             name: record for name, record in sorted(self.records.items()) if name in names or record["path"] not in here
         }
         meant = [record for name, record in self.records.items() if name in names]
-        write_atomically(self._journal, b"".join(map(_line, self.records.values())))
-        write_atomically(self.folder / TABLE, _table(meant))
+        write_atomically(self._journal, b"".join(map(json_line, self.records.values())))
         return meant
 
 
-def _line(record: dict) -> bytes:
+def holds_answers(folder: Path) -> bool:
+    """Whether answers were written into a folder."""
+    return (folder / JOURNAL).is_file() or any(folder.glob(SHARDS))
+
+
+def json_line(record: Mapping) -> bytes:
+    """One line of a JSON Lines file."""
     return json.dumps(record).encode() + b"\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from gsr_tf.data import temporary
 from gsr_tf.evaluation import metrics
 from gsr_tf.evaluation.accumulator import Accumulator, resample
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, Counts
-from gsr_tf.evaluation.protocols.protocol import Protocol, Score, at_half, native
+from gsr_tf.evaluation.protocols.protocol import Protocol, Score, Values, at_half, native
 
 CURVES = ("f1", "mcc")
 CURVES_OF_PICTURES = "the curves of the pictures that were scored"
@@ -48,6 +49,50 @@ class Evaluation:
     curves: dict[str, np.ndarray]
 
 
+class Counted(NamedTuple):
+    """One picture, counted; all that its scores need of it.
+
+    Attributes:
+        row: [columns] what `COLUMNS` says of it.
+        kept: protocol -> what it keeps of the picture; only of protocols that cover it.
+        curves: [2, t] F1 and MCC at each threshold; None for an authentic picture.
+    """
+
+    row: np.ndarray
+    kept: dict[str, Values]
+    curves: np.ndarray | None
+
+
+def count(
+    protocols: Sequence[Protocol], thresholds: np.ndarray, scores: np.ndarray, mask: np.ndarray, manipulated: bool
+) -> Counted:
+    """Counts one picture.
+
+    Args:
+        protocols: which scores.
+        thresholds: [t] of the protocols that have none of their own.
+        scores: [h, w] finite scores, higher = manipulated.
+        mask: [h, w] bool.
+        manipulated: False for an authentic picture, whose mask is empty.
+    """
+    counts = native(scores, mask, thresholds)
+    seen = {(native, id(thresholds)): counts}  # protocols that look alike share what they see
+    kept = {}
+    for protocol in protocols:
+        if protocol.covers(manipulated):
+            grid = _grid(protocol, thresholds)
+            key = protocol.look, id(grid)
+            if key not in seen:
+                seen[key] = protocol.look(scores, mask, grid)
+            kept[protocol.name] = protocol.keep(seen[key], grid)
+    curves = np.stack([getattr(metrics, name)(counts) for name in CURVES]) if manipulated else None
+    return Counted(describe(scores, counts, thresholds, manipulated), kept, curves)
+
+
+def _grid(protocol: Protocol, thresholds: np.ndarray) -> np.ndarray:
+    return thresholds if protocol.thresholds is None else protocol.thresholds
+
+
 def describe(scores: np.ndarray, counts: Counts, thresholds: np.ndarray, manipulated: bool) -> np.ndarray:
     """[columns] what `COLUMNS` says of one picture."""
     share = counts.positives / scores.size
@@ -80,34 +125,25 @@ class Evaluator:
             self._curves = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the evaluator
 
     def add(self, name: str, scores: np.ndarray, mask: np.ndarray, manipulated: bool = True) -> None:
-        """Counts one picture.
+        """Counts one picture and adds it; `name` as that of `add_counted`, the others as those of `count`."""
+        self.add_counted(name, count(self._protocols, self._thresholds, scores, mask, manipulated))
+
+    def add_counted(self, name: str, counted: Counted) -> None:
+        """Adds one picture.
 
         Args:
             name: unique; decides how the bootstrap resamples the picture.
-            scores: [h, w] finite scores, higher = manipulated.
-            mask: [h, w] bool.
-            manipulated: False for an authentic picture, whose mask is empty.
+            counted: by this evaluator's protocols and thresholds.
         """
         weights = resample(name)
-        counts = native(scores, mask, self._thresholds)
-        seen = {(native, id(self._thresholds)): counts}  # protocols that look alike share what they see
-        for protocol in self._protocols:
-            if protocol.covers(manipulated):
-                grid = self._grid(protocol)
-                key = protocol.look, id(grid)
-                if key not in seen:
-                    seen[key] = protocol.look(scores, mask, grid)
-                self._sums[protocol.name].add(weights, protocol.keep(seen[key], grid))
+        for protocol, values in counted.kept.items():
+            self._sums[protocol].add(weights, values)
         self._names.append(name)
-        self._rows.append(describe(scores, counts, self._thresholds, manipulated))
-        if manipulated:
-            curves = np.stack([getattr(metrics, name)(counts) for name in CURVES])
-            self._curve_sum += curves
+        self._rows.append(counted.row)
+        if counted.curves is not None:
+            self._curve_sum += counted.curves
             with temporary.explained(CURVES_OF_PICTURES):
-                self._curves.write(curves.astype(np.float32).tobytes())
-
-    def _grid(self, protocol: Protocol) -> np.ndarray:
-        return self._thresholds if protocol.thresholds is None else protocol.thresholds
+                self._curves.write(counted.curves.astype(np.float32).tobytes())
 
     def finish(self) -> Evaluation:
         """The scores; call once, after the last picture."""
@@ -115,7 +151,7 @@ class Evaluator:
         table = {"name": np.array(self._names, object), **dict(zip(COLUMNS, rows.T))}
         manipulated = table["manipulated"] > 0
         scores = {
-            protocol.name: protocol.score(self._sums[protocol.name], self._grid(protocol))
+            protocol.name: protocol.score(self._sums[protocol.name], _grid(protocol, self._thresholds))
             for protocol in self._protocols
             if any(protocol.covers(kind) for kind in np.unique(manipulated))
         }

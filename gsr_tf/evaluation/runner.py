@@ -19,7 +19,7 @@ from gsr_tf.data.lacking import naming
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.evaluation import attacks
 from gsr_tf.evaluation.attacks import Attack
-from gsr_tf.evaluation.evaluator import Evaluation, Evaluator
+from gsr_tf.evaluation.evaluator import Counted, Evaluation, Evaluator, count
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, check_scores, quantile_grid
 from gsr_tf.evaluation.protocols.protocol import Protocol
@@ -90,9 +90,12 @@ def threshold_grid(items: Sequence[Item], scorer: Scorer) -> np.ndarray:
     return quantile_grid(np.stack(samples)) if samples else PROBABILITY_GRID
 
 
-def _twice(item: Item) -> Scored:
-    """What becomes of an item whose name was there before."""
-    raise PictureError("the name was there before; names must be unique in a data set")
+class Outcome(NamedTuple):
+    """What came of one item: it was counted, or there is a reason why not."""
+
+    name: str
+    counted: Counted | None
+    reason: str = ""
 
 
 def _begun(items: Iterable[Item], scorer: Scorer) -> Iterator[tuple[str, Future[Scored]]]:
@@ -102,13 +105,11 @@ def _begun(items: Iterable[Item], scorer: Scorer) -> Iterator[tuple[str, Future[
     with one, one after the other.
     """
     threads = together.MOST if gpus() else 1
-    seen: set[str] = set()
     begun: deque[tuple[str, Future[Scored]]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for item in items:
-            begun.append((item.name, pool.submit(_twice if item.name in seen else scorer, item)))
-            seen.add(item.name)
+            begun.append((item.name, pool.submit(scorer, item)))
             if len(begun) == threads:
                 yield begun.popleft()
         while begun:
@@ -117,13 +118,38 @@ def _begun(items: Iterable[Item], scorer: Scorer) -> Iterator[tuple[str, Future[
         pool.shutdown(cancel_futures=True)
 
 
-def _scored(items: Sequence[Item], scorer: Scorer, skipped: list[tuple[str, str]]) -> Iterator[tuple[str, Scored]]:
-    shown = {"desc": f"{scorer.method.name}, {scorer.attack.name}", "unit": "picture", "total": len(items)}
-    for name, result in tqdm(_begun(items, scorer), **shown):
+def outcomes(
+    items: Iterable[Item], scorer: Scorer, protocols: Sequence[Protocol], thresholds: np.ndarray
+) -> Iterator[Outcome]:
+    """What comes of each item, in order; arguments as those of `evaluate`."""
+    for name, result in _begun(items, scorer):
         try:
-            yield name, result.result()
+            scored = result.result()
         except (PictureError, ScoreError) as error:
-            skipped.append((name, str(error)))
+            yield Outcome(name, None, str(error))
+        else:
+            yield Outcome(name, count(protocols, thresholds, scored.scores, scored.mask, scored.manipulated))
+
+
+def defined(protocols: Sequence[Protocol], method: Method) -> list[Protocol]:
+    """The protocols that a method's maps can be scored by: some need probabilities."""
+    return [one for one in protocols if method.probabilities or not one.needs_probabilities]
+
+
+def total(
+    found: Iterable[Outcome], protocols: Sequence[Protocol], thresholds: np.ndarray
+) -> tuple[Evaluation, list[tuple[str, str]]]:
+    """Adds up the outcomes of a data set in their order, on which the last bits of sums depend; see `evaluate`."""
+    evaluator, skipped, seen = Evaluator(protocols, thresholds), [], set()
+    for name, counted, reason in found:
+        if name in seen:
+            skipped.append((name, "the name was there before; names must be unique in a data set"))
+        elif counted is None:
+            skipped.append((name, reason))
+        else:
+            evaluator.add_counted(name, counted)
+        seen.add(name)
+    return evaluator.finish(), skipped
 
 
 def evaluate(
@@ -140,8 +166,6 @@ def evaluate(
     Returns:
         The Evaluation, and (name, reason) of each picture that was skipped.
     """
-    defined = [one for one in protocols if scorer.method.probabilities or not one.needs_probabilities]
-    evaluator, skipped = Evaluator(defined, thresholds), []
-    for name, scored in _scored(items, scorer, skipped):
-        evaluator.add(name, scored.scores, scored.mask, scored.manipulated)
-    return evaluator.finish(), skipped
+    protocols = defined(protocols, scorer.method)
+    shown = {"desc": f"{scorer.method.name}, {scorer.attack.name}", "unit": "picture", "total": len(items)}
+    return total(tqdm(outcomes(items, scorer, protocols, thresholds), **shown), protocols, thresholds)

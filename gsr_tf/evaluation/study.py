@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from gsr_tf.comparators.method import Method
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.evaluation import attacks, outputs, runner, scoring
 from gsr_tf.evaluation.attacks import Attack
-from gsr_tf.evaluation.evaluator import CURVES
+from gsr_tf.evaluation.evaluator import CURVES, Evaluation
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.protocols.protocol import Protocol
 from gsr_tf.inference.postprocessing import POSTPROCESSING
@@ -27,6 +27,26 @@ class DataSet(NamedTuple):
     name: str
     fingerprint: str
     items: Sequence[Item]
+
+
+# How one pass is made: (its folder, the data set, the scorer, the protocols, the thresholds, the setting) -> what
+# `runner.evaluate` returns, to the bit.
+Evaluate = Callable[
+    [Path, DataSet, runner.Scorer, Sequence[Protocol], np.ndarray, dict], tuple[Evaluation, list[tuple[str, str]]]
+]
+
+
+def here(
+    path: Path,
+    data_set: DataSet,
+    scorer: runner.Scorer,
+    protocols: Sequence[Protocol],
+    thresholds: np.ndarray,
+    setting: dict,
+) -> tuple[Evaluation, list[tuple[str, str]]]:
+    """A pass in this process."""
+    del path, setting
+    return runner.evaluate(data_set.items, scorer, protocols, thresholds)
 
 
 def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, protocols: Sequence[Protocol]) -> dict:
@@ -43,7 +63,14 @@ def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, pro
     }
 
 
-def _pass(path: Path, data_set: DataSet, scorer: runner.Scorer, protocols: Sequence[Protocol], setting: dict) -> dict:
+def _pass(
+    path: Path,
+    data_set: DataSet,
+    scorer: runner.Scorer,
+    protocols: Sequence[Protocol],
+    setting: dict,
+    evaluate: Evaluate,
+) -> dict:
     """One pass into `path`, or what a finished pass of the same setting left there."""
     finished = outputs.read_summary(path)
     if finished and all(finished.get(key) == value for key, value in setting.items()):
@@ -52,7 +79,7 @@ def _pass(path: Path, data_set: DataSet, scorer: runner.Scorer, protocols: Seque
         thresholds = runner.threshold_grid(data_set.items, scorer)
     else:  # the clean pass's, two folders up: a threshold can be frozen only on one grid
         thresholds = np.load(path.parents[1] / outputs.REPLICATES)["thresholds"]
-    return outputs.write(path, *runner.evaluate(data_set.items, scorer, protocols, thresholds), setting)
+    return outputs.write(path, *evaluate(path, data_set, scorer, protocols, thresholds, setting), setting)
 
 
 def run(
@@ -62,6 +89,7 @@ def run(
     protocols: Sequence[Protocol],
     attacked_by: Sequence[Attack] = (),
     postprocessing: str = "none",
+    evaluate: Evaluate = here,
 ) -> dict[str, dict]:
     """Evaluates into `path`, attacks into `path/attacks/<name>`; passes that are finished there are not done again.
 
@@ -73,7 +101,7 @@ def run(
         folder = path if attack is attacks.NONE else path / "attacks" / attack.name
         scorer = runner.Scorer(method, attack, POSTPROCESSING[postprocessing])
         setting = setting_of(data_set, method, attack, postprocessing, protocols)
-        summaries[attack.name] = _pass(folder, data_set, scorer, protocols, setting)
+        summaries[attack.name] = _pass(folder, data_set, scorer, protocols, setting, evaluate)
     if attacked_by:
         write_atomically(path / ROBUSTNESS, outputs.as_csv(robustness(path, list(summaries))).encode())
     return summaries

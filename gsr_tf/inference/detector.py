@@ -19,6 +19,12 @@ from gsr_tf.inference.segmentation import Segmentation, segmentation
 from gsr_tf.inference.together import Maps
 
 
+def located(path: str | None) -> str | None:
+    """What names a model, for processes with other working folders: a folder's path is made absolute, a name is not."""
+    is_folder = path is not None and path not in shipped.read_index() and Path(path).exists()
+    return str(Path(path).absolute()) if is_folder else path
+
+
 class Detector:
     """Finds manipulated regions in pictures.
 

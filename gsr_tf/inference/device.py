@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+import cv2
 import tensorflow as tf
 
 from gsr_tf.errors import UserError
@@ -41,6 +42,14 @@ def choose(device: str) -> None:
             f'(nvidia-smi names the card) and pip install "tensorflow[and-cuda]=={tf.__version__}"; docs/gpu.md has '
             "the steps. --device=auto goes on without one"
         )
+
+
+def bound_threads(count: int | None) -> None:
+    """This process computes with so many threads; None: with one for each core. Before anything is computed."""
+    if count is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
+        cv2.setNumThreads(count)
 
 
 def gpus() -> list[tf.config.PhysicalDevice]:

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from fastapi import Response
 
+from gsr_tf.answers.own_process import bounded_growth
 from gsr_tf.data.lacking import was_lacking
 from gsr_tf.data.pictures import PictureTooLarge, decode_picture, decoding_bytes
 from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.segmentation import Segmentation
 from gsr_tf.web.limits import MEGA, Limits, check_shape
-from gsr_tf.web.own_process import bounded_growth
 from gsr_tf.web.refusal import Refusal
 
 

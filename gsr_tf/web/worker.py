@@ -18,12 +18,12 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from gsr_tf.answers import memory
+from gsr_tf.answers.own_process import end_with_parent, resident
 from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import choose
 from gsr_tf.web.limits import Limits
 from gsr_tf.web.model import describe
-from gsr_tf.web.own_process import end_with_parent, resident
 from gsr_tf.web.refusal import Refusal
 from gsr_tf.web.task import Done, Task, carry_out
 

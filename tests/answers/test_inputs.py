@@ -8,6 +8,8 @@ import pytest
 from gsr_tf.answers import inputs
 from gsr_tf.answers.inputs import InputError
 from gsr_tf.data.pictures import PictureError
+from gsr_tf.data.records import parse_example
+from tests.tiny import authentic, manipulated, write_records
 
 
 def tree(folder, *names):
@@ -55,6 +57,8 @@ def test_what_a_folder_holds_besides_its_pictures_is_left_out_and_told(tmp_path,
     assert "left out 3, hidden: .thumbnails/t.jpg, __MACOSX/._a.jpg, deep/._a.jpg\n" in said
     assert list(answers(inputs.find(str(tmp_path / "**/*.png"), tmp_path / "out"))) == ["b_mask.png", "old/new.png"]
     assert "left out 2, earlier answers" in capsys.readouterr().err
+    (tmp_path / "old/results.jsonl").rename(tmp_path / "old/answers-00002-of-00007.jsonl")
+    assert list(answers(inputs.find(str(tmp_path), tmp_path / "out"))) == list(found)
 
 
 def test_linked_folders_are_looked_into_once_and_links_to_nothing_named(tmp_path):
@@ -155,3 +159,10 @@ def test_an_empty_list(tmp_path):
         inputs.from_list(str(tmp_path / "names.txt"))
     with pytest.raises(InputError, match="--list=.*none.txt: cannot be read .No such file"):
         inputs.from_list(str(tmp_path / "none.txt"))
+
+
+def test_records_are_pictures_too(tmp_path):
+    records = write_records(tmp_path / "records", [*manipulated(), *authentic()])
+    found = inputs.from_records(str(tmp_path / "records"))
+    assert [source.name for source in found] == records.columns["name"]
+    assert [source.read() for source in found] == [parse_example(records.read(number)).image for number in range(12)]

@@ -13,9 +13,10 @@ from functools import partial
 import httpx
 import pytest
 
+from gsr_tf.answers import own_process
 from gsr_tf.data.cost import SMALL as SMALL_BYTES
 from gsr_tf.data.pictures import decode_picture
-from gsr_tf.web import own_process, task
+from gsr_tf.web import task
 from gsr_tf.web.limits import Limits
 from tests.damage import damaged_pictures
 from tests.web.conftest import client_of, red_and_green, red_detector, running

@@ -1,0 +1,127 @@
+"""What a Beam pipeline costs beside `predict`; prints one JSON object.
+
+    python -m benchmarks.beam --count=2000
+
+The same small pictures of many shapes are answered by `gsr_tf.predict` and by `gsr_tf.predict_beam` with Beam's
+DirectRunner, each a process of its own on all cores, by a network with random weights. `throughput` is in pictures a
+second of the whole command, its start included; `ratio` is that of predict_beam over that of predict. `equal` says
+that all files and all records are the same but for times; `megabytes` is the memory of the command and its children
+together: at most, and the median of each third of its time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from absl import app, flags
+
+from gsr_tf.formats import saved_model
+from gsr_tf.inference.module import DetectorModule
+from gsr_tf.models.networks import Networks
+from gsr_tf.models.segmenter import build_segmenter
+
+COUNT = flags.DEFINE_integer("count", 2000, "How many pictures.", lower_bound=3)
+WIDTH = flags.DEFINE_float("width", 0.25, "Of the network, as in gsr_tf.train.")
+SIDE = flags.DEFINE_integer("side", 192, "Of the pictures, about, in pixels.", lower_bound=32)
+PAGE = os.sysconf("SC_PAGE_SIZE")
+LOOK_SECONDS = 0.5  # between two looks at the memory
+
+
+def write_pictures(folder: Path) -> None:
+    """Smooth colours with a camera's noise, as JPEG; sides differ by up to a quarter."""
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(COUNT.value):
+        size = tuple(int(side) for side in random.integers(SIDE.value * 7 // 8, SIDE.value * 9 // 8, 2))
+        smooth = cv2.resize(random.integers(0, 200, (4, 4, 3), np.uint8), size, interpolation=cv2.INTER_CUBIC)
+        noisy = cv2.add(smooth, random.integers(0, 16, smooth.shape, np.uint8))
+        cv2.imwrite(str(folder / f"{number}.jpg"), noisy, [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+
+def resident(process: int) -> int:
+    """Bytes that a process and its children hold; what they share is counted in each."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        children = Path(f"/proc/{process}/task").glob("*/children")
+        return pages * PAGE + sum(resident(int(child)) for path in children for child in path.read_text().split())
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return 0
+
+
+def timed(module: str, *arguments: str) -> dict:
+    """Runs a command to its end: its seconds and its memory."""
+    held = []
+    start = time.perf_counter()
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-m", module, *arguments], **silent) as process:
+        while process.poll() is None:
+            held.append(resident(process.pid) / 1e6)
+            time.sleep(LOOK_SECONDS)
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise RuntimeError(f"{module} {' '.join(arguments)} ended with {process.returncode}")
+    third = -(-len(held) // 3)
+    medians = [round(statistics.median(held[at : at + third])) for at in range(0, len(held), third)]
+    return {
+        "seconds": round(seconds, 1),
+        "throughput": round(COUNT.value / seconds, 2),
+        "megabytes": {"most": round(max(held)), "thirds": medians},
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files of answers, by name."""
+    files = (path for path in folder.rglob("*") if path.suffix in (".png", ".jpg") and ".previews" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def records(paths: list[Path]) -> dict[str, dict]:
+    """All records without times, by name."""
+    lines = (json.loads(line) for path in paths for line in path.read_text().splitlines())
+    return {line["name"]: {key: line[key] for key in line if key != "seconds"} for line in lines}
+
+
+def equal(one: Path, many: Path) -> bool:
+    """Whether all answers are the same, to the bit."""
+    of_one, of_many = records([one / "results.jsonl"]), records(sorted(many.glob("answers-*.jsonl")))
+    return len(of_one) == COUNT.value and of_one == of_many and contents(one) == contents(many)
+
+
+def measure(folder: Path) -> dict:
+    """Everything, in one temporary folder."""
+    model, pictures, one, many = (folder / name for name in ("model", "pictures", "one", "many"))
+    saved_model.save(DetectorModule(build_segmenter(Networks(width=WIDTH.value))), model, {})
+    write_pictures(pictures)
+    given = [f"--saved_model={model}", f"--input={pictures}"]
+    load = os.getloadavg()[0]
+    predict = timed("gsr_tf.predict", *given, f"--output={one}")
+    beam = timed("gsr_tf.predict_beam", *given, f"--output={many}")
+    return {
+        "pictures": COUNT.value,
+        "cores": os.cpu_count(),
+        "load_before": round(load, 1),
+        "predict": predict,
+        "predict_beam": beam,
+        "ratio": round(predict["seconds"] / beam["seconds"], 3),
+        "equal": equal(one, many),
+    }
+
+
+def main(argv: list[str]) -> None:
+    """The command line."""
+    del argv
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(Path(folder)), indent=1))
+
+
+if __name__ == "__main__":
+    app.run(main)

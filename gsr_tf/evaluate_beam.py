@@ -1,0 +1,59 @@
+r"""Evaluates on millions of pictures: `gsr_tf.evaluate` by the workers of an Apache Beam pipeline.
+
+    python -m gsr_tf.evaluate_beam --records=records/coco --output=results/coco
+    python -m gsr_tf.evaluate_beam --records=records/coco --output=results/coco --runner=FlinkRunner \
+        --beam_options=--flink_master=HOST:8081,--parallelism=8
+
+It needs the extra `beam`. The flags of gsr_tf.evaluate say what is evaluated, on what and how; files and scores are
+the same. Workers score and count the pictures; what they keep of each, some 35 KB, lies in --output until the pass is
+finished, and is added up here in the order of the data set. The same command again goes on from the finished pieces.
+
+--records, --pairs, --output and a --saved_model that is a folder lie on a file system that every worker sees under the
+same path. Exit codes as those of evaluate.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from gsr_tf import command, evaluate
+from gsr_tf.comparators.method import Method
+from gsr_tf.data import one_writer
+from gsr_tf.evaluation import pieces
+from gsr_tf.evaluation.items import Item
+from gsr_tf.inference.detector import located
+from gsr_tf.inference.device import bound_threads
+
+
+def _define(values: flags.FlagValues) -> None:
+    evaluate.define(values)
+    command.define_workers(values)
+
+
+def _load(threads: int | None, data: Sequence, method: Sequence) -> tuple[Sequence[Item], Method]:
+    """In a worker: the items and the method."""
+    bound_threads(threads)
+    return evaluate.chosen_data_set(*data).items, evaluate.chosen_method(*method)
+
+
+def _action(args: flags.FlagValues) -> int:
+    data = [given and str(Path(given).absolute()) for given in (args.records, args.pairs)]
+    method = args.device, located(args.saved_model), args.method, args.resolution, args.scales
+    load = functools.partial(_load, args.threads, data, method)
+    by_beam = functools.partial(pieces.evaluate, load=load, runner_name=args.runner, options=args.beam_options)
+    with one_writer.hold(Path(args.output), "--output"):
+        return evaluate.evaluated(args, by_beam)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

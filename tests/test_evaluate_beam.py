@@ -1,0 +1,37 @@
+"""Whole pipelines, with their own processes: the files are those of evaluate."""
+
+import sys
+
+import pytest
+
+from gsr_tf import evaluate, evaluate_beam
+from tests.evaluation import toy_records
+
+
+@pytest.fixture(name="given")
+def _given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no worker need be
+    toy_records.write(tmp_path / "records", (1, 2, 0, 1))
+    return ["--records=records", "--method=random", "--postprocessing=paper"]
+
+
+def test_the_files_are_those_of_evaluate(given, tmp_path, capsys):
+    pytest.importorskip("apache_beam", reason="needs gsr_tf[beam]")
+    assert evaluate.main(["evaluate", *given, "--output=one"]) == 0
+    printed = capsys.readouterr().out
+    assert evaluate_beam.main(["evaluate_beam", *given, "--output=many"]) == 0
+    assert capsys.readouterr().out == printed
+    one, many = (
+        {path.relative_to(top): path for path in top.rglob("*") if path.is_file()}
+        for top in (tmp_path / "one", tmp_path / "many")
+    )
+    assert [str(name) for name in many.keys() - one.keys()] == [".lock"]
+    assert len(one) == 4
+    for name, path in one.items():
+        assert many[name].read_bytes() == path.read_bytes(), name
+
+
+def test_without_beam_the_message_says_what_to_install(given, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    assert evaluate_beam.main(["evaluate_beam", *given, "--output=many"]) == 1
+    assert "gsr_tf[beam]" in capsys.readouterr().err
