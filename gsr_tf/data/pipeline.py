@@ -31,6 +31,7 @@ def training_stream(
     start: int = 0,
     with_original: bool = False,
     half_pixel: bool = True,
+    share: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Batches without end, from batch number `start`.
 
@@ -38,13 +39,15 @@ def training_stream(
         sources: records of S with masks K.
         targets: records of T. Where they are the same records, S meets itself in copy-moves alone.
         preparation: how pictures are prepared.
-        batch_size: (S, K, T) a batch.
+        batch_size: (S, K, T) a batch; a multiple of the replicas.
         start: the first batch's number: the training steps already done.
         with_original: also S's own authentic picture, for the release's refinement.
         half_pixel: resize convention of T's detour (`--target_size`); everything else is resized by OpenCV.
+        share: which worker this is, and how many replicas there are; None: one for all.
 
     Returns:
-        Dataset of `Batch`, static shapes.
+        Dataset of `Batch`, static shapes. With a `share`, of each batch the part that this worker learns from, one
+        batch for each of its replicas; other pictures are not read.
 
     Raises:
         RecordsError: no usable (S, K), or no T; copy-moves from other records than T's.
@@ -75,9 +78,17 @@ def training_stream(
     def batch(source: Layers, t: tf.Tensor, m: Layers) -> Batch:
         return compose(source, t, preparation, m, half_pixel=half_pixel)
 
-    stream = tf.data.Dataset.range(start * batch_size, np.iinfo(np.int64).max, dtype=tf.int64)
-    stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return stream.batch(batch_size, drop_remainder=True).map(batch).prefetch(tf.data.AUTOTUNE)
+    share = share or tf.distribute.InputContext()
+    stream = _numbers(start, batch_size, share).map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    stream = stream.batch(share.get_per_replica_batch_size(batch_size), drop_remainder=True)
+    return stream.map(batch).prefetch(tf.data.AUTOTUNE)
+
+
+def _numbers(start: int, batch_size: int, share: tf.distribute.InputContext) -> tf.data.Dataset:
+    """Element numbers without end: of each batch the rows of this worker, who come one after another."""
+    own = batch_size // share.num_input_pipelines
+    first = own * share.input_pipeline_id
+    return tf.data.Dataset.counter(start * own).map(lambda i: i // own * batch_size + first + i % own)
 
 
 def _is_copy_move(i: tf.Tensor, preparation: Preparation) -> tf.Tensor:
