@@ -21,6 +21,7 @@ from gsr_tf.data.loading import Loader
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.randomness import COPY_MOVE, SOURCE_ORDER, TARGET_ORDER, uniform, visit
 from gsr_tf.data.records import Records, RecordsError
+from gsr_tf.data.stream import in_batches
 
 
 def training_stream(
@@ -33,6 +34,7 @@ def training_stream(
     with_original: bool = False,
     half_pixel: bool = True,
     recolouring: Recolouring | None = None,
+    share: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Batches without end, from batch number `start`.
 
@@ -40,14 +42,16 @@ def training_stream(
         sources: records of S with masks K.
         targets: records of T. Where they are the same records, S meets itself in copy-moves alone.
         preparation: how pictures are prepared.
-        batch_size: (S, K, T) a batch.
+        batch_size: (S, K, T) a batch; a multiple of the replicas.
         start: the first batch's number: the training steps already done.
         with_original: also S's own authentic picture, for the release's refinement.
         half_pixel: resize convention of T's detour (`--target_size`); everything else is resized by OpenCV.
         recolouring: M is a photograph, T, with its region K in other colours; None: M is S pasted on T.
+        share: which worker this is, and how many replicas there are; None: one for all.
 
     Returns:
-        Dataset of `Batch`, static shapes.
+        Dataset of `Batch`, static shapes. With a `share`, of each batch the part that this worker learns from, one
+        batch for each of its replicas; other pictures are not read.
 
     Raises:
         RecordsError: no usable (S, K), or no T; copy-moves from other records than T's.
@@ -80,9 +84,7 @@ def training_stream(
     def batch(source: Layers, t: tf.Tensor, m: Layers) -> Batch:
         return compose(source, t, preparation, m, half_pixel=half_pixel)
 
-    stream = tf.data.Dataset.range(start * batch_size, np.iinfo(np.int64).max, dtype=tf.int64)
-    stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return stream.batch(batch_size, drop_remainder=True).map(batch).prefetch(tf.data.AUTOTUNE)
+    return in_batches(example, batch_size, start, share).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
 def _is_copy_move(i: tf.Tensor, preparation: Preparation) -> tf.Tensor:

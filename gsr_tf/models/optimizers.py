@@ -18,7 +18,7 @@ class Optimization:
     steps: int = setting(
         50_000, "Training steps (Section 4.1); 0: the run holds what it begins with.", least=0, may_change=True
     )
-    batch_size: int = setting(4, "Pictures a step, over all GPUs (Section 4.1).", least=1)
+    batch_size: int = setting(4, "Pictures a step, over all GPUs of all machines (Section 4.1).", least=1)
     learning_rate: float = setting(1e-4, "Adam's, of generator and segmenter; fixed (Section 4.1).", least=0.0)
     learning_rate_schedule: str = setting(
         "fixed", "fixed (Section 4.1), or cosine: all rates fall to 0 at --steps (ours).", choices=("fixed", "cosine")

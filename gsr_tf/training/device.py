@@ -10,6 +10,7 @@ import tensorflow as tf
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose, gpus
 from gsr_tf.models.keras import keras
 from gsr_tf.settings import check_bounds, setting
+from gsr_tf.training.workers import Workers, join
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,11 @@ def set_up(device: Device, seed: int) -> None:
 
 
 @functools.cache  # two in one process number their collective operations alike, and take each other's for their own
-def build_strategy() -> tf.distribute.Strategy:
-    """All GPUs that may be used mirrored when there are several, else the one device there is; one for the process."""
+def build_strategy(workers: Workers) -> tf.distribute.Strategy:
+    """One for the process: all GPUs that may be used, of all workers, as replicas, or the one device there is.
+
+    Raises as `join` where there are several workers.
+    """
+    if workers.several:
+        return join(workers)
     return tf.distribute.MirroredStrategy() if len(gpus()) > 1 else tf.distribute.get_strategy()

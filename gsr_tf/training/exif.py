@@ -85,11 +85,12 @@ class EXIFRun(RunSettings):
         else:
             initialize_trunk(net.segmenter, self.initialization.resnet50_weights)
 
-    def stream(self, records: Mapping[str, Records], start: int) -> tf.data.Dataset:
+    def stream(
+        self, records: Mapping[str, Records], start: int, share: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
         """Pairs of patches of T: of authentic photographs alone, as in the paper."""
-        return pair_stream(
-            records["--target_records"], self.preparation, batch_size=self.optimization.batch_size, start=start
-        )
+        how = {"batch_size": self.optimization.batch_size, "start": start, "share": share}
+        return pair_stream(records["--target_records"], self.preparation, **how)
 
     def scores(self, net: EXIF, records: Mapping[str, Records]) -> Scores | None:
         """Of the map of pictures of their own size, whichever way --comparison says."""

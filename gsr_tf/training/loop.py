@@ -47,25 +47,28 @@ def train(
     batches: Iterable[Batch],
     steps: int,
     schedule: Schedule,
-    checkpoints: Checkpoints,
-    summaries: Summaries,
+    checkpoints: Checkpoints | None,
+    summaries: Summaries | None,
     validate: Callable[[], dict[str, float]] | None = None,
+    somewhere: Callable[[bool], bool] = bool,
 ) -> int:
     """Trains from the net's present step to `steps`.
 
-    Ctrl-C and SIGTERM let the step finish, then save.
+    Ctrl-C and SIGTERM let the step finish, then save; of several workers all stop after the same step.
 
     Args:
         net: its `step` is where to go on.
         batches: from that step on.
         steps: where to end.
         schedule: when to log, draw, validate and save.
-        checkpoints: where states go.
+        checkpoints: where states go; None, as `summaries`, on workers that write nothing.
         summaries: where curves and panels go.
         validate: returns scores, of which the net's criterion decides which checkpoint is the best.
+        somewhere: whether something is so on any of the workers; all ask at the same step.
 
     Returns:
-        The number of the signal that ended the run early; 0 at its planned end.
+        The number of the signal that ended the run early, SIGTERM's where another worker received it; 0 at its planned
+        end.
 
     Raises:
         NonFiniteLoss: at the step after the one whose loss it was, or before anything is saved.
@@ -75,9 +78,11 @@ def train(
     clock = _Clock()
     shown = {f"loss/{name}": name for name in net.networks}  # beside the progress bar, where they exist
     unchecked = None  # losses are looked at one step late, so that a GPU never waits for the host
-    with _signals() as received, tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True) as bar:
+    stopped, quiet = False, summaries is None
+    with _signals() as received, tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True, disable=quiet) as bar:
         for batch in clock.timed(batches):
-            if step >= steps or received:
+            stopped = step < steps and somewhere(bool(received))
+            if step >= steps or stopped:
                 break
             losses = net.train_step(batch)
             if unchecked is not None:
@@ -89,21 +94,25 @@ def train(
 
             if due(schedule.log_every) or step == 1:
                 values = _check(step, losses)
-                summaries.scalars(step, {**values, **_learning_rates(net), **clock.read()})
                 bar.set_postfix({short: f"{values[name]:.3g}" for name, short in shown.items() if name in values})
-            if due(schedule.panels_every):
+                if summaries:
+                    summaries.scalars(step, {**values, **_learning_rates(net), **clock.read()})
+            if summaries and due(schedule.panels_every):
                 summaries.panel(step, net, batch)
-            if validate and (due(schedule.validate_every) or step == steps):
+            if due(schedule.validate_every) or step == steps:
                 _check(step, losses)
-                _validate(step, net.criterion, validate, checkpoints, summaries)
+                if validate:
+                    _validate(step, net.criterion, validate, checkpoints, summaries)
             if due(schedule.save_every) or step == steps:
                 _check(step, losses)
-                checkpoints.save()
+                if checkpoints:
+                    checkpoints.save()
             bar.update()
-        if received and unchecked is not None:
+        if stopped and unchecked is not None:
             _check(step, unchecked)
-            checkpoints.save()
-    return received[0] if received and step < steps else 0
+            if checkpoints:
+                checkpoints.save()
+    return (received or [signal.SIGTERM])[0] if stopped else 0
 
 
 def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
+import tensorflow as tf
+
+from gsr_tf import __version__
 from gsr_tf.data.one_writer import hold
 from gsr_tf.data.pipeline import readable, source_pairs
+from gsr_tf.data.records import Records
+from gsr_tf.settings import ConfigError
 from gsr_tf.training.checkpoints import Checkpoints
 from gsr_tf.training.device import build_strategy, set_up
 from gsr_tf.training.loop import train
-from gsr_tf.training.run_dir import check_records, described, write_facts
+from gsr_tf.training.run_dir import check_records, described, read_facts, write_facts
 from gsr_tf.training.run_settings import RunSettings, check_same
 from gsr_tf.training.summaries import Summaries
+from gsr_tf.training.trained import Trained
+from gsr_tf.training.workers import Workers, check_alike, find_workers, losses_named, share, somewhere
 
 
 def run(config: RunSettings, run_dir: Path, command: str) -> int:
     """Trains, or goes on training, one run; holds its folder for this process.
+
+    Where the environment names several workers, this process is one of them, and the chief alone has a use for the
+    folder.
 
     Args:
         config: its settings.
@@ -27,51 +39,86 @@ def run(config: RunSettings, run_dir: Path, command: str) -> int:
         0 at its planned end, 128 + n when signal n ended it early.
 
     Raises:
-        ConfigError, RecordsError, WeightsError, CheckpointError, NonFiniteLoss, FolderInUse: as their messages say.
+        ConfigError, RecordsError, WeightsError, CheckpointError, NonFiniteLoss, FolderInUse, WorkerLost: as their
+            messages say.
     """
-    check_same(run_dir, config)
-    with hold(run_dir, "--run_dir"):
-        return _run(config, run_dir, command)
+    workers = find_workers()
+    with losses_named(workers):
+        set_up(config.device, config.preparation.seed)
+        build_strategy(workers)  # before anything can be wrong: who meets nobody waits long, who loses one soon knows
+        if not workers.is_chief:
+            return _run(config, run_dir, command, workers)
+        check_same(run_dir, config)
+        with hold(run_dir, "--run_dir"):
+            return _run(config, run_dir, command, workers)
 
 
-def _run(config: RunSettings, run_dir: Path, command: str) -> int:
-    set_up(config.device, config.preparation.seed)
-    steps = config.optimization.steps
+def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> int:
+    strategy, steps = build_strategy(workers), config.optimization.steps
     records = config.records.open(with_original=config.with_original) if steps else {}
-    check_records(run_dir, records)
-    strategy = build_strategy()
+    if workers.several:
+        check_alike(workers, strategy, _in_common(config, records, strategy))
+    _check_batch_size(config.optimization.batch_size, workers, strategy)
     with strategy.scope():
         net = config.build()
-        checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep)
-        fresh = not checkpoints.restore()
-        if fresh:
-            config.initialize(net)
+    checkpoints = _begin(config, run_dir, records, net) if workers.is_chief else None
+    if workers.several:
+        share(workers, strategy, net)
     start = int(net.step.numpy())
-    if steps or not start:  # --steps=0 leaves a run that has been trained as it is
-        config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
-        facts = write_facts(run_dir, records)
-    if fresh and not steps:
-        checkpoints.save()
-        print(_last_words(run_dir, 0, steps, config.export_flags))
-        return 0
     if start >= steps:
-        print(f"{run_dir}: at step {start}, --steps={steps} are done; with more --steps it goes on")
+        done = f"{run_dir}: at step {start}, --steps={steps} are done; with more --steps it goes on"
+        print(done if start else _last_words(run_dir, start, steps, config.export_flags))
         return 0
     sources, targets = records["--source_records"], records["--target_records"]
     pairs = source_pairs(sources, config.with_original)
     print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}")
-    batches = config.stream(records, start)
     print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
-    if strategy.num_replicas_in_sync > 1:
-        batches = strategy.experimental_distribute_dataset(batches)
-    scores = config.scores(net, records)
-    batches = readable(batches, [sources, targets])
-    summaries = Summaries(run_dir, config.panel)
-    line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
-    summaries.introduction(described(line, facts), config.flat())
-    number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores)
+    stream = functools.partial(config.stream, records, start)
+    batches = readable(strategy.distribute_datasets_from_function(stream), [sources, targets])
+    summaries = scores = None
+    if workers.is_chief:
+        scores = config.scores(net, records)
+        summaries = Summaries(run_dir, config.panel)
+        line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
+        summaries.introduction(described(line, read_facts(run_dir)), config.flat())
+    anywhere = somewhere(workers)
+    number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
+    anywhere(False)  # nobody leaves before all is written
     print(_last_words(run_dir, int(net.step.numpy()), steps, config.export_flags))
     return 128 + number if number else 0
+
+
+def _begin(config: RunSettings, run_dir: Path, records: Mapping[str, Records], net: Trained) -> Checkpoints:
+    """The run's state into the net: its newest checkpoint's, or initial weights; the folder is this run's then."""
+    check_records(run_dir, records)
+    checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep)
+    fresh, steps = not checkpoints.restore(), config.optimization.steps
+    if fresh:
+        config.initialize(net)
+    if steps or not net.step.numpy():  # --steps=0 leaves a run that has been trained as it is
+        config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
+        write_facts(run_dir, records)
+    if fresh and not steps:
+        checkpoints.save()
+    return checkpoints
+
+
+def _check_batch_size(batch_size: int, workers: Workers, strategy: tf.distribute.Strategy) -> None:
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ConfigError(
+            f"--batch_size={batch_size}: {replicas} replicas ({len(workers.addresses)} workers with "
+            f"{replicas // len(workers.addresses)} devices each) share a batch in equal parts; expected a multiple of "
+            f"{replicas}"
+        )
+
+
+def _in_common(config: RunSettings, records: Mapping[str, Records], strategy: tf.distribute.Strategy) -> list[object]:
+    """What must be the same for every worker of a run; where its records lie, for example, need not be."""
+    free = config.may_change() - {"steps"}
+    settings = {name: value for name, value in config.flat().items() if name not in free}
+    fingerprints = {flag: opened.fingerprint for flag, opened in records.items()}
+    return [__version__, settings, fingerprints, strategy.num_replicas_in_sync]
 
 
 def _last_words(run_dir: Path, step: int, steps: int, export_flags: str) -> str:

@@ -69,8 +69,16 @@ class RunSettings:
         """Weights from elsewhere into a fresh net; raises WeightsError, CheckpointError."""
         raise NotImplementedError
 
-    def stream(self, records: Mapping[str, Records], start: int) -> tf.data.Dataset:
-        """Batches without end, from step `start`: of `Batch`, or of what else the step takes; raises RecordsError."""
+    def stream(
+        self, records: Mapping[str, Records], start: int, share: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """Batches without end, from step `start`: of `Batch`, or of what else the step takes; raises RecordsError.
+
+        Args:
+            records: by their flags.
+            start: the training steps already done.
+            share: which worker this is; see `training_stream`.
+        """
         return training_stream(
             records["--source_records"],
             records["--target_records"],
@@ -80,6 +88,7 @@ class RunSettings:
             with_original=self.with_original,
             half_pixel=self.half_pixel,
             recolouring=self.recolouring,
+            share=share,
         )
 
     def scores(self, net: Trained, records: Mapping[str, Records]) -> Scores | None:

@@ -69,6 +69,20 @@ def test_a_stream_started_late_goes_on_where_the_other_was(stream, sources, targ
         assert equal(batch[:4], [np.concatenate(pair) for pair in zip(first[:4], second[:4])])
 
 
+def test_workers_have_their_rows_of_each_batch(stream, sources, targets):
+    """Three workers of one replica, and two of two, in batches of six and of four."""
+    for workers, replicas, size in ((3, 1, 6), (2, 2, 4)):
+        rows = np.arange(14 // size * size).reshape(-1, workers, replicas, size // workers // replicas)[1:]
+        for worker in range(workers):
+            share = tf.distribute.InputContext(workers, worker, workers * replicas)
+            own = training_stream(sources, targets, SQUASH, batch_size=size, start=1, share=share)
+            assert own.cardinality() == tf.data.INFINITE_CARDINALITY  # else workers ask one another at every step
+            expected = rows[:, worker].reshape(-1, rows.shape[-1])
+            for batch, numbers in zip(own.take(len(expected)), expected):
+                whole = [np.concatenate([stream[number][layer] for number in numbers]) for layer in range(4)]
+                assert equal([x.numpy() for x in batch[:4]], whole)
+
+
 def test_an_epoch_visits_every_pair_once_and_the_next_in_another_order(unflipped):
     visits = pictures(unflipped, "s", "k")
     first, second = visits[:PAIRS], visits[PAIRS:]

@@ -2,7 +2,9 @@ import pytest
 import tensorflow as tf
 
 from gsr_tf.inference.device import DeviceError
+from gsr_tf.training import device
 from gsr_tf.training.device import Device, build_strategy, set_up
+from gsr_tf.training.workers import Workers
 
 
 @pytest.fixture
@@ -17,9 +19,17 @@ def gpus(monkeypatch):
 
 def test_a_machine_of_several_gpus_has_one_strategy_for_all_runs(gpus):
     gpus += ["GPU:0", "GPU:1"]
-    strategy = build_strategy()
+    strategy = build_strategy(Workers())
     assert isinstance(strategy, tf.distribute.MirroredStrategy)
-    assert build_strategy() is strategy
+    assert build_strategy(Workers()) is strategy
+
+
+def test_several_workers_meet_once(gpus, monkeypatch):
+    met = []
+    monkeypatch.setattr(device, "join", lambda workers: met.append(workers) or "theirs")
+    workers = Workers(("a:1", "b:2"), 1)
+    assert [build_strategy(workers), build_strategy(workers)] == ["theirs", "theirs"]
+    assert met == [workers]
 
 
 def test_gpus_that_a_run_may_not_use_are_no_replicas(gpus, monkeypatch):
@@ -27,7 +37,7 @@ def test_gpus_that_a_run_may_not_use_are_no_replicas(gpus, monkeypatch):
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, enable: None)
     monkeypatch.setattr(tf.config, "set_visible_devices", lambda devices, kind: gpus.clear())
     set_up(Device(device="cpu"), seed=0)
-    assert build_strategy() is tf.distribute.get_strategy()
+    assert build_strategy(Workers()) is tf.distribute.get_strategy()
 
 
 def test_a_run_that_asks_for_a_gpu_does_not_begin_without_one(gpus):
@@ -42,4 +52,4 @@ def test_precision_decides_on_products_of_ten_bits():
 
 
 def test_one_device_needs_none():
-    assert build_strategy() is tf.distribute.get_strategy()
+    assert build_strategy(Workers()) is tf.distribute.get_strategy()

@@ -113,6 +113,38 @@ def test_a_signal_in_the_last_step_ends_a_finished_run():
     assert "save 6" in journal.lines
 
 
+def test_a_signal_to_another_worker_stops_this_one_after_the_same_step():
+    journal = Journal()
+    asked = []
+
+    def somewhere(here):
+        asked.append(here)
+        return len(asked) == 4
+
+    batches = (f"batch {number}" for number in itertools.count())
+    assert train(journal, batches, 6, SCHEDULE, journal, journal, None, somewhere) == signal.SIGTERM
+    assert journal.lines[-3:] == ["train 3 on batch 2", "scalars 3", "save 3"]
+    assert asked == [False] * 4
+
+
+def test_a_worker_that_writes_nothing_takes_all_steps():
+    journal = Journal()
+    assert train(journal, iter(range(9)), 6, SCHEDULE, None, None) == 0
+    assert journal.lines == [f"train {step} on {step - 1}" for step in range(1, 7)]
+
+
+@pytest.mark.parametrize("step", [1, 2, 4, 5, 6])
+def test_all_workers_see_a_bad_loss_after_the_same_step(step):
+    lines = []
+    for writes in (True, False):
+        journal = Journal(losses={step: math.nan})
+        seen = (journal, journal, lambda: {"validation/f1": 0.5}) if writes else (None, None)
+        with pytest.raises(NonFiniteLoss, match=f"step {step}:"):
+            train(journal, iter(range(9)), 6, SCHEDULE, *seen)
+        lines.append([line for line in journal.lines if line.startswith("train")])
+    assert lines[0] == lines[1]
+
+
 def test_a_second_ctrl_c_stops_at_once():
     def twice():
         signal.raise_signal(signal.SIGINT)

@@ -56,7 +56,7 @@ class Optimization:
     steps: int = setting(
         200_000, "Training steps (the file of the authors' weights has this number).", least=1, may_change=True
     )
-    batch_size: int = setting(32, "Pictures a step, over all GPUs (the port's).", least=1)
+    batch_size: int = setting(32, "Pictures a step, over all GPUs of all machines (the port's).", least=1)
     learning_rate: float = setting(1e-4, "Adam's; fixed (the port's).", least=0.0)
 
     def __post_init__(self):

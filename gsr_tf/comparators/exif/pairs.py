@@ -16,6 +16,7 @@ from gsr_tf.comparators.exif.processing import draw, patch
 from gsr_tf.comparators.exif.settings import Patches
 from gsr_tf.data.randomness import TARGET_ORDER, visit
 from gsr_tf.data.records import Records
+from gsr_tf.data.stream import in_batches
 
 
 class Pairs(NamedTuple):
@@ -58,7 +59,14 @@ def pair(photographs: Photographs, settings: Patches, place: int, number: int) -
     )
 
 
-def pair_stream(records: Records, settings: Patches, *, batch_size: int, start: int = 0) -> tf.data.Dataset:
+def pair_stream(
+    records: Records,
+    settings: Patches,
+    *,
+    batch_size: int,
+    start: int = 0,
+    share: tf.distribute.InputContext | None = None,
+) -> tf.data.Dataset:
     """Batches of pairs without end, from batch number `start`.
 
     Args:
@@ -66,6 +74,7 @@ def pair_stream(records: Records, settings: Patches, *, batch_size: int, start: 
         settings: how they become pairs.
         batch_size: pairs a batch.
         start: the first batch's number: the training steps already done.
+        share: which worker this is; see `training_stream`.
 
     Returns:
         Dataset of `Pairs`, static shapes.
@@ -85,6 +94,4 @@ def pair_stream(records: Records, settings: Patches, *, batch_size: int, start: 
         )  # fmt: skip
         return Pairs(*(tf.ensure_shape(x, shape) for x, (_, shape) in zip(found, kinds)))
 
-    stream = tf.data.Dataset.range(start * batch_size, np.iinfo(np.int64).max, dtype=tf.int64)
-    stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return in_batches(example, batch_size, start, share).prefetch(tf.data.AUTOTUNE)

@@ -112,7 +112,7 @@ class Optimization:
     steps: int = setting(
         1_000_000, "Training steps (paper); 0: the run holds what it begins with.", least=0, may_change=True
     )
-    batch_size: int = setting(128, "Pairs of patches a step, over all GPUs (paper).", least=1)
+    batch_size: int = setting(128, "Pairs of patches a step, over all GPUs of all machines (paper).", least=1)
     learning_rate: float = setting(1e-4, "Adam's; fixed (paper).", least=0.0)
 
     def __post_init__(self):
