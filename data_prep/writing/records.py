@@ -24,7 +24,7 @@ from gsr_tf.data.records import INDEX_NAME, open_records, write_index
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
 SKIPPED_NAME = "skipped.json"
-SHARD_OR_NOTE = re.compile(r"\.?(\d{5}-of-\d{5}\.tfrecord)(\.json)?")
+SHARD_OR_NOTE = re.compile(r"\.?(\d{5,}-of-\d{5,}\.tfrecord)(\.json)?")
 
 Runner = Callable[[list[Shard]], Iterable[dict]]
 

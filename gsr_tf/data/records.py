@@ -125,10 +125,6 @@ class Records:
         first = np.repeat(np.cumsum(masks) - masks, masks)
         return np.stack([record, np.arange(len(record)) - first], axis=1)
 
-    @functools.cached_property
-    def _handles(self) -> list[int]:
-        return [os.open(self.path / shard, os.O_RDONLY) for shard in self.shards]
-
     def read(self, record: int) -> bytes:
         """The serialized tf.Example of a record, by number; safe from many threads.
 
@@ -136,8 +132,9 @@ class Records:
             PictureError: its bytes are not those that were written, by their checksum; it names the picture.
         """
         columns = self.columns
-        handle, length = self._handles[columns["shard"][record]], columns["length"][record]
-        framed = os.pread(handle, length + FRAME_AFTER, columns["offset"][record])
+        shard, length = self.shards[columns["shard"][record]], columns["length"][record]
+        with open(self.path / shard, "rb", buffering=0) as file:  # not kept open: there may be more than a process may
+            framed = os.pread(file.fileno(), length + FRAME_AFTER, columns["offset"][record])
         payload, checksum = framed[:length], framed[length:]
         if _masked_crc32c(payload) != checksum:
             raise PictureError(

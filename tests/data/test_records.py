@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -25,6 +26,13 @@ def test_reading_by_number_is_reading_in_order(sources):
 
 def test_pairs_are_every_record_with_each_of_its_masks(sources):
     assert sources.pairs.tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [4, 0], [5, 0], [5, 1]]
+
+
+def test_shards_are_not_kept_open(sources):
+    before = len(os.listdir("/proc/self/fd"))
+    for record in range(len(sources)):
+        sources.read(record)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_an_authentic_set_has_no_pairs(targets):

@@ -110,6 +110,11 @@ def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
     assert all_bytes(images / "out") == all_bytes(images / "whole")
 
 
+def test_shards_of_more_than_five_digits_are_known():
+    for name in ("00001-of-00008.tfrecord", ".100000-of-390625.tfrecord.json"):
+        assert records.SHARD_OR_NOTE.fullmatch(name)
+
+
 def test_shards_of_an_unfinished_run_over_fewer_pictures_do_not_stay(images, monkeypatch):
     for path in [*(images / "images").iterdir(), *(images / "masks").iterdir()]:
         if path.stem > "04":
