@@ -51,7 +51,7 @@ def test_what_is_exported_says_its_method_and_smallest_picture():
 def test_a_fresh_run_begins_from_the_weights_that_are_named(flag, path, problem):
     run = RGBNRun().changed(backbone="resnet50", **{flag: path})
     with pytest.raises(WeightsError, match=f"--{flag}={path}: {problem}"):
-        run.initialize(SimpleNamespace(segmenter=None))
+        run.initialize(SimpleNamespace(segmenter=SimpleNamespace(name="rgbn", variables=[])))
 
 
 @pytest.mark.parametrize(
