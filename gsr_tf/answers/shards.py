@@ -108,7 +108,7 @@ def _count(output: Path, asked: int | None) -> int | None:
     if there and there != {asked or min(there)}:
         found = " and ".join(map(str, sorted(there)))
         raise InputError(
-            f"--output={output}: its answers are in {found} shards; leave --shards out to go on with them, or give "
+            f"--output={output}: its number of shards is {found}; leave --shards out to go on with them, or give "
             "another folder"
         )
     return min(there, default=asked)

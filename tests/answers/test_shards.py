@@ -34,7 +34,7 @@ def test_a_picture_stays_in_its_shard_when_others_come(tmp_path):
 
 def test_another_number_of_shards_is_refused(tmp_path):
     (tmp_path / "answers-00002-of-00007.jsonl").touch()
-    with pytest.raises(InputError, match="answers are in 7 shards; leave --shards out"):
+    with pytest.raises(InputError, match="its number of shards is 7; leave --shards out"):
         shards.lay_out(sources(3), tmp_path, 8)
     assert len(shards.lay_out(sources(3), tmp_path, 7)) == 7
 
