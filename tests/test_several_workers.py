@@ -14,6 +14,7 @@ from tests.training import team
 
 pytestmark = pytest.mark.slow
 STEPS, LAST = 20, 28
+ADAM_STEP = 1e-4  # so far a weight moves at a step, in whichever direction, where its gradient is all but 0
 SAVES = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 # With each picture normalised by itself and nothing dropped, replicas of any size compute the same.
 PICTURE_BY_PICTURE = ("--moments=picture", "--dropout=0", "--batch_size=6")
@@ -61,7 +62,7 @@ def assert_same_run(found, expected):
     ends, others = weights(found), weights(expected)
     assert set(ends) == set(others)
     for name, value in others.items():
-        np.testing.assert_allclose(ends[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(ends[name], value, rtol=1e-4, atol=ADAM_STEP, err_msg=name)
 
 
 def test_two_machines_are_two_replicas_of_one(command, sources, tmp_path, monkeypatch, two_replicas):

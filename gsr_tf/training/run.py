@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -55,6 +55,8 @@ def run(config: RunSettings, run_dir: Path, command: str) -> int:
 def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> int:
     strategy = build_strategy(workers)
     records = config.records.open(with_original=config.with_original)
+    if workers.is_chief:
+        check_records(run_dir, records)
     if workers.several:
         check_alike(workers, strategy, _in_common(config, records, strategy))
     _check_batch_size(config.optimization.batch_size, workers, strategy)
@@ -69,24 +71,12 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
         return 0
     sources, targets = records["--source_records"], records["--target_records"]
     pairs = source_pairs(sources, config.with_original)
-    print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}")
-    print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
-
-    def stream(part: tf.distribute.InputContext) -> tf.data.Dataset:
-        return training_stream(
-            sources,
-            targets,
-            config.preparation,
-            batch_size=config.optimization.batch_size,
-            start=start,
-            with_original=config.with_original,
-            half_pixel=config.half_pixel,
-            share=part,
-        )
-
-    batches = readable(strategy.distribute_datasets_from_function(stream), [sources, targets])
+    print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}", flush=True)
+    batches = strategy.distribute_datasets_from_function(_stream(config, sources, targets, start))
+    batches = readable(batches, [sources, targets])
     summaries = scores = None
     if workers.is_chief:
+        print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
         scores = config.scores(net, records)
         summaries = Summaries(run_dir, config.panel)
         line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
@@ -94,13 +84,29 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
     anywhere = somewhere(workers)
     number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
     anywhere(False)  # nobody leaves before all is written
-    print(_last_words(run_dir, int(net.step.numpy()), steps))
+    end = int(net.step.numpy())
+    print(_last_words(run_dir, end, steps) if workers.is_chief else f"{workers}: ended at step {end}")
     return 128 + number if number else 0
+
+
+def _stream(
+    config: RunSettings, sources: Records, targets: Records, start: int
+) -> Callable[[tf.distribute.InputContext], tf.data.Dataset]:
+    """The examples from a step on, as a function of whose part of them is asked for."""
+    return lambda share: training_stream(
+        sources,
+        targets,
+        config.preparation,
+        batch_size=config.optimization.batch_size,
+        start=start,
+        with_original=config.with_original,
+        half_pixel=config.half_pixel,
+        share=share,
+    )
 
 
 def _begin(config: RunSettings, run_dir: Path, records: Mapping[str, Records], net: Trained) -> Checkpoints:
     """The run's state into the net: its newest checkpoint's, or initial weights; the folder is this run's then."""
-    check_records(run_dir, records)
     checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep)
     if not checkpoints.restore():
         config.initialize(net)
