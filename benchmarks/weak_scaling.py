@@ -10,8 +10,9 @@ machine whose speed drifts slows all alike, train
 * two at a time that know nothing of each other: what the machine itself takes, whose cores share caches and memory,
 * two that train one run together, as two machines would, and call each other on this machine's own network.
 
-The best of each counts. Prints one JSON line: pictures a second and process of the three, scaling (together / alone)
-and of_the_machine (apart / alone). Weights are random; pictures are noise.
+The best of each counts. Prints one JSON line: pictures a second and process of the three, scaling (together / alone),
+of_the_machine (apart / alone), and of_what_it_leaves (together / apart): what is left of it all after the talking.
+Weights are random; pictures are noise.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def measure(config: Config, rounds: int, steps: int) -> dict[str, float]:
         **rates,
         "scaling": best["alone"] / best["together"],
         "of_the_machine": best["alone"] / best["apart"],
+        "of_what_it_leaves": best["apart"] / best["together"],
     }
 
 

@@ -147,6 +147,13 @@ def test_several_replicas_train_draw_validate_and_save(command, tmp_path, monkey
     assert (tmp_path / "panels" / "0000002.png").exists()
 
 
+def test_a_batch_that_replicas_cannot_share_is_refused(command, tmp_path, monkeypatch, two_replicas, capsys):
+    monkeypatch.setattr(run, "build_strategy", lambda _: two_replicas)
+    assert train.main([*command, f"--run_dir={tmp_path}", "--batch_size=3", "--steps=2"]) == 1
+    assert re.search(r"error: --batch_size=3: 2 replicas \(.*expected a multiple of 2", capsys.readouterr().err)
+    assert not (tmp_path / "config.json").exists()
+
+
 def test_a_loss_that_is_not_a_number_ends_the_run(command, tmp_path, capsys):
     small = [
         "--segment_on=pasted",

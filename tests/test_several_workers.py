@@ -14,6 +14,9 @@ from tests.training import team
 
 pytestmark = pytest.mark.slow
 STEPS, LAST = 20, 28
+# Floats that are added in another order decide otherwise about a pixel of P now and then, and where a gradient is all
+# but 0 about the direction in which Adam moves a weight by 1e-4.
+OF_LOSSES, OF_WEIGHTS = 5e-4, 3e-4
 SAVES = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 # With each picture normalised by itself and nothing dropped, replicas of any size compute the same.
 PICTURE_BY_PICTURE = ("--moments=picture", "--dropout=0", "--batch_size=6")
@@ -57,11 +60,13 @@ def assert_same_run(found, expected):
     assert len(losses) >= 10
     for name in losses:
         assert list(curves[name]) == list(range(1, newest(expected) + 1)), name
-        np.testing.assert_allclose(list(curves[name].values()), list(others[name].values()), rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            list(curves[name].values()), list(others[name].values()), rtol=OF_LOSSES, err_msg=name
+        )
     ends, others = weights(found), weights(expected)
     assert set(ends) == set(others)
     for name, value in others.items():
-        np.testing.assert_allclose(ends[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(ends[name], value, rtol=1e-4, atol=OF_WEIGHTS, err_msg=name)
 
 
 def test_two_machines_are_two_replicas_of_one(command, sources, tmp_path, monkeypatch, two_replicas):

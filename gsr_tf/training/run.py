@@ -56,6 +56,8 @@ def run(config: RunSettings, run_dir: Path, command: str) -> int:
 def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> int:
     strategy, steps = build_strategy(workers), config.optimization.steps
     records = config.records.open(with_original=config.with_original) if steps else {}
+    if workers.is_chief:
+        check_records(run_dir, records)
     if workers.several:
         check_alike(workers, strategy, _in_common(config, records, strategy))
     _check_batch_size(config.optimization.batch_size, workers, strategy)
@@ -71,12 +73,12 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
         return 0
     sources, targets = records["--source_records"], records["--target_records"]
     pairs = source_pairs(sources, config.with_original)
-    print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}")
-    print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
+    print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}", flush=True)
     stream = functools.partial(config.stream, records, start)
     batches = readable(strategy.distribute_datasets_from_function(stream), [sources, targets])
     summaries = scores = None
     if workers.is_chief:
+        print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
         scores = config.scores(net, records)
         summaries = Summaries(run_dir, config.panel)
         line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
@@ -84,13 +86,14 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
     anywhere = somewhere(workers)
     number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
     anywhere(False)  # nobody leaves before all is written
-    print(_last_words(run_dir, int(net.step.numpy()), steps, config.export_flags))
+    end = int(net.step.numpy())
+    words = _last_words(run_dir, end, steps, config.export_flags)
+    print(words if workers.is_chief else f"{workers}: ended at step {end}")
     return 128 + number if number else 0
 
 
 def _begin(config: RunSettings, run_dir: Path, records: Mapping[str, Records], net: Trained) -> Checkpoints:
     """The run's state into the net: its newest checkpoint's, or initial weights; the folder is this run's then."""
-    check_records(run_dir, records)
     checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep)
     fresh, steps = not checkpoints.restore(), config.optimization.steps
     if fresh:

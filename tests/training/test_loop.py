@@ -135,12 +135,12 @@ def test_a_worker_that_writes_nothing_takes_all_steps():
 
 @pytest.mark.parametrize("step", [1, 2, 4, 5, 6])
 def test_all_workers_see_a_bad_loss_after_the_same_step(step):
-    lines = []
+    schedule, lines = Schedule(log_every=50, panels_every=0, validate_every=4, save_every=50), []
     for writes in (True, False):
         journal = Journal(losses={step: math.nan})
         seen = (journal, journal, lambda: {"validation/f1": 0.5}) if writes else (None, None)
         with pytest.raises(NonFiniteLoss, match=f"step {step}:"):
-            train(journal, iter(range(9)), 6, SCHEDULE, *seen)
+            train(journal, iter(range(9)), 6, schedule, *seen)
         lines.append([line for line in journal.lines if line.startswith("train")])
     assert lines[0] == lines[1]
 
