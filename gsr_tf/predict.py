@@ -86,6 +86,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def _action(args: flags.FlagValues) -> int:
+    choose(args.device)  # before anything takes time
     output = Path(args.output)
     sources = chosen(args)
     segment, settings = way(args)()

@@ -32,8 +32,8 @@ from gsr_tf.settings import ConfigError
 PREFIX = re.compile(r"(/[^/]+)*")
 # All flags but host and port: a Kubernetes service that is called gsr-tf gives containers a GSR_TF_PORT of its own.
 VARIABLES = (
-    *("max_megabytes", "max_megapixels", "workers", "queue", "upload_seconds", "picture_seconds"),
-    *("saved_model", "scales", "device", "names", "path_prefix"),
+    *("max_megabytes", "max_megapixels", "max_decode_megabytes", "workers", "queue", "upload_seconds"),
+    *("picture_seconds", "saved_model", "method", "scales", "device", "names", "path_prefix"),
 )
 
 

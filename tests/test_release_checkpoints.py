@@ -78,7 +78,7 @@ def test_it_may_answer_otherwise_and_holds_no_other_weights(run_dir, released, c
     assert train_comparator.main([*again, "--release_checkpoint=elsewhere"]) == 1
     assert "--release_checkpoint: " in capsys.readouterr().err
     assert train_comparator.main([*again, f"--release_checkpoint={released[0]}"]) == 0
-    assert "at step 0, --steps=0 are done; with more --steps it goes on" in capsys.readouterr().out
+    assert "exif at step 0. Next: python -m gsr_tf.export" in capsys.readouterr().out
     assert json.loads((run_dir / "config.json").read_text())["comparison"] == "sparse"
 
 

@@ -90,6 +90,14 @@ def threshold_grid(items: Sequence[Item], scorer: Scorer) -> np.ndarray:
     return quantile_grid(np.stack(samples)) if samples else PROBABILITY_GRID
 
 
+TWICE = "the name was there before; names must be unique in a data set"
+
+
+def _twice(item: Item) -> Scored:
+    """What becomes of an item whose name was there before."""
+    raise PictureError(TWICE)
+
+
 class Outcome(NamedTuple):
     """What came of one item: it was counted, or there is a reason why not."""
 
@@ -105,11 +113,13 @@ def _begun(items: Iterable[Item], scorer: Scorer) -> Iterator[tuple[str, Future[
     with one, one after the other.
     """
     threads = together.MOST if gpus() else 1
+    seen: set[str] = set()
     begun: deque[tuple[str, Future[Scored]]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for item in items:
-            begun.append((item.name, pool.submit(scorer, item)))
+            begun.append((item.name, pool.submit(_twice if item.name in seen else scorer, item)))
+            seen.add(item.name)
             if len(begun) == threads:
                 yield begun.popleft()
         while begun:
@@ -139,11 +149,14 @@ def defined(protocols: Sequence[Protocol], method: Method) -> list[Protocol]:
 def total(
     found: Iterable[Outcome], protocols: Sequence[Protocol], thresholds: np.ndarray
 ) -> tuple[Evaluation, list[tuple[str, str]]]:
-    """Adds up the outcomes of a data set in their order, on which the last bits of sums depend; see `evaluate`."""
+    """Adds up the outcomes of a data set in their order, on which the last bits of sums depend; see `evaluate`.
+
+    They may come in pieces that know nothing of one another, so that a name may be counted in two of them.
+    """
     evaluator, skipped, seen = Evaluator(protocols, thresholds), [], set()
     for name, counted, reason in found:
         if name in seen:
-            skipped.append((name, "the name was there before; names must be unique in a data set"))
+            skipped.append((name, TWICE))
         elif counted is None:
             skipped.append((name, reason))
         else:

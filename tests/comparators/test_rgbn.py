@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from gsr_tf.comparators import floors
 from gsr_tf.comparators.rgbn import anchors, backbone, boxes, targets
+from gsr_tf.comparators.rgbn.crops import cut
 from gsr_tf.comparators.rgbn.losses import box_loss, class_loss, smooth_l1
 from gsr_tf.comparators.rgbn.module import BoxModule, score_map
 from gsr_tf.comparators.rgbn.network import TwoStreamNetwork
@@ -239,6 +240,26 @@ def test_a_sketch_adds_signed_features():
     for place, sign, column in zip(places, signs, x.numpy().T):
         wanted[:, place] += sign * column
     np.testing.assert_allclose(sketch, wanted, rtol=1e-6)
+
+
+def test_crops_are_tensorflows_own_and_their_gradient_repeats():
+    random = np.random.default_rng(0)
+    features = tf.constant(random.normal(size=[6, 9, 4]), tf.float32)
+    boxes = tf.constant(np.sort(random.uniform(-2, 9, [40, 2, 2]), axis=1).reshape(40, 4), tf.float32)
+    wanted = tf.image.crop_and_resize(
+        features[tf.newaxis], boxes / [5.0, 8.0, 5.0, 8.0], tf.zeros(40, tf.int32), [7, 7]
+    )
+    np.testing.assert_allclose(cut(features, boxes, 7), wanted, atol=1e-5)
+
+    def gradient():
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            total = tf.reduce_sum(cut(features, boxes, 7) ** 2)
+        return tf.convert_to_tensor(tape.gradient(total, features)).numpy()
+
+    one = gradient()
+    assert np.abs(one).max() > 0
+    np.testing.assert_array_equal(gradient(), one)
 
 
 def test_inner_products_of_poolings_are_products_of_inner_products():

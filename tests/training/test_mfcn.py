@@ -114,7 +114,7 @@ def test_a_folder_is_of_one_method(tmp_path):
     assert config.load_any(tmp_path) == MFCNRun().changed(**TINY)
     with pytest.raises(ConfigError, match="settings of --method=mfcn, expected those of GSR-Net"):
         config.load(tmp_path)
-    with pytest.raises(ConfigError, match="--method=sift: expected one of mfcn, dih"):
+    with pytest.raises(ConfigError, match="--method=sift: expected one of mfcn, rgbn, exif-sc, dih"):
         config.any_from_dict({"method": "sift"})
 
 

@@ -121,7 +121,7 @@ def test_a_wrong_value_in_the_environment_is_named(monkeypatch, capsys, name, va
 def test_the_help_names_the_variables(capsys):
     assert serve.main(["serve", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "GSR_TF_MAX_MEGABYTES for --max_megabytes, and so on for max_megapixels, workers, queue" in said
+    assert "GSR_TF_MAX_MEGABYTES for --max_megabytes, and so on for max_megapixels, max_decode_megabytes" in said
     values = flags.FlagValues()
     serve._define(values)
     assert set(serve.VARIABLES) == set(values) - {"host", "port", "flagfile", "undefok"}

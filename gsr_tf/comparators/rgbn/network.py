@@ -9,6 +9,7 @@ import tensorflow as tf
 from gsr_tf.comparators.rgbn import anchors as anchors_lib
 from gsr_tf.comparators.rgbn import backbone
 from gsr_tf.comparators.rgbn import boxes as boxes_lib
+from gsr_tf.comparators.rgbn.crops import cut
 from gsr_tf.comparators.rgbn.pooling import compact_bilinear, signed_root
 from gsr_tf.comparators.rgbn.proposals import TESTED, propose
 from gsr_tf.comparators.rgbn.settings import Network
@@ -77,13 +78,8 @@ class TwoStreamNetwork(keras.Model):
 
     def crops(self, found: Mapping[str, tf.Tensor], number: int, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
         """{stream: [r, 7, 7, c]}: what lies in boxes, [r, 4], of the features of one picture of a batch."""
-        last = tf.cast(tf.tile(tf.shape(_first(found))[1:3], [2]) - 1, tf.float32)
-        places = boxes / anchors_lib.STRIDE / tf.maximum(last, 1.0)
-        which = tf.fill(tf.shape(boxes)[:1], number)
-        return {
-            name: tf.image.crop_and_resize(tf.cast(found[name], tf.float32), places, which, [SIDE, SIDE])
-            for name in self.judge.input_names
-        }
+        places = boxes / anchors_lib.STRIDE
+        return {name: cut(tf.cast(found[name][number], tf.float32), places, SIDE) for name in self.judge.input_names}
 
 
 def odds(logits: tf.Tensor) -> tf.Tensor:
