@@ -191,12 +191,13 @@ def test_scales_are_the_models_own_and_may_be_others(run_dir, tmp_path, capsys, 
     small, shipped_facts = export.load_run(run_dir, "best")[0], shipped.load("gsr-net-coco")[1]
     monkeypatch.setattr(shipped, "load", lambda name: (small, shipped_facts))
     run, weights = f"--run_dir={run_dir}", "--weights=gsr-net-coco"
-    found = []
-    for number, arguments in enumerate([[run, "--scales=1.5,1"], [run], [weights], [weights, "--scales=1"]]):
-        output = tmp_path / f"model_{number}"
-        assert export.main(["export", *arguments, f"--output={output}"]) == 0
-        found.append(Detector.load(output).scales)
-    assert found == [(1.0, 1.5), (1.0,), (0.75, 1.0, 1.35), (1.0,)]
+    output, said = tmp_path / "model", []
+    assert export.main(["export", run, "--scales=1.5,1", f"--output={output}"]) == 0
+    assert Detector.load(output).scales == (1.0, 1.5)
+    monkeypatch.setattr(export.saved_model, "save", lambda detector, path, facts, pictures: said.append(facts) or 0.0)
+    for arguments in ([run], [weights], [weights, "--scales=1"]):
+        assert export.main(["export", *arguments, f"--output={tmp_path / 'other'}"]) == 0
+    assert [facts["scales"] for facts in said] == [[1.0], [0.75, 1.0, 1.35], [1.0]]
     assert export.main(["export", f"--run_dir={run_dir}", f"--output={tmp_path / 'x'}", "--scales=1,9"]) == 1
     assert "--scales=1,9: expected one or more different factors" in capsys.readouterr().err
 

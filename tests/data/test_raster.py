@@ -156,6 +156,7 @@ LARGE = (
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
+@pytest.mark.slow
 def test_large_pictures_take_little_memory_and_no_more_than_is_expected(tmp_path):
     pixels, count = cv2.resize(PIXELS, (2000, 2000), interpolation=cv2.INTER_NEAREST), 4_000_000
     for number, (form, mode, options, _) in enumerate(LARGE):

@@ -133,20 +133,30 @@ def test_words_to_scales():
         parse_scales(["1", "x"])
 
 
-def test_what_was_saved_sees_the_same_and_is_named_by_how_it_looks(segmenter, tmp_path):
-    network = DetectorModule(segmenter, size=48)
-    saved_model.save(network, tmp_path / "model", {})
-    path = str(tmp_path / "model")
-    plain, tiled = (methods.from_flags(path, None, **how) for how in ({}, {"resolution": "tile", "scales": (1.0, 4.0)}))
+@pytest.fixture(name="saved", scope="module")
+def _saved(segmenter, tmp_path_factory):
+    """The folder of a detector with scales of its own."""
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    saved_model.save(DetectorModule(segmenter, size=48), folder, {"scales": [0.5, 1.0]})
+    return folder
+
+
+@pytest.mark.slow
+def test_what_was_saved_sees_the_same_and_is_named_by_how_it_looks(saved, segmenter):
+    network, path = DetectorModule(segmenter, size=48), str(saved)
+    plain, tiled = (
+        methods.from_flags(path, None, **how)
+        for how in ({"scales": (1.0,)}, {"resolution": "tile", "scales": (1.0, 4.0)})
+    )
     assert (plain.name, tiled.name) == ("model", "model tile 1,4")
     assert tiled.fingerprint == plain.fingerprint + " tile 1,4"
     expected = maps_at(network, PICTURE, "tile", (1.0, 4.0))["probability"]  # 1,200 pixels wide: in windows
     np.testing.assert_allclose(tiled(PICTURE), expected, atol=1e-6)
 
 
-def test_what_was_saved_keeps_its_own_scales(segmenter, tmp_path):
-    saved_model.save(DetectorModule(segmenter, size=48), tmp_path / "model", {"scales": [0.5, 1.0]})
-    path = str(tmp_path / "model")
+@pytest.mark.slow
+def test_what_was_saved_keeps_its_own_scales(saved, segmenter):
+    path = str(saved)
     own, one = methods.from_flags(path, None), methods.from_flags(path, None, scales=[1.0])
     assert (own.name, one.name) == ("model 0.5,1", "model")
     expected = detector(segmenter, size=48).maps(PICTURE, scales=[0.5, 1.0])["probability"]

@@ -146,6 +146,7 @@ def test_the_loss_on_one_batch_falls_by_half(batch):
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.slow
 def test_eager_equals_graph(batch):
     keras.utils.set_random_seed(0)
     graph = tiny_net()
@@ -174,7 +175,7 @@ def test_replicas_average_losses_and_gradients(batch, two_replicas):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "xla"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("xla", marks=pytest.mark.slow)])
 def test_precision_and_compilation_keep_the_losses(batch, policy):
     settings = {"segment_on": ["generated"], "refine_steps": 0}
     keras.utils.set_random_seed(0)
@@ -262,6 +263,7 @@ def test_all_kinds_go_through_together_on_a_gpu_and_apart_on_a_cpu(monkeypatch):
     assert not Step(passes="apart").merged
 
 
+@pytest.mark.slow
 def test_the_steps_graph_is_small_where_kinds_go_through_together(batch):
     """What a GPU is started for at each step: the paper's five passes are two."""
     counts = {}
