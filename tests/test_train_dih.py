@@ -9,6 +9,7 @@ from gsr_tf import config, export, train, train_comparator
 from gsr_tf.comparators.dih.weights import load_harmonizer
 from gsr_tf.models.weights import named_variables, read_npz
 from gsr_tf.training.checkpoints import restore_network
+from tests.comparators import runs
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +31,12 @@ def command(records, sources):
 @pytest.fixture(scope="module")
 def trained(command, tmp_path_factory):
     """The folder of a run of two steps that went on for two more."""
-    folder = tmp_path_factory.mktemp("runs") / "dih"
-    for steps in (2, 4):
-        assert train_comparator.main([*command, f"--run_dir={folder}", f"--steps={steps}"]) == 0
-    return folder
+    return runs.train_in_two_goes(command, tmp_path_factory.mktemp("runs") / "dih")
 
 
 @pytest.fixture(scope="module")
 def weights(trained, tmp_path_factory):
-    file = tmp_path_factory.mktemp("models") / "dih.npz"
-    arguments = [f"--run_dir={trained}", f"--output={file}", "--format=weights", "--checkpoint=newest"]
-    assert export.main(["export", *arguments]) == 0
-    return file
+    return runs.exported(trained, tmp_path_factory.mktemp("models") / "dih.npz", "--format=weights")
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +62,7 @@ def test_an_interrupted_run_is_the_uninterrupted_one(command, weights, tmp_path,
     assert train_comparator.main([*command, f"--run_dir={tmp_path / 'run'}", "--steps=4"]) == 0
     assert "python -m gsr_tf.export --run_dir=" in (said := capsys.readouterr().out)
     assert said.strip().endswith("--format=weights --output=FILE.npz")
-    output = tmp_path / "dih.npz"
-    arguments = [f"--run_dir={tmp_path / 'run'}", f"--output={output}", "--format=weights", "--checkpoint=newest"]
-    assert export.main(["export", *arguments]) == 0
+    output = runs.exported(tmp_path / "run", tmp_path / "dih.npz", "--format=weights")
     one, other = (read_npz(str(file), "") for file in (weights, output))
     assert one.keys() == other.keys()
     for name, values in one.items():

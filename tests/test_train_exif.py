@@ -13,6 +13,7 @@ from gsr_tf.inference.detector import Detector
 from gsr_tf.models.weights import read_npz
 from gsr_tf.training.exif import EXIFRun
 from tests import tiny
+from tests.comparators import runs
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +32,12 @@ def command(sources, targets):
 @pytest.fixture(scope="module")
 def trained(command, tmp_path_factory):
     """The folder of a run of two steps that went on for two more."""
-    folder = tmp_path_factory.mktemp("runs") / "exif"
-    for steps in (2, 4):
-        assert train_comparator.main([*command, f"--run_dir={folder}", f"--steps={steps}"]) == 0
-    return folder
+    return runs.train_in_two_goes(command, tmp_path_factory.mktemp("runs") / "exif")
 
 
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "exif"
-    assert export.main(["export", f"--run_dir={trained}", f"--output={folder}", "--checkpoint=newest"]) == 0
-    return folder
+    return runs.exported(trained, tmp_path_factory.mktemp("models") / "exif")
 
 
 def test_what_a_run_leaves(trained):
@@ -52,10 +48,7 @@ def test_what_a_run_leaves(trained):
 
 
 def test_an_interrupted_run_is_the_uninterrupted_one(command, trained, tmp_path):
-    assert train_comparator.main([*command, f"--run_dir={tmp_path}", "--steps=4"]) == 0
-    one, other = (stored_variables(export.load_run(run, "newest")[0].segmenter) for run in (trained, tmp_path))
-    for name, variable in one.items():
-        np.testing.assert_allclose(variable.numpy(), other[name].numpy(), atol=1e-6, err_msg=name)
+    runs.assert_an_uninterrupted_run_is_the_same(command, trained, tmp_path, stored_variables)
 
 
 def test_an_export_is_a_detector_and_says_what_it_is(trained, exported):

@@ -17,6 +17,7 @@ from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import WeightsError, named_variables
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.dih import foreground_errors
+from tests.comparators import runs
 from tests.networks import make_batch
 
 TINY = Network(width=0.05, network_size=64)
@@ -118,21 +119,12 @@ def test_the_loss_is_the_mean_square_in_levels(size):
 
 
 def test_two_replicas_of_one_picture_are_one_of_two(two_replicas):
-    batch, one = make_batch(size=64), tiny()
-    with two_replicas.scope():
-        two = tiny()
-    for name, variable in named_variables(two.harmonizer).items():
-        variable.assign(named_variables(one.harmonizer)[name])
-    stream = tf.data.Dataset.from_tensor_slices(batch).batch(2)
-    found = two.train_step(next(iter(two_replicas.experimental_distribute_dataset(stream))))
-    assert float(found["loss/harmonizer"]) == pytest.approx(float(one.train_step(batch)["loss/harmonizer"]), 1e-4)
-    for name, variable in named_variables(two.harmonizer).items():
-        wanted = named_variables(one.harmonizer)[name].numpy()
-        np.testing.assert_allclose(variable.numpy(), wanted, atol=1e-4, err_msg=name)
+    batch = make_batch(size=64)
+    nets = runs.assert_two_replicas_are_one(tiny, batch, two_replicas, named_variables, atol=1e-4)
     # Adam's first step is of one length whatever the gradient's: what it keeps of the gradient tells.
     kept, wanted = (
         net.harmonizer_optimizer.get_slot(named_variables(net.harmonizer)["dih/output/kernel"], "m").numpy()
-        for net in (two, one)
+        for net in nets
     )
     np.testing.assert_allclose(kept, wanted, rtol=1e-3, atol=1e-5 * np.abs(wanted).max())
 

@@ -22,6 +22,7 @@ from gsr_tf.evaluation import metrics
 from gsr_tf.models.keras import keras
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import WeightsError, load_stored, named_variables
+from tests.comparators import runs
 from tests.networks import make_batch
 
 TINY = Network(width=0.03, fc_channels=8, dropout=0.0)
@@ -200,18 +201,7 @@ def test_pictures_to_learn_from_are_chosen(train_on, pictures):
 
 def test_two_replicas_of_one_picture_are_one_of_two(two_replicas):
     """K covers as much of either picture, so the classes weigh the same."""
-    batch, one = make_batch(), tiny()
-    with two_replicas.scope():
-        two = tiny()
-    for name, variable in named_variables(two.segmenter).items():
-        variable.assign(named_variables(one.segmenter)[name])
-    stream = tf.data.Dataset.from_tensor_slices(batch).batch(2)
-    found = two.train_step(next(iter(two_replicas.experimental_distribute_dataset(stream))))
-    wanted = one.train_step(batch)
-    assert {k: float(v) for k, v in found.items()} == pytest.approx({k: float(v) for k, v in wanted.items()}, 1e-4)
-    for name, variable in named_variables(two.segmenter).items():
-        wanted = named_variables(one.segmenter)[name].numpy()
-        np.testing.assert_allclose(variable.numpy(), wanted, atol=1e-5, err_msg=name)
+    runs.assert_two_replicas_are_one(tiny, make_batch(), two_replicas, named_variables)
 
 
 def composites(side=96):

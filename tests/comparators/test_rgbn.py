@@ -25,6 +25,7 @@ from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import WeightsError, load_stored
+from tests.comparators import runs
 from tests.networks import make_batch
 
 SEED = tf.constant([0, 0], tf.int64)
@@ -486,18 +487,7 @@ def test_pictures_to_learn_from_are_chosen(train_on, pictures):
 
 
 def test_two_replicas_of_one_picture_are_one_of_two(two_replicas):
-    batch, one = make_batch(2, 64), tiny()
-    with two_replicas.scope():
-        two = tiny()
-    for name, variable in stored_variables(two.segmenter).items():
-        variable.assign(stored_variables(one.segmenter)[name])
-    stream = tf.data.Dataset.from_tensor_slices(batch).batch(2)
-    found = two.train_step(next(iter(two_replicas.experimental_distribute_dataset(stream))))
-    wanted = one.train_step(batch)
-    assert {k: float(v) for k, v in found.items()} == pytest.approx({k: float(v) for k, v in wanted.items()}, 1e-4)
-    for name, variable in stored_variables(two.segmenter).items():
-        wanted = stored_variables(one.segmenter)[name].numpy()
-        np.testing.assert_allclose(variable.numpy(), wanted, atol=1e-5, err_msg=name)
+    runs.assert_two_replicas_are_one(tiny, make_batch(2, 64), two_replicas, stored_variables)
 
 
 def composites(side=96):

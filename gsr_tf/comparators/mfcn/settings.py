@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from gsr_tf.comparators.examples import PICTURES
 from gsr_tf.settings import check_bounds, setting
-
-TRAINED_ON = ("source", "pasted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Step:
     """What a training step does; each field's help says what it is."""
 
     train_on: tuple[str, ...] = setting(
-        ("source",), "Pictures to learn from: S (paper), M (S's region pasted on T; ours), or both.", choices=TRAINED_ON
+        ("source",), "Pictures to learn from: S (paper), M (S's region pasted on T; ours), or both.", choices=PICTURES
     )
     edge_weight: float = setting(
         1.0, "Weight of the edges' cross entropy beside the surfaces'; 0: SFCN, which has no edges.", least=0.0

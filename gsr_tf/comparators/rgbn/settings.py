@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from gsr_tf.comparators.examples import PICTURES
 from gsr_tf.settings import ConfigError, check_bounds, setting
 
 BACKBONES = ("resnet101", "resnet50", "tiny")
 STREAMS = ("both", "rgb", "noise")
-TRAINED_ON = ("source", "pasted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Step:
     """What a training step does; each field's help says what it is."""
 
     train_on: tuple[str, ...] = setting(
-        ("source",), "Pictures to learn from: S, M (S's region pasted on T; ours), or both.", choices=TRAINED_ON
+        ("source",), "Pictures to learn from: S, M (S's region pasted on T; ours), or both.", choices=PICTURES
     )
     weight_decay: float = setting(
         1e-4, "L2 rate: this times half the sum of squares of all kernels that learn joins the loss.", least=0.0
