@@ -38,7 +38,7 @@ from data_prep.writing.mask_png import encode_mask
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.masks import MaskRule
 from gsr_tf.data.pictures import encode_png, write_atomically
-from gsr_tf.data.records import open_records, parse_example
+from gsr_tf.data.records import open_records
 
 RECIPE_NAME = "composites.json"
 
@@ -120,8 +120,8 @@ def _identity(name: str) -> str:
 
 def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path, seed: int, copy_moves: bool) -> str:
     """Writes a composite and its mask; returns their stem."""
-    source = parse_example(open_once(sources).read(recipe.source))
-    target = parse_example(open_once(targets).read(recipe.target))
+    source = open_once(sources).example(recipe.source)
+    target = open_once(targets).example(recipe.target)
     s, t, k = source.read_picture(), target.read_picture(), source.read_mask(recipe.mask).astype(np.uint8)
     if copy_moves:
         s, k = move(s, k, np.random.default_rng([seed, recipe.source, recipe.mask]))

@@ -28,7 +28,7 @@ from data_prep import command
 from data_prep.interchange import NEGATIVE, NO_MASK
 from data_prep.reading.entries import PreparationError
 from gsr_tf.data.pictures import PictureError, write_atomically
-from gsr_tf.data.records import open_records, parse_example
+from gsr_tf.data.records import open_records
 
 MANIPULATED, AUTHENTIC = "manipulated", "authentic"
 SEVERAL, DAMAGED = "several masks, left out", "damaged, left out"
@@ -61,7 +61,7 @@ def unpack(records_path: Path, folder: Path) -> dict[str, int]:
     rows, taken, left_out, damaged = [], set(), 0, 0
     for number in tqdm(range(len(records)), unit="picture"):
         try:
-            name, image, masks, _ = parse_example(records.read(number))
+            name, image, masks, _ = records.example(number)
         except PictureError as error:
             tqdm.write(f"skipped {error}")
             damaged += 1

@@ -10,7 +10,6 @@ from data_prep.reading.entries import Entry, Refused
 from data_prep.reading.stored import open_once
 from data_prep.writing.examples import open_entry
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import parse_example
 
 
 class Sample(NamedTuple):
@@ -28,7 +27,7 @@ class Sample(NamedTuple):
         """Its pixels, [h, w, 3] uint8 RGB, and its masks, [h, w] uint8 of 0 and 1; raises Refused."""
         if isinstance(self.source, Entry):
             return open_entry(self.source)
-        stored = parse_example(open_once(self.source[0]).read(self.source[1]))
+        stored = open_once(self.source[0]).example(self.source[1])
         try:
             pixels = stored.read_picture()
             masks = [stored.read_mask(number).astype(np.uint8) for number in range(len(stored.masks))]

@@ -15,7 +15,7 @@ from gsr_tf.answers.files import MAP, MASK, OVERLAY
 from gsr_tf.answers.results import holds_answers
 from gsr_tf.data import folders, lists
 from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
-from gsr_tf.data.records import INDEX_NAME, open_records, parse_example
+from gsr_tf.data.records import INDEX_NAME, open_records
 from gsr_tf.errors import UserError
 from gsr_tf.marked_text import decode
 
@@ -45,7 +45,7 @@ class Source(NamedTuple):
     def read(self) -> bytes:
         """Its bytes; PictureError when they cannot be read."""
         if self.record is not None:
-            return parse_example(_opened(self.path.parent).read(self.record)).image
+            return _opened(self.path.parent).example(self.record).image
         return sys.stdin.buffer.read() if self.path is None else read_bytes(self.path)
 
 

@@ -10,12 +10,11 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from google.protobuf.message import DecodeError
 from tqdm import tqdm
 
 from gsr_tf.data.aspect import refuse_sliver
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import Example, Records, RecordsError, parse_example
+from gsr_tf.data.records import Example, Records, RecordsError
 
 # Records hold pictures as they are to be seen; an orientation tag beside them is of the past.
 COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -71,20 +70,13 @@ class Loader:
         kept = [self._kept.get((record, layer)) for layer in wanted]
         if all(pixels is not None for pixels in kept):
             return kept
-        example = self._example(record)
+        example = self.records.example(record)
         decoded = [self._decode(example, layer) for layer in wanted]
         for layer, pixels in zip(wanted, decoded):
             if self._room >= pixels.nbytes and (record, layer) not in self._kept:
                 self._kept[record, layer] = pixels
                 self._room -= pixels.nbytes
         return decoded
-
-    def _example(self, record: int) -> Example:
-        payload = self.records.read(record)
-        try:
-            return parse_example(payload)
-        except (DecodeError, ValueError) as error:  # bytes that are no message, or none of ours
-            raise PictureError(f"{self.records.columns['name'][record]}: the record is damaged ({error})") from error
 
     def _decode(self, example: Example, layer: Layer) -> np.ndarray:
         encoded = example.masks[layer] if isinstance(layer, int) else getattr(example, layer)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import google_crc32c
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from gsr_tf.data.pictures import PictureError, decode_picture, write_atomically
 from gsr_tf.errors import UserError
@@ -142,6 +143,18 @@ class Records:
                 "again"
             )
         return payload
+
+    def example(self, record: int) -> Example:
+        """A record, by number; safe from many threads.
+
+        Raises:
+            PictureError: as `read`, and where its bytes are no example; it names the picture.
+        """
+        payload = self.read(record)
+        try:
+            return parse_example(payload)
+        except (DecodeError, ValueError) as error:  # bytes that are no message, or none of ours
+            raise PictureError(f"{self.columns['name'][record]}: the record is damaged ({error})") from error
 
 
 def _masked_crc32c(payload: bytes) -> bytes:

@@ -18,7 +18,7 @@ from gsr_tf.data.lists import find
 from gsr_tf.data.masks import read_mask
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
-from gsr_tf.data.records import Records, parse_example
+from gsr_tf.data.records import Records
 from gsr_tf.marked_text import decode
 
 HEADERS = [[picture, "mask"] for picture in ("picture", "image")]
@@ -39,7 +39,7 @@ class Item(NamedTuple):
 
 
 def _read_record(records: Records, record: int, mask: int | None) -> Sample:
-    example = parse_example(records.read(record))
+    example = records.example(record)
     return example.read_picture(), None if mask is None else example.read_mask(mask)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gsr_tf.data.pictures import PICTURE_SUFFIXES, read_picture
-from gsr_tf.data.records import Records, RecordsError, open_records, parse_example
+from gsr_tf.data.records import Records, RecordsError, open_records
 from gsr_tf.evaluation import items, metrics
 from gsr_tf.formats.agreement import ExportError, Maps
 from gsr_tf.training.run_dir import read_facts
@@ -47,7 +47,7 @@ def run_pictures(run_dir: Path) -> list[np.ndarray]:
     for flag in RUN_RECORDS:
         records = _run_records(run_dir, flag)
         if records:
-            examples = (parse_example(records.read(record)) for record in evenly(range(len(records)), COMPARED))
+            examples = (records.example(record) for record in evenly(range(len(records)), COMPARED))
             return [example.read_picture() for example in examples]
     return []
 

@@ -15,7 +15,7 @@ from gsr_tf.data.loading import Loader
 from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.pipeline import compose, readable, source_pairs, training_stream
 from gsr_tf.data.preparation import Preparation
-from gsr_tf.data.records import RecordsError, open_records
+from gsr_tf.data.records import RecordsError, open_records, parse_example
 from tests import tiny
 
 SQUASH = Preparation(input_size=32, seed=3)
@@ -163,13 +163,13 @@ class Memory:
     path = "memory"
 
     def __init__(self, example):
-        self.example = tiny.serialized("a tile", example)
+        self._serialized = tiny.serialized("a tile", example)
 
     def __len__(self):
         return 1
 
-    def read(self, _):
-        return self.example
+    def example(self, _):
+        return parse_example(self._serialized)
 
 
 def loaded(example, target, preparation, number=0, with_original=False):

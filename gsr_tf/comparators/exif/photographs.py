@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from tqdm import tqdm
 
 from gsr_tf.comparators.exif.attributes import tag_codes
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import Records, RecordsError, parse_example
+from gsr_tf.data.records import Records, RecordsError
 
 
 class Photographs:
@@ -54,11 +53,7 @@ class Photographs:
         raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
 
     def _decoded(self, record: int) -> tuple[np.ndarray, np.ndarray]:
-        name = self.records.columns["name"][record]
-        try:
-            example = parse_example(self.records.read(record))
-        except (DecodeError, ValueError) as error:  # bytes that are no message, or none of ours
-            raise PictureError(f"{name}: the record is damaged ({error})") from error
+        example = self.records.example(record)
         return example.read_picture(), tag_codes(example.image)
 
     def _note(self, record: int, error: PictureError) -> None:
