@@ -45,6 +45,7 @@ class Opened(NamedTuple):
         image: its pixels, loaded (those of `StillWebP` when they are asked for).
         room: the memory of these pixels, where that is our own; see `gsr_tf.data.room`.
         turn: EXIF's orientation that is to be applied to the image, 1 to 8; 1: none.
+        decoder_bytes: that its decoder may ask for; see `gsr_tf.data.cost`.
         format, plain, orientation, notes: as of `pictures.Raster`.
         white_is_zero: the levels of a deep grey run from white to black.
     """
@@ -52,6 +53,7 @@ class Opened(NamedTuple):
     image: Image.Image
     room: np.ndarray | None
     turn: int
+    decoder_bytes: int
     format: str
     plain: bool
     orientation: int
@@ -87,7 +89,7 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
 def open_picture(data: bytes, name: str = "picture") -> Opened:
     """Loads a picture file in its own mode, upright; arguments and errors as `pictures.decode_picture`."""
     opened = load_picture(data, name)
-    with damage(name, "truncated or damaged", cost.decoder_bytes(opened.image, data, turned=False)):
+    with damage(name, "truncated or damaged", opened.decoder_bytes):
         opened.image.load()
         if opened.turn == 1:
             return opened
@@ -98,7 +100,8 @@ def load_picture(data: bytes, name: str = "picture", *, orient: bool = True, max
     """Loads a picture file in its own mode, not turned yet; arguments and errors as `pictures.decode_picture`."""
     picture, whole = open_file(data, name, max_pixels)
     stored_format = picture.format or "unknown"
-    with damage(name, "truncated or damaged", cost.decoder_bytes(picture, data, turned=False)):
+    size = cost.decoder_bytes(picture, data, turned=False)
+    with damage(name, "truncated or damaged", size):
         made = room.make(picture, *stored_size(picture))  # first: to know the orientation of a PNG Pillow loads it
         notes, orientation, plain = _notes(picture, data), orientation_of(picture), _plain(picture, orient)
         inverted, turn = False, orientation if orient else 1
@@ -111,7 +114,8 @@ def load_picture(data: bytes, name: str = "picture", *, orient: bool = True, max
     if whole is not data:
         notes = (*notes, "the file's last bytes are missing")
     plain = plain and whole is data and jpeg_end.frame_kind(data) != jpeg_end.LOSSLESS  # which TensorFlow refuses
-    return Opened(picture, room.filled(picture, made), turn, stored_format, plain, orientation, notes, inverted)
+    memory = room.filled(picture, made)
+    return Opened(picture, memory, turn, size, stored_format, plain, orientation, notes, inverted)
 
 
 def _frames(picture: Image.Image, data: bytes) -> int:

@@ -71,7 +71,7 @@ def decode_picture(data: bytes, name: str = "picture", *, orient: bool = True, m
         MemoryError: there is not enough memory for its pixels.
     """
     opened = load_picture(data, name, orient=orient, max_pixels=max_pixels)
-    with damage(name, "truncated or damaged", cost.decoder_bytes(opened.image, data, turned=False)):
+    with damage(name, "truncated or damaged", opened.decoder_bytes):
         opened, notes = to_8_bit(opened)
         pixels = raster.upright(opened.image, opened.room, opened.turn)
     notes = (*opened.notes, *notes, *_lost_rows(opened, pixels))
