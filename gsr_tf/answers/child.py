@@ -15,7 +15,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from gsr_tf.answers.own_process import end_with_parent, resident
+from gsr_tf.answers import own_process
 from gsr_tf.errors import UserError
 
 GROWTH = 500_000_000  # bytes since the first call
@@ -73,23 +73,18 @@ class Child:
             self._process = None
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, self._make), daemon=True)
-        self._process.start()
-        theirs.close()  # else the pipe would not end with the process
+        self._process, self._connection = own_process.start(_work, self._make)
         self._first = 0
 
     def _exit(self) -> str:
-        self._process.join(2)  # until the system has put it away
-        code = self._process.exitcode
+        how = own_process.how_it_ended(self._process)
         self.close()
-        return signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
+        return how
 
 
 def _work(connection: Connection, make: Callable[[], Callable[..., Any]]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it decides what Ctrl-C means
-    end_with_parent()
+    own_process.end_with_parent()
     function = None
     with contextlib.suppress(EOFError):  # nobody has any more use for it
         while True:
@@ -101,4 +96,4 @@ def _work(connection: Connection, make: Callable[[], Callable[..., Any]]) -> Non
                 error = own
             except Exception:
                 error = RuntimeError(traceback.format_exc())
-            connection.send((result, error, resident()))
+            connection.send((result, error, own_process.resident()))

@@ -1,12 +1,17 @@
-"""What a process knows of itself: its memory, bounds of that, and whether the one that started it is still there."""
+"""A process of its own: how it is started and has ended, and what it knows of itself.
+
+That is its memory, bounds of that, and whether the one that started it is still there.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 try:
@@ -17,6 +22,29 @@ except ImportError:  # not on Windows
 STATM = Path("/proc/self/statm")  # Linux: sizes in pages
 PAGE = os.sysconf("SC_PAGE_SIZE") if STATM.exists() else 0
 ADDRESS_SPACE = resource.getrlimit(resource.RLIMIT_AS) if resource else ()
+EXIT_SECONDS = 2  # until the system has put away a process that closed its pipe
+
+
+def start(work: Callable[..., None], *arguments: object) -> tuple[multiprocessing.Process, Connection]:
+    """A process that works, and this end of a pipe, the other end of which is the first argument of `work`.
+
+    Args:
+        work: calls `end_with_parent` first; can be pickled, as the arguments.
+        arguments: what follows the pipe.
+    """
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, *arguments), daemon=True)
+    process.start()
+    theirs.close()  # else the pipe would not end with the process
+    return process, ours
+
+
+def how_it_ended(process: multiprocessing.Process) -> str:
+    """The signal or the exit code of a process that has closed its pipe."""
+    process.join(EXIT_SECONDS)
+    code = process.exitcode
+    return signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
 
 
 def resident() -> int:

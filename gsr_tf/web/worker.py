@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +16,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from gsr_tf.answers import memory
-from gsr_tf.answers.own_process import end_with_parent, resident
+from gsr_tf.answers import memory, own_process
 from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import choose
@@ -29,7 +27,6 @@ from gsr_tf.web.task import Done, Task, carry_out
 
 LOG = logging.getLogger("gsr_tf.web")
 WARM_UP = np.zeros([64, 64, 3], np.uint8)
-EXIT_SECONDS = 2  # until the system has put away a process that closed its pipe
 
 
 class Ended(Refusal):
@@ -51,12 +48,8 @@ class Worker:
 
     def __init__(self, load: Callable[[], Detector], limits: Limits):
         self._limits = limits
-        context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, load, limits), daemon=True)
         with _signals_blocked():
-            self._process.start()
-        theirs.close()  # else the pipe would not end with the process
+            self._process, self._connection = own_process.start(_work, load, limits)
         self.model: Future[dict] = Future()
         self.first: Future[int] = Future()
         self.resident = 0
@@ -83,10 +76,11 @@ class Worker:
                 raise Ended(504, f"the picture took longer than {seconds}, the limit (--picture_seconds)")
             outcome, self.resident = self._connection.recv()
         except (EOFError, OSError) as error:
+            how = own_process.how_it_ended(self._process)
             raise Ended(
                 500,
-                f"the process that looked at this picture ended ({self._exit()}); the picture may be damaged, or need "
-                "more memory than there is",
+                f"the process that looked at this picture ended ({how}); the picture may be damaged, or need more "
+                "memory than there is",
             ) from error
         if isinstance(outcome, Refusal):
             raise outcome
@@ -108,16 +102,11 @@ class Worker:
             try:
                 said = self._connection.recv()
             except (EOFError, OSError):
-                said = RuntimeError(f"a worker ended before it was warm ({self._exit()})")
+                said = RuntimeError(f"a worker ended before it was warm ({own_process.how_it_ended(self._process)})")
             if isinstance(said, Exception):
                 told.set_exception(said)
             else:
                 told.set_result(said)
-
-    def _exit(self) -> str:
-        self._process.join(EXIT_SECONDS)
-        code = self._process.exitcode
-        return signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
 
 
 def load_detector(saved_model: str | None, scales: Sequence[float] | None, device: str) -> Detector:
@@ -145,20 +134,20 @@ def _signals_blocked() -> Iterator[None]:
 
 def _work(connection: Connection, load: Callable[[], Detector], limits: Limits) -> None:
     """The process's life: says what its model is, then what it holds after a first picture, then answers."""
-    end_with_parent()
+    own_process.end_with_parent()
     memory.keep_large_blocks_apart()
     try:
         detector = load()
         connection.send(describe(detector))
         detector.segment(WARM_UP)
-        connection.send(resident())
+        connection.send(own_process.resident())
     except (UserError, OSError, MemoryError) as error:
         connection.send(error)
         return
     with contextlib.suppress(EOFError):  # the server has no more use for this process
         while True:
             outcome = _outcome(connection.recv(), detector, limits)
-            connection.send((outcome, resident()))
+            connection.send((outcome, own_process.resident()))
 
 
 def _outcome(task: Task, detector: Detector, limits: Limits) -> Done | Refusal:
