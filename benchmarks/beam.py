@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ import cv2
 import numpy as np
 from absl import app, flags
 
+from benchmarks.pictures import photograph
+from benchmarks.processes import by_thirds, resident
 from gsr_tf.formats import saved_model
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.networks import Networks
@@ -32,29 +33,16 @@ from gsr_tf.models.segmenter import build_segmenter
 COUNT = flags.DEFINE_integer("count", 2000, "How many pictures.", lower_bound=3)
 WIDTH = flags.DEFINE_float("width", 0.25, "Of the network, as in gsr_tf.train.")
 SIDE = flags.DEFINE_integer("side", 192, "Of the pictures, about, in pixels.", lower_bound=32)
-PAGE = os.sysconf("SC_PAGE_SIZE")
 LOOK_SECONDS = 0.5  # between two looks at the memory
 
 
 def write_pictures(folder: Path) -> None:
-    """Smooth colours with a camera's noise, as JPEG; sides differ by up to a quarter."""
+    """Photographs made here, as JPEG; sides differ by up to a quarter."""
     random = np.random.default_rng(0)
     folder.mkdir()
     for number in range(COUNT.value):
         size = tuple(int(side) for side in random.integers(SIDE.value * 7 // 8, SIDE.value * 9 // 8, 2))
-        smooth = cv2.resize(random.integers(0, 200, (4, 4, 3), np.uint8), size, interpolation=cv2.INTER_CUBIC)
-        noisy = cv2.add(smooth, random.integers(0, 16, smooth.shape, np.uint8))
-        cv2.imwrite(str(folder / f"{number}.jpg"), noisy, [cv2.IMWRITE_JPEG_QUALITY, 92])
-
-
-def resident(process: int) -> int:
-    """Bytes that a process and its children hold; what they share is counted in each."""
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-        children = Path(f"/proc/{process}/task").glob("*/children")
-        return pages * PAGE + sum(resident(int(child)) for path in children for child in path.read_text().split())
-    except (FileNotFoundError, ProcessLookupError):  # it has ended
-        return 0
+        cv2.imwrite(str(folder / f"{number}.jpg"), photograph(random, *size), [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
 def timed(module: str, *arguments: str) -> dict:
@@ -64,17 +52,15 @@ def timed(module: str, *arguments: str) -> dict:
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([sys.executable, "-m", module, *arguments], **silent) as process:
         while process.poll() is None:
-            held.append(resident(process.pid) / 1e6)
+            held.append(resident(process.pid) // 1_000_000)
             time.sleep(LOOK_SECONDS)
     seconds = time.perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"{module} {' '.join(arguments)} ended with {process.returncode}")
-    third = -(-len(held) // 3)
-    medians = [round(statistics.median(held[at : at + third])) for at in range(0, len(held), third)]
     return {
         "seconds": round(seconds, 1),
         "throughput": round(COUNT.value / seconds, 2),
-        "megabytes": {"most": round(max(held)), "thirds": medians},
+        "megabytes": by_thirds(held),
     }
 
 

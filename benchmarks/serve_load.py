@@ -38,6 +38,7 @@ from absl import app, flags
 from PIL import Image
 from tqdm import tqdm
 
+from benchmarks.processes import by_thirds, family, resident
 from tests.damage import damaged_pictures
 
 CLIENTS = 16
@@ -95,16 +96,10 @@ def serving(saved_model: str) -> Iterator[Server]:
             print(log.read()[-3000:], file=sys.stderr)
 
 
-def family(process: subprocess.Popen) -> list[int]:
-    """Its process id and those of its children, which all its threads may have started."""
-    children = (path.read_text().split() for path in Path(f"/proc/{process.pid}/task").glob("*/children"))
-    return [process.pid, *map(int, itertools.chain.from_iterable(children))]
-
-
 def processor_seconds(process: subprocess.Popen) -> float:
     """What the processes have computed; unlike the time it took, this does not depend on what else the machine does."""
     ticks = 0
-    for pid in family(process):
+    for pid in family(process.pid):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
@@ -112,11 +107,8 @@ def processor_seconds(process: subprocess.Popen) -> float:
 
 def watch(server: Server) -> None:
     """Notes the memory twice a second until the server ends."""
-    page = os.sysconf("SC_PAGE_SIZE")
     while server.process.poll() is None:
-        with suppress(FileNotFoundError, ProcessLookupError):  # a worker that ended meanwhile
-            pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(server.process))
-            server.memory.append(pages * page // 1_000_000)
+        server.memory.append(resident(server.process.pid) // 1_000_000)
         time.sleep(0.5)
 
 
@@ -231,7 +223,7 @@ def load(server: Server, seconds: float) -> dict:
         thread.join()
     bar.close()
     found = sum(statuses.values(), Counter())
-    held = memory(server.memory[before:])
+    held = by_thirds(server.memory[before:])
     return {
         "clients": CLIENTS,
         "seconds": seconds,
@@ -257,14 +249,6 @@ def restarts(port: int) -> dict[str, float]:
     return {match[1]: float(match[2]) for match in found if match}
 
 
-def memory(samples: list[float]) -> dict:
-    """The resident memory of the server and its workers, by thirds of the time."""
-    return {
-        "medians_of_thirds": [round(np.median(third)) for third in np.array_split(samples, 3)],
-        "peak": max(samples),
-    }
-
-
 def fuzz(server: Server, count: int) -> dict:
     """Damaged pictures, one after the other."""
     statuses = Counter()
@@ -275,7 +259,7 @@ def fuzz(server: Server, count: int) -> dict:
         "statuses": dict(sorted(statuses.items())),
         "unexpected": sorted(set(statuses) - EXPECTED),
         "alive": post(server.port, picture(64, 64)) == 200,
-        "memory_megabytes": memory(server.memory),
+        "memory_megabytes": by_thirds(server.memory),
     }
 
 

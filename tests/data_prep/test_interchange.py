@@ -187,12 +187,12 @@ def test_a_record_of_several_masks_is_left_out_which_the_exit_code_says(root, mo
     folder.main(["folder", "--images=set/Tp", "--masks=set/Gt", "--output=before"])
 
     def parse(payload, several):
-        name, image, masks, original = parse_example(payload)
-        return name, image, masks * (2 if name in several else 1), original
+        example = parse_example(payload)
+        return example._replace(masks=example.masks * (2 if example.name in several else 1))
 
-    monkeypatch.setattr(unpack, "parse_example", partial(parse, several=["b.jpg"]))
+    monkeypatch.setattr("gsr_tf.data.records.parse_example", partial(parse, several=["b.jpg"]))
     assert unpack.main(["unpack", "--records=before", "--output=files"]) == 3
     assert "1 several masks, left out" in capsys.readouterr().out
-    monkeypatch.setattr(unpack, "parse_example", partial(parse, several=["a.jpg", "b.jpg"]))
+    monkeypatch.setattr("gsr_tf.data.records.parse_example", partial(parse, several=["a.jpg", "b.jpg"]))
     assert unpack.main(["unpack", "--records=before", "--output=none"]) == 1
     assert "every record has several masks or is damaged" in capsys.readouterr().err
