@@ -79,6 +79,12 @@ def check_bounds(settings: Any) -> None:
             _check(field, getattr(settings, field.name))
 
 
+def check_one_of(settings: Any, *names: str) -> None:
+    """Checks that an instance has at most one of these fields set; raises ConfigError."""
+    if sum(bool(getattr(settings, name)) for name in names) > 1:
+        raise ConfigError(f"{' and '.join(f'--{name}' for name in names)}: give one of them")
+
+
 def _check(field: dataclasses.Field, value: Any) -> None:
     checks, name = field.metadata, field.name
     items = value if isinstance(value, tuple) else (value,)

@@ -121,6 +121,10 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
         ),
         ({"target_size": 256, "feather": 1.0}, "--target_size is the release's detour"),
         ({"copy_move_share": 0.5, "flip": False}, "--copy_move_share=0.5 would paste each region where it was"),
+        (
+            {"initial_weights": "w.npz", "release_checkpoint": "c"},
+            "--initial_weights and --release_checkpoint: give one of them",
+        ),
         ({"learning_rate_schedule": "steps"}, "--learning_rate_schedule=steps: expected one of fixed, cosine"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",

@@ -12,7 +12,8 @@ from typing import IO
 from gsr_tf.errors import UserError
 
 LOCK = ".lock"
-ASIDE = re.compile(r"\..+\.(\d+)\.tmp")  # as `gsr_tf.data.pictures.write_atomically` names what it writes aside
+# As `gsr_tf.data.pictures.write_atomically` names what it writes aside.
+ASIDE = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp")
 
 
 class FolderInUse(UserError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,7 +130,8 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     """Writes `data` aside and renames it: a reader never sees half a file. An OSError names `path`."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # The rest of the name is drawn: containers number their processes alike, and may write the same picture.
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         aside.write_bytes(data)
         aside.replace(path)

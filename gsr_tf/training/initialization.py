@@ -8,7 +8,7 @@ from gsr_tf.inference.shipped import weights_file
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, load_release_checkpoint
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import check_bounds, check_one_of, setting
 from gsr_tf.training.checkpoints import restore_generation
 
 
@@ -39,6 +39,7 @@ class Initialization:
 
     def __post_init__(self):
         check_bounds(self)
+        check_one_of(self, "initial_weights", "release_checkpoint")
 
 
 def initialize(net: GSRNet, settings: Initialization) -> None:

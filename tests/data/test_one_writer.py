@@ -37,8 +37,12 @@ def test_a_folder_is_free_again_and_made_where_there_is_none(tmp_path):
 def test_what_killed_processes_left_is_swept_and_nothing_else(holder, tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    left = tmp_path / "deep" / f".a.png.{dead.pid}.tmp"
-    kept = [tmp_path / f".b.png.{holder.pid}.tmp", tmp_path / f"c.{dead.pid}.tmp", tmp_path / "deep" / "d.tmp"]
+    left = tmp_path / "deep" / f".a.png.{dead.pid}.0123cdef.tmp"
+    kept = [
+        tmp_path / f".b.png.{holder.pid}.0123cdef.tmp",
+        tmp_path / f"c.{dead.pid}.0123cdef.tmp",
+        tmp_path / "deep" / "d.tmp",
+    ]
     left.parent.mkdir()
     for path in (left, *kept):
         path.touch()

@@ -1,5 +1,6 @@
 import errno
 import io
+import os
 import re
 import struct
 import zlib
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 from PIL.PngImagePlugin import PngImageFile
 
-from gsr_tf.data import jpeg_end, opening
+from gsr_tf.data import jpeg_end, one_writer, opening
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import (
     PictureError,
@@ -357,6 +358,16 @@ def test_writing_makes_folders_and_replaces(tmp_path):
     write_atomically(path, b"two")
     assert path.read_bytes() == b"two"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_is_written_aside_is_nobody_elses_and_is_swept_when_it_stays(tmp_path, monkeypatch):
+    """Containers number their processes alike; two may answer the same picture."""
+    written, write = [], Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", lambda self, data: (written.append(self.name), write(self, data)))
+    for _ in range(2):
+        write_atomically(tmp_path / "a.png", b"one")
+    assert len(set(written)) == 2
+    assert [one_writer.ASIDE.fullmatch(name)[1] for name in written] == [str(os.getpid())] * 2
 
 
 def test_a_full_disk_leaves_the_old_file_alone_and_names_the_new_one(tmp_path, monkeypatch):

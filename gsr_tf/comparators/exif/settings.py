@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import check_bounds, check_one_of, setting
 
 MARGIN = 1  # pixels by which a picture must be larger than a patch
 COMPARISONS = ("dense", "sparse")
@@ -78,8 +78,7 @@ class Initialization:
 
     def __post_init__(self):
         check_bounds(self)
-        if self.initial_weights and self.release_checkpoint:
-            raise ConfigError("--initial_weights and --release_checkpoint: give one of them")
+        check_one_of(self, "initial_weights", "release_checkpoint")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from gsr_tf.comparators.examples import PICTURES
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import check_bounds, check_one_of, setting
 
 BACKBONES = ("resnet101", "resnet50", "tiny")
 STREAMS = ("both", "rgb", "noise")
@@ -58,8 +58,7 @@ class Initialization:
 
     def __post_init__(self):
         check_bounds(self)
-        if self.initial_weights and self.release_checkpoint:
-            raise ConfigError("--initial_weights and --release_checkpoint: give one of them")
+        check_one_of(self, "initial_weights", "release_checkpoint")
 
 
 @dataclasses.dataclass(frozen=True)
