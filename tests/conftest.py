@@ -14,6 +14,12 @@ tf.config.set_logical_device_configuration(
 )
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first: a process that began one last would keep the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def two_replicas():
     """One strategy for the process, as `build.build_strategy` has: the operations of two would mix."""

@@ -139,6 +139,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_
         assert tag.startswith("time") or curves(run_dir)[tag] == curve, tag
 
 
+@pytest.mark.slow
 def test_several_replicas_train_draw_validate_and_save(command, tmp_path, monkeypatch, two_replicas):
     monkeypatch.setattr(run, "build_strategy", lambda _: two_replicas)
     assert train.main([*command, f"--run_dir={tmp_path}", "--steps=2"]) == 0

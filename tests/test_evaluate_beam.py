@@ -15,6 +15,7 @@ def _given(tmp_path, monkeypatch):
     return ["--records=records", "--method=random", "--postprocessing=paper"]
 
 
+@pytest.mark.slow
 def test_the_files_are_those_of_evaluate(given, tmp_path, capsys):
     pytest.importorskip("apache_beam", reason="needs gsr_tf[beam]")
     assert evaluate.main(["evaluate", *given, "--output=one"]) == 0

@@ -187,6 +187,7 @@ def test_weights_are_averaged_with_files(run_dir, tmp_path, count):
         np.testing.assert_allclose(found[name], expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_scales_are_the_models_own_and_may_be_others(run_dir, tmp_path, capsys, monkeypatch):
     small, shipped_facts = export.load_run(run_dir, "best")[0], shipped.load("gsr-net-coco")[1]
     monkeypatch.setattr(shipped, "load", lambda name: (small, shipped_facts))

@@ -80,6 +80,7 @@ def load_ending(folder):
     return segment, {"detector": "ending", "threshold": 0.5}
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_over_a_picture_is_started_again(pictures, tmp_path):
     pytest.importorskip("apache_beam", reason="needs gsr_tf[beam]")
     output = tmp_path / "out"

@@ -60,6 +60,7 @@ def test_without_steps_a_run_holds_the_released_weights_and_needs_no_records(run
     assert json.loads((run_dir / "run.json").read_text())["records"] == {}
 
 
+@pytest.mark.slow
 def test_it_is_exported_and_asked_like_any_model_and_says_where_it_is_from(run_dir, tmp_path, capsys):
     model = tmp_path / "exif"
     assert export.main(["export", f"--run_dir={run_dir}", f"--output={model}"]) == 0

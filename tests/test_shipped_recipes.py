@@ -176,6 +176,7 @@ def trained(sources, tmp_path_factory):
     return start
 
 
+@pytest.mark.slow
 def test_the_last_recipe_goes_on_from_the_firsts_weights(trained, tmp_path):
     first, weights = trained("shipped/01_plain.cfg"), tmp_path / "weights.npz"
     of_run = [f"--run_dir={first}", "--checkpoint=newest", "--format=weights", "--size=32"]

@@ -110,6 +110,7 @@ def test_weights_of_another_form_are_refused(command, weights, tmp_path, capsys)
     assert f"--initial_weights={weights}: dih/encoder_1/kernel is (4, 4, 4, 2)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_gsr_net_goes_on_with_the_harmoniser_it_began_with(gsr_net, weights, tmp_path):
     """Interrupted or not; another file of that name, in between, does not change it."""
     interrupted, whole, file = tmp_path / "interrupted", tmp_path / "whole", tmp_path / "dih.npz"

@@ -42,6 +42,7 @@ def test_what_a_run_leaves(trained):
     assert json.loads((trained / "config.json").read_text())["method"] == "rgbn"
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_the_uninterrupted_one(command, trained, tmp_path):
     runs.assert_an_uninterrupted_run_is_the_same(command, trained, tmp_path, stored_variables)
 
