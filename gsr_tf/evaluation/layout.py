@@ -6,14 +6,14 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.evaluation import html, outputs
 from gsr_tf.evaluation.published import CAVEAT, TABLES, Row
 
 NOT_RUN = "not run"
-LEGEND = 'In each cell: ours / the paper\'s, "-" where it has none.'
+LEGEND = 'In each cell: ours [95 % bootstrap interval] / the paper\'s, "-" where it has none.'
 
 
 class Cell(NamedTuple):
@@ -24,7 +24,7 @@ class Cell(NamedTuple):
         how: how it was made, or why it was not.
     """
 
-    line: Optional[dict]  # noqa: UP045 (evaluated on Python 3.9)
+    line: dict | None
     how: str
 
 
@@ -35,7 +35,10 @@ Cells = Mapping[tuple[str, str, str], Cell]
 def _shown(cell: Cell) -> str:
     if cell.line is None:
         return NOT_RUN
-    return "undefined" if cell.line["value"] is None else _three(cell.line["value"])
+    if cell.line["value"] is None:
+        return "undefined"
+    value, low, high = (_three(cell.line[name]) for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _paper(row: Row, metric: str, data_set: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 DATA_SETS = ("Carvalho", "In-The-Wild", "COVER", "CASIA")
 
@@ -21,9 +21,9 @@ class Row(NamedTuple):
 
     name: str
     paper: Mapping[str, Mapping[str, float]] = {}
-    method: Optional[str] = None  # noqa: UP045 (evaluated on Python 3.9)
-    flagfile: Optional[str] = None  # noqa: UP045
-    harmonizer: Optional[str] = None  # noqa: UP045
+    method: str | None = None
+    flagfile: str | None = None
+    harmonizer: str | None = None
 
     @property
     def flagfiles(self) -> list[str]:

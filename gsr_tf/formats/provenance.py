@@ -14,7 +14,7 @@ def trained_how(metadata: Mapping[str, Any]) -> str:
     """Data, steps and initialisation of an export that was made here, and how edges were chosen where it has any."""
     config, records = metadata["config"], metadata.get("records", {})
     learnt_from = metadata.get("learnt_from", TRAINING_RECORDS)
-    data = ", ".join(f"{records[flag]['path']}" for flag in learnt_from if flag in records) or "unknown records"
+    data = ", ".join(map(_named, (records[flag] for flag in learnt_from if flag in records))) or "unknown records"
     pretrained = ", ".join(f"{network} {config[name]}" for name, network in PRETRAINED.items() if name in config)
     released = config.get("release_checkpoint")
     start = "the authors' checkpoint" if released else config["initial_weights"] or pretrained or "random weights"
@@ -23,6 +23,10 @@ def trained_how(metadata: Mapping[str, Any]) -> str:
     edge = metadata.get("edge_threshold")
     edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
     return f"{_learnt(metadata)}trained on {data} for {config['steps']} steps from {start}{edges}"
+
+
+def _named(records: Mapping[str, Any]) -> str:
+    return f"{records['path']} ({records.get('pictures', 'unknown')} pictures)"
 
 
 def _learnt(metadata: Mapping[str, Any]) -> str:

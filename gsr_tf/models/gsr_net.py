@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -134,7 +134,7 @@ class Stream(NamedTuple):
     kind: str
     image: tf.Tensor
     k: tf.Tensor
-    authentic: Optional[tf.Tensor]  # noqa: UP045 (evaluated on Python 3.9)
+    authentic: tf.Tensor | None
     round: int = 0
 
     @property
@@ -159,9 +159,9 @@ class Pass(NamedTuple):
     """
 
     losses: Scalars
-    gradients: Sequence[Optional[tf.Tensor]]  # noqa: UP045
+    gradients: Sequence[tf.Tensor | None]
     p: Sequence[tf.Tensor] = ()
-    image_gradient: Optional[tf.Tensor] = None  # noqa: UP045
+    image_gradient: tf.Tensor | None = None
 
 
 class GSRNet(tf.Module):

@@ -64,7 +64,7 @@ def test_tables_show_ours_beside_the_papers(tmp_path):
     cells["NOI", "CASIA", "f1"] = Cell({**line, "resolution": "native"}, "noi, by hand")
     header, body = layout.wide(1, DATA_SETS, cells)
     noi = dict(zip(header, next(row for row in body if row[0] == "NOI")))
-    assert (noi["CASIA F1"], noi["CASIA MCC"]) == (".259 / .263", "not run / .180")
+    assert (noi["CASIA F1"], noi["CASIA MCC"]) == (".259 [.200, .300] / .263", "not run / .180")
     assert dict(zip(header, body[0]))["COVER F1"] == "not run / -"
     written = layout.write(tmp_path, 1, DATA_SETS, cells, "paper")
     assert [path.name for path in written] == ["table1.md", "table1.csv", "table1.json", "table1.html"]
@@ -92,7 +92,8 @@ def test_table_1_without_training(records, tmp_path, capsys):
     rows_printed = {line.split("|")[1].strip(): line for line in printed.splitlines() if line.startswith("| ")}
     cells = [cell.strip() for cell in rows_printed["all-positive"].split("|")]
     # Every mask is 20 x 24 of 48 x 64 pixels.
-    assert cells[-2] == f"{2 * 480 / (480 + 48 * 64):.3f}"[1:] + " / -"
+    floor = f"{2 * 480 / (480 + 48 * 64):.3f}"[1:]
+    assert cells[-2] == f"{floor} [{floor}, {floor}] / -"
     assert "1.000" in rows_printed["ground-truth box"]
     assert "give --source_records and --target_records to train it" in printed
     assert "native, post-processing none, 4 pictures, 0 skipped" in printed
@@ -301,17 +302,17 @@ def test_rows_that_were_trained_on_different_data_are_said_to_be(records, tmp_pa
 
 
 def test_a_trained_cell_says_data_steps_initialisation_and_edge_threshold():
-    data = {flag: {"path": name} for flag, name in (("--source_records", "casia2"), ("--target_records", "coco"))}
+    data = {"--source_records": {"path": "casia2", "pictures": 5123}, "--target_records": {"path": "coco"}}
+    learnt = "trained on casia2 (5123 pictures), coco (unknown pictures) for"
     one = {"config": settings(DL), "records": data}
-    assert trained_how(one) == "trained on casia2, coco for 50000 steps from VGG-16 imagenet"
+    assert trained_how(one) == f"{learnt} 50000 steps from VGG-16 imagenet"
     edges = {"edge_threshold": 0.3, "edge_threshold_chosen_by": "validation"}
     other = {"config": settings(DL, "initial_weights=w.npz", "steps=7"), "records": data, **edges}
-    said = "trained on casia2, coco for 7 steps from w.npz, edge threshold 0.3 chosen by validation"
-    assert trained_how(other) == said
+    assert trained_how(other) == f"{learnt} 7 steps from w.npz, edge threshold 0.3 chosen by validation"
     as_it_was = {"config": settings(DL, "release_checkpoint=c", "steps=0")}
     assert trained_how(as_it_was) == "the authors' checkpoint, not trained here"
     further = {"config": settings(DL, "release_checkpoint=c", "steps=7"), "records": data}
-    assert trained_how(further) == "trained on casia2, coco for 7 steps from the authors' checkpoint"
+    assert trained_how(further) == f"{learnt} 7 steps from the authors' checkpoint"
 
 
 def test_exif_consistency_says_what_it_was_trained_on():
@@ -319,8 +320,8 @@ def test_exif_consistency_says_what_it_was_trained_on():
     data = {"--source_records": {"path": "casia2"}, "--target_records": {"path": "flickr", "pictures": 1200}}
     learnt = {"attributes": ["re-JPEG", "Model"], "learnt_from": ["--target_records"]}
     metadata = {"config": settings(row), "records": data, **learnt}
-    said = "EXIF-SC (our training, 1200 photos, attributes re-JPEG, Model), trained on flickr for 1000000 steps from "
-    assert trained_how(metadata) == said + "ResNet-50 v2 imagenet"
+    said = "EXIF-SC (our training, 1200 photos, attributes re-JPEG, Model), trained on flickr (1200 pictures) for "
+    assert trained_how(metadata) == said + "1000000 steps from ResNet-50 v2 imagenet"
     assert tables.differences({"config": settings(row, "comparison=sparse")}, tables.asked_for(row.flagfile, ())) == [
         "comparison: sparse there, dense asked"
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,9 +23,9 @@ class Processing(NamedTuple):
         resize: ratios of height and width, and how OpenCV interpolates.
     """
 
-    quality: Optional[int] = None  # noqa: UP045 (evaluated by NamedTuple on Python 3.9)
-    blur: Optional[tuple[int, int]] = None  # noqa: UP045
-    resize: Optional[tuple[float, float, int]] = None  # noqa: UP045
+    quality: int | None = None
+    blur: tuple[int, int] | None = None
+    resize: tuple[float, float, int] | None = None
 
 
 def draw(random: np.random.Generator, share: float) -> tuple[Processing, Processing]:
