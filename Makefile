@@ -49,13 +49,12 @@ demo: $(TO_RUN)
 	@echo "  $(D)/run/panels/              what the networks saw: S K T M G(M) P M' K' prediction boundary"
 	@echo "Curves of the training: $(VENV)/bin/tensorboard --logdir=$(D)/run"
 
-# TESTS=tests/models runs a part. Three processes for two cores, since some tests wait for servers and workers. Files go to
-# them in the order of tests/conftest.py. A process that dies ends the run, with the test that it died of; its other tests
-# would be waited for for ever.
+# TESTS=tests/models runs a part. Files go to the processes in the order of tests/conftest.py; a third process for two cores
+# gains nothing. One that dies ends the run, with the test that it died of; its other tests would be waited for for ever.
 TESTS := tests
 
 test: $(TO_TEST)
-	$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart=0 $(TESTS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0 $(TESTS)
 
 lint: $(TO_TEST)
 	$(PYTHON) -m ruff format --check .

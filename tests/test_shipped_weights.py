@@ -78,6 +78,7 @@ def test_without_any_the_error_says_what_to_do(monkeypatch):
         gsr_tf.Detector.load()
 
 
+@pytest.mark.slow
 def test_the_shipped_model_can_be_exported(detector, tmp_path, capsys):
     output = tmp_path / "model"
     assert export.main(["export", f"--weights={detector.name}", f"--output={output}"]) == 0
