@@ -1,6 +1,7 @@
 """Pictures as arrays: strip by strip, in place, turned by halves; the same bits as at once, in little memory."""
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -145,7 +146,7 @@ LARGE = (
     ("PNG", "RGB", {"compress_level": 1}, 4),
     ("PNG", "RGBA", {"compress_level": 1}, 4),
     ("PNG", "L", {"compress_level": 1}, 4),
-    ("PNG", "I;16", {"compress_level": 1}, 5.5),  # 22 or 28 MB, by how blocks happen to lie
+    ("PNG", "I;16", {"compress_level": 1}, 4),
     ("TIFF", "RGB", {"compression": "tiff_deflate"}, 4),
     ("TIFF", "F", {"compression": "tiff_deflate"}, 5),
     ("TIFF", "RGB", {"compression": "tiff_deflate", "orientation": 6}, 8),
@@ -162,7 +163,9 @@ def test_large_pictures_take_little_memory_and_no_more_than_is_expected(tmp_path
     for number, (form, mode, options, _) in enumerate(LARGE):
         (tmp_path / f"{number:02d}").write_bytes(saved(pixels, form, mode, **options))
     child = [sys.executable, "-c", CHILD, *map(str, sorted(tmp_path.iterdir()))]
-    told = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    # Huge pages of 2 MB are held or not by where a block happens to begin: up to 8 MB more in some runs.
+    alone = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"}
+    told = subprocess.run(child, env=alone, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     for (*kind, a_pixel), (held, expected) in zip(LARGE, (map(int, line.split()) for line in told), strict=True):
         assert held < a_pixel * count + 8_500_000, kind
         assert held <= expected <= 1.2 * a_pixel * count + cost.SMALL, kind

@@ -17,7 +17,7 @@ from gsr_tf.models.segmenter import build_segmenter
 
 ASTRONAUT = skimage.data.astronaut()
 PICTURES = [ASTRONAUT[top : top + 70, left : left + 90] for top, left in ((0, 0), (60, 120), (300, 200), (200, 40))]
-SCALES = (0.75, 1.0)
+SCALES = (0.75, 1.0, 1.35)
 
 
 @pytest.fixture(scope="module")
