@@ -130,6 +130,8 @@ def list_panoptic(annotations: Path, panoptic: Path, images: Path, limits: AreaL
 
 
 def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("annotations", None, "The annotation file, JSON.", required=True, flag_values=values)
+    flags.DEFINE_string("images", None, "Folder of the pictures.", required=True, flag_values=values)
     flags.DEFINE_string("panoptic", None, "Folder of the panoptic PNGs.", required=True, flag_values=values)
     define_objects(values)
 

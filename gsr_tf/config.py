@@ -39,7 +39,7 @@ from gsr_tf.settings import ConfigError
 from gsr_tf.training.device import Device
 from gsr_tf.training.dih import DIHRun
 from gsr_tf.training.exif import EXIFRun
-from gsr_tf.training.initialization import Initialization, initialize
+from gsr_tf.training.initialization import Initialization, initialize, load_teachers
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.mfcn import MFCNRun
 from gsr_tf.training.rgbn import RGBNRun
@@ -84,6 +84,12 @@ class Config(RunSettings):
                 f"--harmonizer={self.initialization.harmonizer} and --segment_on={','.join(self.step.segment_on)}: "
                 "'harmonized' in the one needs the other, a file of weights, and the other way round"
             )
+        if bool(self.initialization.teachers) != bool(self.step.teachers_share and self.step.segment_on):
+            raise ConfigError(
+                f"--teachers={','.join(self.initialization.teachers)} and --teachers_share={self.step.teachers_share}, "
+                f"--segment_on={','.join(self.step.segment_on)}: teachers need a share above 0 and a segmenter that "
+                "learns, and the share needs teachers"
+            )
         if self.step.refined and not self.networks.boundary_branch:
             raise ConfigError(
                 "--refine_steps needs the boundary it predicts: set --boundary_branch or --refine_steps=0"
@@ -106,11 +112,12 @@ class Config(RunSettings):
         """The three networks of a run at their initial random weights; inside a strategy's scope, on its replicas.
 
         Raises:
-            WeightsError: no such harmoniser.
+            WeightsError: no such harmoniser or teacher.
         """
         path = self.initialization.harmonizer
         harmonizer = load_harmonizer(path, "--harmonizer") if path else None
-        return GSRNet(self.networks, self.losses, self.optimization, self.step, harmonizer)
+        teachers = load_teachers(self.initialization, self.networks)
+        return GSRNet(self.networks, self.losses, self.optimization, self.step, harmonizer, teachers)
 
     def initialize(self, net: GSRNet) -> None:
         """Pretrained weights into a fresh net, as the settings say."""

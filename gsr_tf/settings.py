@@ -25,7 +25,7 @@ def setting(default: Any, help_: str, **checks: Any) -> Any:
     """A field that is a setting.
 
     Args:
-        default: of its type: bool, int, float, str, or a tuple of one of them (never empty).
+        default: of its type: bool, int, float, str, or a tuple of one of them; an empty one is of str.
         help_: what --help prints.
         checks: any of `choices`; `least` and `most`, inclusive; `two`, an example of two numbers, and `ascending`;
             `may_change`: whether a run may go on with another value.
@@ -67,7 +67,7 @@ def _typed(field: dataclasses.Field, value: Any) -> Any:
     if not isinstance(field.default, tuple):
         return value
     try:
-        return tuple(type(field.default[0])(item) for item in value)
+        return tuple((type(field.default[0]) if field.default else str)(item) for item in value)
     except ValueError as error:
         raise ConfigError(f"--{field.name}={','.join(map(str, value))}: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,14 @@ def settings(**changes: Any) -> tuple[Networks, Losses, Optimization, Step]:
     return tuple(from_flat(kind, changes) for kind in (Networks, Losses, Optimization, Step))
 
 
-def tiny_net(kind: type[GSRNet] = GSRNet, harmonizer: keras.Model | None = None, **changes: Any) -> GSRNet:
+def tiny_net(
+    kind: type[GSRNet] = GSRNet,
+    harmonizer: keras.Model | None = None,
+    teachers: Sequence[keras.Model] = (),
+    **changes: Any,
+) -> GSRNet:
     """GSR-Net, tiny, with changes to any setting by name."""
-    return kind(*settings(**changes), harmonizer)
+    return kind(*settings(**changes), harmonizer, teachers)
 
 
 def make_batch(pictures: int = 2, size: int = 32) -> Batch:

@@ -95,6 +95,12 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
             "--harmonizer= and --segment_on=source,harmonized: 'harmonized' in the one needs the other",
         ),
         ({"harmonizer": "dih.npz"}, "--harmonizer=dih.npz and --segment_on=source,pasted,generated"),
+        ({"teachers": ("a.npz",)}, "--teachers=a.npz and --teachers_share=0.0, .* a share above 0"),
+        ({"teachers_share": 0.5}, "--teachers= and --teachers_share=0.5, .* the share needs teachers"),
+        (
+            {"teachers": ("a.npz",), "teachers_share": 0.5, "segment_on": (), "refine_steps": 0},
+            "--segment_on=: teachers need .* a segmenter that learns",
+        ),
         ({"composite_background": True}, "--composite_background needs 'harmonized' in --segment_on"),
         ({"boundary_branch": False}, "set --boundary_branch or --refine_steps=0"),
         ({"segment_on": ("source", "pasted")}, "--refine_on=generated is not in --segment_on"),

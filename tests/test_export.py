@@ -12,7 +12,7 @@ from PIL import Image
 from gsr_tf import config, export
 from gsr_tf.formats import onnx, pictures, tflite, weights
 from gsr_tf.formats.agreement import ExportError, largest_difference
-from gsr_tf.formats.facts import export_facts
+from gsr_tf.formats.facts import export_facts, without_places
 from gsr_tf.inference import shipped
 from gsr_tf.inference.detector import Detector
 from gsr_tf.models.networks import Networks
@@ -189,7 +189,8 @@ def test_weights_are_averaged_with_files(run_dir, tmp_path, count):
 
 @pytest.mark.slow
 def test_scales_are_the_models_own_and_may_be_others(run_dir, tmp_path, capsys, monkeypatch):
-    small, shipped_facts = export.load_run(run_dir, "best")[0], shipped.load("gsr-net-coco")[1]
+    small = export.load_run(run_dir, "best")[0]
+    shipped_facts = {**shipped.load("gsr-net-coco")[1], "scales": [0.75, 1.0, 1.35]}
     monkeypatch.setattr(shipped, "load", lambda name: (small, shipped_facts))
     run, weights = f"--run_dir={run_dir}", "--weights=gsr-net-coco"
     output, said = tmp_path / "model", []
@@ -225,3 +226,9 @@ def test_pictures_are_seen_at_the_size_asked_for(run_dir):
     small, large = (export.load_run(run_dir, "best", size)[0] for size in (None, 56))
     assert (small.size, large.size) == (40, 56)
     assert not np.allclose(small(picture)["probability"], large(picture)["probability"], atol=1e-6)
+
+
+def test_places_on_this_machine_are_not_said():
+    said = {"a": {"b": "/home/x/records"}, "teachers": ("/home/x/one.npz", "two.npz"), "steps": 3, "url": "a/b"}
+    wanted = {"a": {"b": "records"}, "teachers": ("one.npz", "two.npz"), "steps": 3, "url": "a/b"}
+    assert without_places(said) == wanted

@@ -12,6 +12,7 @@ from absl import flags
 from gsr_tf import config, export, train
 from gsr_tf.inference import shipped
 from gsr_tf.models.weights import named_variables
+from gsr_tf.training.summaries import read_scalars
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ROOT / "flags"
@@ -21,20 +22,24 @@ SCRIPT = FLAGS / "shipped" / "make.sh"
 
 SHORT = {"04_short", "05_short_whole_regions", "06_short_shapes"}
 LATE = {"07_whole_regions", "08_authentic", "09_wide_windows", "10_whole_pictures"}
-LARGE = {"09_wide_windows", "10_whole_pictures"}
+LAST = {"11_on_a_gpu", "12_taught"}
+LARGE = {"09_wide_windows", "10_whole_pictures"} | LAST
 RETOUCHED = RECIPES.keys() - {"01_plain"}
 # What sets the recipes apart, of settings `s`, and those that have it.
 TRAITS = {
     "retouching": (lambda s: s["feather"] > 0 and s["jpeg_quality"] == (60, 100), RETOUCHED),
     "falling rates": (lambda s: s["learning_rate_schedule"] == "cosine", RETOUCHED),
     "windows of several scales": (lambda s: s["window_scale"] == (1.0, 2.0), RETOUCHED - LARGE),
-    "windows of most of a picture": (lambda s: s["window_scale"] == (1.0, 1.38), {"09_wide_windows"}),
+    "windows of most of a picture": (lambda s: s["window_scale"] == (1.0, 1.38), {"09_wide_windows"} | LAST),
     "empty examples": (lambda s: s["authentic_share"] > 0, RETOUCHED - SHORT),
     "many empty examples": (lambda s: s["authentic_share"] > 0.3, {"08_authentic"}),
     "copy-moves": (lambda s: s["copy_move_share"] > 0, RETOUCHED - {"02_retouched"}),
-    "whole regions": (lambda s: s["whole_regions"], LATE | {"05_short_whole_regions"}),
-    "shapes": (lambda s: s["shape_share"] > 0, LATE | {"06_short_shapes"}),
+    "whole regions": (lambda s: s["whole_regions"], LATE | LAST | {"05_short_whole_regions"}),
+    "shapes": (lambda s: s["shape_share"] > 0, LATE | {"06_short_shapes", "11_on_a_gpu"}),
     "large inputs": (lambda s: s["input_size"] == 288, LARGE),
+    "each picture's own moments": (lambda s: s["moments"] == "picture", LAST),
+    "half of the regions placed": (lambda s: s["paste_rotation"] > 0 and s["placed_share"] == 0.5, LAST),
+    "teachers": (lambda s: s["teachers_share"] == 0.5, {"12_taught"}),
 }
 STEPS = {
     "01_plain": 372,
@@ -45,6 +50,8 @@ STEPS = {
     "08_authentic": 180,
     "09_wide_windows": 340,
     "10_whole_pictures": 300,
+    "11_on_a_gpu": 3550,
+    "12_taught": 240,
 }
 
 
@@ -64,15 +71,17 @@ def test_each_recipe_has_its_traits_and_length():
     for trait, (has, names) in TRAITS.items():
         assert {name for name, values in settings.items() if has(values)} == names, trait
     assert {name: values["steps"] for name, values in settings.items()} == STEPS
-    for values in settings.values():  # Table 3's "CP + S"
-        assert (values["segment_on"], values["refine_steps"], values["width"]) == (("pasted",), 0, 1.0)
+    cp_s, cp_gsr = (("pasted",), 0, 1.0), (("pasted", "generated"), 1, 1.0)  # rows of Table 3
+    for name, values in settings.items():
+        found = (values["segment_on"], values["refine_steps"], values["width"])
+        assert found == (cp_gsr if name == "11_on_a_gpu" else cp_s)
 
 
 def test_the_last_recipe_is_what_the_index_says():
     entry = shipped.read_index()["gsr-net-coco"]
-    settings = config.from_flagfile(RECIPES["10_whole_pictures"]).flat()
+    settings = config.from_flagfile(RECIPES["12_taught"]).flat()
     about_the_run = {name for name in settings if name.endswith(("_records", "_targets", "_every", "_weights"))}
-    for name in settings.keys() & entry["config"].keys() - about_the_run - {"keep"}:
+    for name in settings.keys() & entry["config"].keys() - about_the_run - {"keep", "teachers"}:
         value = entry["config"][name]
         assert settings[name] == (tuple(value) if isinstance(value, list) else value), name
 
@@ -90,7 +99,7 @@ def test_pairs_of_ones_own_are_learnt_from_as_the_included_model_sees_pictures()
     export._define(values)
     values(shlex.split(line)[2:])
     assert (values.size, values.centre) == (entry["size"], entry["centre"])
-    assert [float(scale) for scale in values.scales] == entry["scales"]
+    assert [float(scale) for scale in values.scales or [1]] == entry["scales"]
 
 
 def dry_run(*arguments):
@@ -106,40 +115,52 @@ def dry_run(*arguments):
 
 
 def test_the_script_uses_every_recipe_once_and_in_order(tmp_path):
-    commands = list(dry_run("coco", "held_out", str(tmp_path)))
-    assert [module for module, _, _ in commands] == ["train", "export"] * len(RECIPES)
+    commands = list(dry_run("coco", "held_out", "all", "objects", str(tmp_path)))
+    exports_of = {11: 2, 12: 2}  # their own weights, and a mean of these and others
+    wanted = [["train", *["export"] * exports_of.get(number, 1)] for number in range(1, 1 + len(RECIPES))]
+    assert [module for module, _, _ in commands] == sum(wanted, [])
     trained = [words[0] for module, words, _ in commands if module == "train"]
     assert trained == [f"--flagfile=flags/shipped/{name}.cfg" for name in sorted(RECIPES)]
 
 
 def test_the_script_hands_on_what_each_step_made(tmp_path):
-    starts, means, made = {}, {}, set()
-    for module, _, values in dry_run("coco", "held_out", str(tmp_path)):
+    starts, means, made, teachers, learnt = {}, {}, set(), {}, {}
+    for module, _, values in dry_run("coco", "held_out", "all", "objects", str(tmp_path)):
         if module == "train":
             run = values.run_dir
-            assert values.source_records == values.target_records == "coco"
+            assert values.source_records == values.target_records
             assert values.validation_records == values.validation_targets == "held_out"
             assert not values.initial_weights or values.initial_weights in made
-            starts[Path(run).name] = Path(values.initial_weights).stem
+            name, given = Path(run).name, values.teachers if values["teachers"].present else []
+            starts[name], learnt[name] = Path(values.initial_weights).stem, values.source_records
+            if name == "12_taught":  # its flagfile has names of its own, which the script's replace
+                assert made.issuperset(given)
+                teachers = {Path(path).stem for path in given}
         else:
             assert (values.run_dir, values.checkpoint, values.format) == (run, "newest", "weights")
             assert made.issuperset(values.average_with)
             made.add(values.output)
-            means[Path(values.output).stem] = {Path(path).stem for path in values.average_with}
+            means[Path(values.output).stem] = [Path(path).stem for path in values.average_with]
     assert starts == {
         "01_plain": "",
         "02_retouched": "01_plain",
         "03_copy_moves": "02_retouched",
         **dict.fromkeys(SHORT | {"07_whole_regions"}, "second_weights"),
         **dict.fromkeys(LATE - {"07_whole_regions"}, "third_weights"),
+        "11_on_a_gpu": "",
+        "12_taught": "fifth_weights",
     }
-    assert {name: parts for name, parts in means.items() if parts} == {
-        "second_weights": {"02_retouched"},
-        "third_weights": SHORT,
-        "gsr-net-coco": {"third_weights", "08_authentic", "09_wide_windows"},
+    assert learnt == {**dict.fromkeys(RECIPES, "coco"), "11_on_a_gpu": "all", "12_taught": "objects"}
+    assert teachers == {"fourth_weights", "11_on_a_gpu"}
+    assert {name: sorted(parts) for name, parts in means.items() if parts} == {
+        "second_weights": ["02_retouched"],
+        "third_weights": sorted(SHORT),
+        "fourth_weights": ["08_authentic", "09_wide_windows", "third_weights"],
+        "fifth_weights": ["fourth_weights"],
+        "gsr-net-coco": [*["12_taught"] * 4, "fourth_weights"],
     }
     entry = shipped.read_index()["gsr-net-coco"]
-    assert (values.centre, [float(scale) for scale in values.scales]) == (entry["centre"], entry["scales"])
+    assert (values.centre, [float(scale) for scale in values.scales or [1]]) == (entry["centre"], entry["scales"])
     assert values.size == entry["size"] and len(values.average_with) == len(entry["averaged_with"])
 
 
@@ -147,7 +168,10 @@ def test_the_script_does_not_make_again_what_is_there(tmp_path):
     for name in ("01_plain", "02_retouched", "second_weights"):
         (tmp_path / f"{name}.npz").touch()
     done = subprocess.run(
-        ["sh", SCRIPT, "--dry-run", "coco", "held_out", str(tmp_path)], check=True, capture_output=True, text=True
+        ["sh", SCRIPT, "--dry-run", "coco", "held_out", "all", "objects", str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     skipped, rest = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]
     assert all(line.endswith("exists: skipped") for line in skipped)
@@ -156,7 +180,7 @@ def test_the_script_does_not_make_again_what_is_there(tmp_path):
 
 def test_the_script_says_how_it_is_called():
     done = subprocess.run(["sh", SCRIPT, "coco"], capture_output=True, text=True)
-    assert done.returncode == 2 and "RECORDS HELD_OUT OUTPUT" in done.stderr
+    assert done.returncode == 2 and "RECORDS HELD_OUT ALL OBJECTS OUTPUT" in done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -181,12 +205,23 @@ def test_the_last_recipe_goes_on_from_the_firsts_weights(trained, tmp_path):
     first, weights = trained("shipped/01_plain.cfg"), tmp_path / "weights.npz"
     of_run = [f"--run_dir={first}", "--checkpoint=newest", "--format=weights", "--size=32"]
     assert export.main(["export", *of_run, f"--output={weights}"]) == 0
-    last = trained(
-        "shipped/10_whole_pictures.cfg", f"--initial_weights={weights}", "--short_side=64", "--learning_rate=0"
-    )
+    goes_on = [
+        f"--initial_weights={weights}",
+        f"--teachers={weights},{weights}",
+        "--short_side=64",
+        "--learning_rate=0",
+    ]
+    last = trained("shipped/12_taught.cfg", *goes_on)
     began = np.load(weights)
     for name, variable in named_variables(export.load_run(last, "newest")[0].segmenter).items():
         np.testing.assert_array_equal(variable, began[name].astype(np.float32))
+
+
+@pytest.mark.slow
+def test_the_recipe_for_a_gpu_runs(trained):
+    run = trained("shipped/11_on_a_gpu.cfg", "--short_side=64")
+    curves = read_scalars(run)
+    assert np.isfinite([*curves["loss/segmenter"].values(), *curves["loss/generator"].values()]).all()
 
 
 def test_pairs_of_ones_own_move_the_segmenter_alone(trained):

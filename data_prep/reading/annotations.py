@@ -7,7 +7,9 @@ picture that somebody annotated is taken for an authentic one.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
@@ -43,13 +45,16 @@ class _Listed(NamedTuple):
     shape: tuple[int, int]
 
 
-def read_annotations(annotations: Path, images: Path, crowds: bool) -> tuple[list[Annotated], list[Skipped]]:
+def read_annotations(
+    annotations: Path, images: Path, crowds: bool, without: Collection[str] = ()
+) -> tuple[list[Annotated], list[Skipped]]:
     """Reads an annotation file, without keeping its outlines.
 
     Args:
         annotations: the JSON file.
         images: folder of the pictures.
         crowds: whether what is marked as a crowd is an object.
+        without: ids of categories whose annotations are passed over.
 
     Returns:
         Its pictures by name, and what of it cannot be used.
@@ -57,7 +62,7 @@ def read_annotations(annotations: Path, images: Path, crowds: bool) -> tuple[lis
     Raises:
         PreparationError: not such a file, or all of its objects are crowds and these are not asked for.
     """
-    listed, places = _read(annotations, crowds)
+    listed, places = _read(annotations, crowds, without)
     files_of, by_file = defaultdict(set), defaultdict(list)
     for picture in listed:
         files_of[picture.number].add(picture.name)
@@ -99,20 +104,17 @@ def inside(folder: Path, name: str) -> str | None:
     return str(lists.find(folder / path.as_posix()))
 
 
-def _read(annotations: Path, crowds: bool) -> tuple[list[_Listed], dict[str, list[Place]]]:
-    """The pictures in their order, and the places of the annotations by their picture's id."""
-    listed, places, crowded = [], defaultdict(list), 0
+def category_ids(annotations: Path) -> dict[str, str]:
+    """{name: id} of the categories of an annotation file; raises PreparationError."""
+    with _refusing(annotations):
+        return {value["name"]: _id(value["id"]) for key, _, _, value in elements(annotations) if key == "categories"}
+
+
+@contextlib.contextmanager
+def _refusing(annotations: Path) -> Iterator[None]:
+    """Within it, whatever is wrong with an annotation file is a PreparationError."""
     try:
-        with tqdm(total=annotations.stat().st_size, unit="B", unit_scale=True, desc=annotations.name, delay=2) as bar:
-            for key, start, length, value in elements(annotations):
-                bar.update(start + length - bar.n)
-                if key == "images":
-                    if not value["file_name"].isascii():
-                        (value,) = read_elements(annotations, [(start, length)])
-                    listed.append(_listed(value))
-                elif key == "annotations":
-                    places[_id(value["image_id"])].append((start, length))
-                    crowded += bool(value.get("iscrowd"))
+        yield
     except OSError as error:
         raise PreparationError(f"--annotations={annotations}: cannot be read ({error.strerror})") from error
     except KeyError as error:
@@ -121,6 +123,25 @@ def _read(annotations: Path, crowds: bool) -> tuple[list[_Listed], dict[str, lis
         raise PreparationError(f"--annotations={annotations}: not a COCO annotation file (nested too deep)") from error
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise PreparationError(f"--annotations={annotations}: not a COCO annotation file ({error})") from error
+
+
+def _progress(file: Path) -> tqdm:
+    return tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=file.name, delay=2)
+
+
+def _read(annotations: Path, crowds: bool, without: Collection[str]) -> tuple[list[_Listed], dict[str, list[Place]]]:
+    """The pictures in their order, and the places of the annotations by their picture's id."""
+    listed, places, crowded = [], defaultdict(list), 0
+    with _refusing(annotations), _progress(annotations) as bar:
+        for key, start, length, value in elements(annotations):
+            bar.update(start + length - bar.n)
+            if key == "images":
+                if not value["file_name"].isascii():
+                    (value,) = read_elements(annotations, [(start, length)])
+                listed.append(_listed(value))
+            elif key == "annotations" and not (without and _id(value["category_id"]) in without):
+                places[_id(value["image_id"])].append((start, length))
+                crowded += bool(value.get("iscrowd"))
     if not listed:
         raise PreparationError(f"--annotations={annotations}: lists no pictures under 'images'")
     if not crowds:

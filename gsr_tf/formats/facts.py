@@ -87,6 +87,8 @@ def without_places(value: Any) -> Any:
     """JSON values with every absolute path cut to its name."""
     if isinstance(value, dict):
         return {name: without_places(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(without_places(part) for part in value)
     return os.path.basename(value) if isinstance(value, str) and os.path.isabs(value) else value
 
 

@@ -11,6 +11,7 @@ from gsr_tf.data.image_ops import resize, to_network_range
 from gsr_tf.models.convolution import without_gradients
 from gsr_tf.models.keras import keras
 from gsr_tf.models.normalization import given_moments, recorded_moments
+from gsr_tf.models.segmenter import log_odds
 
 PICTURE = tf.TensorSpec([None, None, 3], tf.uint8, "image")
 PICTURES = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
@@ -96,9 +97,9 @@ class DetectorModule(tf.Module):
         with without_gradients():
             logits = self.segmenter(to_network_range(images), training=False)
         # Of two classes the softmax is a sigmoid of the difference, at a fifth of the cost.
-        maps = {"probability": _difference(logits["segmentation"]) - math.log(self.centre / (1.0 - self.centre))}
+        maps = {"probability": log_odds(logits["segmentation"]) - math.log(self.centre / (1.0 - self.centre))}
         if "boundary" in logits:
-            maps["boundary"] = _difference(logits["boundary"])
+            maps["boundary"] = log_odds(logits["boundary"])
         return {name: tf.sigmoid(x) for name, x in maps.items()}
 
     def _network_size(self, size: tf.Tensor) -> tf.Tensor:
@@ -111,7 +112,3 @@ class DetectorModule(tf.Module):
 def seen_at(image: np.ndarray, size: tf.Tensor) -> tf.Tensor:
     """[h, w, 3] uint8 RGB as `DetectorModule.__call__` sees it at a size: [*size, 3] uint8, rounded to whole levels."""
     return tf.cast(tf.round(resize(tf.constant(image), size)), tf.uint8)
-
-
-def _difference(logits: tf.Tensor) -> tf.Tensor:
-    return logits[..., 1:] - logits[..., :1]

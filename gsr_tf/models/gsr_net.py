@@ -20,7 +20,8 @@ from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.normalization import separate_moments
 from gsr_tf.models.optimizers import Adam, Optimization
-from gsr_tf.models.segmenter import build_segmenter
+from gsr_tf.models.segmenter import build_segmenter, log_odds
+from gsr_tf.models.teaching import taught
 from gsr_tf.settings import ConfigError, check_bounds, setting
 
 PICTURES = ("source", "pasted", "generated", "harmonized")
@@ -73,6 +74,13 @@ class Step:
         "larger kernels, each kind with its own moments all the same; auto: merged on a GPU, apart on a CPU.",
         choices=("auto", "apart", "merged"),
         may_change=True,
+    )
+    teachers_share: float = setting(
+        0.0,
+        "Part of the segmenter's cross entropies that is on what --teachers say together, instead of on K and its "
+        "boundary (ours: Hinton et al., Distilling the knowledge in a neural network, 2015).",
+        least=0.0,
+        most=1.0,
     )
     jit_compile: bool = setting(False, "Compile the step with XLA: for GPUs; slower on CPUs.", may_change=True)
 
@@ -174,7 +182,8 @@ class GSRNet(tf.Module):
         settings: what a step does.
         networks: the networks' names, the one that answers first.
         harmonizer: makes the harmonised pictures and is not trained; None where there are none.
-        frozen: its name, where there is one.
+        teachers: segmenters that say what the segmenter is taught beside K, and are not trained; often none.
+        frozen: names of the networks that are not trained.
         criterion: what validations are compared by.
     """
 
@@ -188,6 +197,7 @@ class GSRNet(tf.Module):
         optimization: Optimization,
         settings: Step,
         harmonizer: keras.Model | None = None,
+        teachers: Sequence[keras.Model] = (),
     ):
         """Builds networks and optimizers; inside a strategy's scope, on all its replicas."""
         super().__init__(name="gsr_net")
@@ -196,7 +206,11 @@ class GSRNet(tf.Module):
         self.generator = generator_lib.build_generator(width=networks.width)
         self.discriminator = build_discriminator(width=networks.width)
         self.segmenter = build_segmenter(networks)
-        self.harmonizer, self.frozen = harmonizer, () if harmonizer is None else ("harmonizer",)
+        self.harmonizer, self.teachers = harmonizer, teachers
+        names = [f"teacher_{number}" for number in range(1, 1 + len(teachers))]
+        for name, teacher in zip(names, teachers):
+            setattr(self, name, teacher)
+        self.frozen = tuple(names if harmonizer is None else [*names, "harmonizer"])
         self.generator_optimizer = optimization.adam(self.generator.trainable_variables)
         self.segmenter_optimizer = optimization.adam(self.segmenter.trainable_variables)
         self.discriminator_optimizer = optimization.discriminator_adam(self.discriminator.trainable_variables)
@@ -360,6 +374,7 @@ class GSRNet(tf.Module):
         image = _after(last, tf.concat([stream.image for stream in streams], 0))
         groups = image.shape[0] if self.settings.moments == "picture" else count
         joint = self.settings.segmentation_gradient and any(stream.name == "generated" for stream in streams)
+        said = {name: tf.split(x, count) for name, x in taught(self.teachers, image).items()}
         with tf.GradientTape() as tape:
             if joint:
                 tape.watch(image)
@@ -367,6 +382,8 @@ class GSRNet(tf.Module):
                 logits = self.segmenter(image, training=True)
             logits = {name: tf.split(x, count) for name, x in logits.items()}
             parts = self._cross_entropies(streams, logits)
+            if said:
+                parts = self._with_teachers(parts, streams, logits, said)
             total = tf.add_n(list(parts.values()))
         gradients = tape.gradient(total, [*variables, image] if joint else variables)
         of_g_m = tf.split(gradients.pop(), count)[[s.name for s in streams].index("generated")] if joint else None
@@ -383,6 +400,22 @@ class GSRNet(tf.Module):
                 e, weights = boundary(stream.k, self.losses.boundary_size), self.losses.boundary_class_weights
                 edge = loss_lib.cross_entropy(logits["boundary"][number], e, weights)
                 parts[f"loss/boundary/{stream.name}"] = edge
+        return parts
+
+    def _with_teachers(
+        self,
+        parts: Scalars,
+        streams: Sequence[Stream],
+        logits: dict[str, Sequence[tf.Tensor]],
+        said: dict[str, Sequence[tf.Tensor]],
+    ) -> Scalars:
+        """The cross entropies on K and on what the teachers say of each stream, each in its share."""
+        share = self.settings.teachers_share
+        parts = {name: (1 - share) * value for name, value in parts.items()}
+        for name, of_streams in logits.items():
+            for stream, of_stream, probability in zip(streams, of_streams, said[name]):
+                entropy = loss_lib.soft_cross_entropy(log_odds(of_stream), probability)
+                parts[f"loss/taught_{name}/{stream.name}"] = share * entropy
         return parts
 
     def _decay(self) -> Pass:

@@ -141,6 +141,19 @@ def cross_entropy(logits: tf.Tensor, label: tf.Tensor, class_weights: Sequence[f
     return tf.reduce_mean(entropy)
 
 
+def soft_cross_entropy(log_odds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
+    """Average cross entropy on probabilities instead of classes (Hinton et al., 2015, at temperature 1).
+
+    Args:
+        log_odds: [b, h, w, 1] float32, of class 1 against class 0.
+        probability: [b, h, w, 1] float32 in [0, 1], of class 1.
+
+    Returns:
+        Scalar; for 0 and 1 that of `cross_entropy`.
+    """
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(probability, log_odds))
+
+
 def weight_decay(kernels: Iterable[tf.Variable], rate: float) -> tf.Tensor:
     """rate x half the sum of squares of the segmenter's kernels (Section 4.1: 5e-5), biases and moments spared.
 

@@ -107,3 +107,8 @@ def manipulation_probability(segmenter: keras.Model, image: tf.Tensor) -> tf.Ten
         [b, h, w, 1] float32 in [0, 1]. Each picture is normalised by its own moments.
     """
     return tf.nn.softmax(segmenter(image, training=False)["segmentation"])[..., 1:]
+
+
+def log_odds(logits: tf.Tensor) -> tf.Tensor:
+    """[..., 1]: of manipulation, or of a boundary, from the logits of both classes [..., 2]."""
+    return logits[..., 1:] - logits[..., :1]

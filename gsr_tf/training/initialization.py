@@ -6,6 +6,9 @@ import dataclasses
 
 from gsr_tf.inference.shipped import weights_file
 from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.models.keras import keras
+from gsr_tf.models.networks import Networks
+from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, load_release_checkpoint
 from gsr_tf.settings import check_bounds, check_one_of, setting
@@ -35,11 +38,28 @@ class Initialization:
         "An .npz of weights of DIH (python -m gsr_tf.train_comparator --method=dih), which makes the harmonised "
         "pictures of --segment_on and is not trained.",
     )
+    teachers: tuple[str, ...] = setting(
+        (),
+        "One or more .npz of weights, or names of shipped weights, of segmenters of the run's form, which are not "
+        "trained: the segmenter also learns to say what they say together (--teachers_share).",
+    )
     release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")
 
     def __post_init__(self):
         check_bounds(self)
         check_one_of(self, "initial_weights", "release_checkpoint")
+
+
+def load_teachers(settings: Initialization, networks: Networks) -> list[keras.Model]:
+    """The segmenters of --teachers, frozen, all of the run's form; raises WeightsError."""
+    return [_teacher(given, networks) for given in settings.teachers]
+
+
+def _teacher(given: str, networks: Networks) -> keras.Model:
+    segmenter = build_segmenter(networks, kernel_initializer="zeros")
+    load_npz([segmenter], str(weights_file(given, "--teachers")), f"--teachers={given}")
+    segmenter.trainable = False
+    return segmenter
 
 
 def initialize(net: GSRNet, settings: Initialization) -> None:

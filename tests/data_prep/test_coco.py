@@ -221,6 +221,60 @@ def test_run_lengths_unpack_as_pycocotools_packs_them():
         assert _unpacked(compressed(pixels)["counts"]) == uncompressed(pixels)["counts"]
 
 
+def two_sets(tmp_path, *names):
+    """Two folders with an annotation file and a picture each, with an object on its left; the flags that name them."""
+    for place, name in enumerate(names):
+        folder = tmp_path / f"set {place}"
+        folder.mkdir()
+        write_set(folder, [(1, name)], [(1, LEFT)])
+    folders = [tmp_path / f"set {place}" for place in range(len(names))]
+    annotations = ",".join(str(folder / "instances.json") for folder in folders)
+    images = ",".join(str(folder / "images") for folder in folders)
+    return [f"--annotations={annotations}", f"--images={images}", f"--output={tmp_path / 'out'}", "--processes=1"]
+
+
+def test_several_sets_become_one(tmp_path):
+    arguments = two_sets(tmp_path, "a.jpg", "b.jpg")
+    assert coco.main(["coco", *arguments]) == 0
+    _, records = read_all(tmp_path / "out")
+    assert [record["name"] for record in records] == ["a.jpg", "b.jpg"]
+    for record in records:  # image id 1 of both files: each has its own object
+        np.testing.assert_array_equal([mask[..., 0] for mask in record["masks"]], [LEFT * 255])
+    digests = index_of(tmp_path / "out")["settings"]["annotations_sha256"].split(",")
+    assert [len(digest) for digest in digests] == [64, 64] and digests[0] != digests[1]
+
+
+def test_a_name_is_one_pictures(tmp_path, capsys):
+    assert coco.main(["coco", *two_sets(tmp_path, "a.jpg", "a.jpg")]) == 1
+    error = capsys.readouterr().err
+    assert "a.jpg is in " in error and "set 0" in error and "set 1" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_each_annotation_file_has_its_folder(tmp_path, capsys):
+    annotations, _, *rest = two_sets(tmp_path, "a.jpg", "b.jpg")
+    assert coco.main(["coco", annotations, f"--images={tmp_path}", *rest]) == 2
+    assert "--annotations has 2 files and --images 1 folders" in capsys.readouterr().err
+
+
+def test_objects_of_some_categories_are_passed_over(tmp_path, capsys):
+    """The others' pictures are left without objects, and are kept as targets."""
+    write_set(tmp_path, [(1, "a.jpg"), (2, "b.jpg")], [(1, LEFT), (1, RIGHT), (2, RIGHT)])
+    path = tmp_path / "instances.json"
+    found = json.loads(path.read_text())
+    found["categories"] = [{"id": 3, "name": "dog"}, {"id": "4", "name": "cat"}]
+    for annotation, category in zip(found["annotations"], ("3", 4, 4)):
+        annotation["category_id"] = category
+    path.write_text(json.dumps(found))
+    assert prepare(tmp_path, "--without=cat") == 0
+    _, (a, b) = read_all(tmp_path / "out")
+    np.testing.assert_array_equal([mask[..., 0] for mask in a["masks"]], [LEFT * 255])
+    assert b["masks"] == []
+    assert index_of(tmp_path / "out")["settings"]["without"] == ["cat"]
+    assert prepare(tmp_path, "--without=cat,horse", f"--output={tmp_path / 'other'}") == 1
+    assert "--without=horse: no such category; there are cat, dog" in capsys.readouterr().err
+
+
 def test_help_needs_no_pycocotools(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     assert coco.main(["coco", "--help"]) == 0

@@ -5,8 +5,8 @@ import pytest
 
 from gsr_tf.inference import shipped
 from gsr_tf.models.weights import WeightsError, named_variables
-from gsr_tf.training.initialization import Initialization, initialize
-from tests.networks import tiny_net
+from gsr_tf.training.initialization import Initialization, initialize, load_teachers
+from tests.networks import settings, tiny_net
 
 
 @pytest.fixture
@@ -32,3 +32,28 @@ def test_initial_weights_are_a_name_or_a_file(folder, given):
 def test_a_name_that_is_unknown_is_answered_with_those_that_are(folder):
     with pytest.raises(WeightsError, match="--initial_weights=our: no such file, .* those are: ours"):
         initialize(tiny_net(), Initialization(initial_weights="our"))
+
+
+def test_teachers_are_names_or_files_and_frozen(folder):
+    networks = settings()[0]
+    teachers = load_teachers(Initialization(teachers=("ours", f"{folder}/ours.npz")), networks)
+    assert len(teachers) == 2 and load_teachers(Initialization(), networks) == []
+    for teacher in teachers:
+        assert teacher.trainable_variables == []
+        assert all((variable.numpy() == 0.5).all() for variable in teacher.weights)
+
+
+@pytest.mark.parametrize(
+    ("given", "width", "message"),
+    [
+        ("our", 0.03, "--teachers=our: no such file"),
+        (
+            "ours",
+            0.06,
+            "--teachers=ours: segmenter/.* the network's settings, as --width, must be those of the weights",
+        ),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_named(folder, given, width, message):
+    with pytest.raises(WeightsError, match=message):
+        load_teachers(Initialization(teachers=(given,)), settings(width=width)[0])
