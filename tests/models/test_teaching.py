@@ -13,7 +13,7 @@ ALONE = {"segment_on": ("pasted",), "refine_steps": 0, "weight_decay": 0.0}
 NAMES = ("segmentation", "boundary")
 
 
-@pytest.fixture(name="teachers")
+@pytest.fixture(scope="module", name="teachers")
 def two():
     """Two segmenters of different random weights, and of opinions: their heads are far from 0."""
     random, found = np.random.default_rng(0), [tiny_net().segmenter for _ in range(2)]
@@ -24,8 +24,8 @@ def two():
 
 
 def probability(logits):
-    """Softmax of [..., 2], of class 1, in NumPy."""
-    e = np.exp(logits - logits.max(-1, keepdims=True))
+    """Softmax of [..., 2], of class 1, in NumPy; in float64, since 1 - p is taken of it where p is near 1."""
+    e = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     return (e / e.sum(-1, keepdims=True))[..., 1:]
 
 
@@ -71,7 +71,7 @@ def test_a_step_weighs_k_and_the_teachers_and_moves_the_segmenter_alone(teachers
     untaught.segmenter.set_weights(net.segmenter.get_weights())
     batch, before = make_batch(), [teacher.get_weights() for teacher in teachers]
     logits = {"source": net.segmenter(batch.s, training=True), "pasted": net.segmenter(batch.m, training=True)}
-    found, plain = net.train_step(batch), untaught.train_step(batch)
+    found, plain = net._step(batch), untaught._step(batch)
     for kind, image in {"source": batch.s, "pasted": batch.m}.items():
         said = taught(teachers, image)
         for name in NAMES:
