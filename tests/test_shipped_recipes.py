@@ -13,6 +13,7 @@ from gsr_tf import config, export, train
 from gsr_tf.inference import shipped
 from gsr_tf.models.weights import named_variables
 from gsr_tf.training.summaries import read_scalars
+from tests.networks import tiny_net
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ROOT / "flags"
@@ -198,6 +199,25 @@ def trained(sources, tmp_path_factory):
         return run
 
     return start
+
+
+@pytest.fixture(scope="module")
+def segmenting():
+    """A net whose step is that of the recipes' "CP + S"."""
+    return tiny_net(segment_on=("pasted",), refine_steps=0)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() - LAST))
+def test_a_step_on_the_examples_of_each_recipe(sources, segmenting, name):
+    small = {"width": 0.03, "input_size": 32, "batch_size": 2, "vgg16_weights": "random"}
+    short = {"short_side": 64} if name != "01_plain" else {}
+    run = config.from_flagfile(RECIPES[name]).changed(**small, **short)
+    records = {"--source_records": sources, "--target_records": sources}
+    batch = next(iter(run.stream(records, 0)))
+    assert batch.m.shape == (2, 32, 32, 3)
+    before = segmenting.segmenter.get_weights()
+    assert np.isfinite(segmenting._step(batch)["loss/segmenter"])
+    assert any(np.any(a != b) for a, b in zip(before, segmenting.segmenter.get_weights()))
 
 
 @pytest.mark.slow
