@@ -112,13 +112,14 @@ def list_several(
     listings = [list_coco(*each, limits, keep_without_objects, of) for each, of in zip(sets, ids)]
     seen: dict[str, Path] = {}
     for listing, (file, _) in zip(listings, sets):
-        for name in {item.name for item in (*listing.entries, *listing.skipped)}:
-            if name in seen:
+        for entry in listing.entries:
+            if entry.name in seen:
                 raise PreparationError(
-                    f"--annotations: {name} is in {seen[name]} and in {file}; a name must be one picture's, so "
-                    "rename one, or put the pictures of each file into a folder of its own and add that to its names"
+                    f"--annotations: {entry.name} is in {seen[entry.name]} and in {file}; a name must be one "
+                    "picture's, so rename one, or put the pictures of each file into a folder of its own and add that "
+                    "to its names"
                 )
-            seen[name] = file
+            seen[entry.name] = file
     merged = merge(listings)
     digests = ",".join(listing.settings["annotations_sha256"] for listing in listings)
     named = {"without": sorted(without)} if without else {}

@@ -125,18 +125,17 @@ def test_the_script_uses_every_recipe_once_and_in_order(tmp_path):
 
 
 def test_the_script_hands_on_what_each_step_made(tmp_path):
-    starts, means, made, teachers, learnt = {}, {}, set(), {}, {}
+    starts, teachers, learnt, means, made = {}, {}, {}, {}, set()
     for module, _, values in dry_run("coco", "held_out", "all", "objects", str(tmp_path)):
         if module == "train":
             run = values.run_dir
             assert values.source_records == values.target_records
             assert values.validation_records == values.validation_targets == "held_out"
             assert not values.initial_weights or values.initial_weights in made
-            name, given = Path(run).name, values.teachers if values["teachers"].present else []
+            assert made.issuperset(values.teachers)
+            name = Path(run).name
             starts[name], learnt[name] = Path(values.initial_weights).stem, values.source_records
-            if name == "12_taught":  # its flagfile has names of its own, which the script's replace
-                assert made.issuperset(given)
-                teachers = {Path(path).stem for path in given}
+            teachers[name] = {Path(path).stem for path in values.teachers}
         else:
             assert (values.run_dir, values.checkpoint, values.format) == (run, "newest", "weights")
             assert made.issuperset(values.average_with)
@@ -152,7 +151,7 @@ def test_the_script_hands_on_what_each_step_made(tmp_path):
         "12_taught": "fifth_weights",
     }
     assert learnt == {**dict.fromkeys(RECIPES, "coco"), "11_on_a_gpu": "all", "12_taught": "objects"}
-    assert teachers == {"fourth_weights", "11_on_a_gpu"}
+    assert teachers == {**dict.fromkeys(RECIPES, set()), "12_taught": {"fourth_weights", "11_on_a_gpu"}}
     assert {name: sorted(parts) for name, parts in means.items() if parts} == {
         "second_weights": ["02_retouched"],
         "third_weights": sorted(SHORT),

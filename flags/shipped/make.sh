@@ -36,14 +36,15 @@ run() {
     $dry_run || "$@"
 }
 
+is_there() {
+    [ -e "$1" ] && echo "$1 exists: skipped"
+}
+
 # result NAME RESULT [EXPORT FLAGS]: exports RESULT.npz of the run flags/shipped/NAME.cfg.
 result() {
     name=$1 made=$m/$2.npz
     shift 2
-    if [ -e "$made" ]; then
-        echo "$made exists: skipped"
-        return
-    fi
+    if is_there "$made"; then return; fi
     run "$python" -m gsr_tf.export --run_dir="$m/runs/$name" --checkpoint=newest --format=weights --size=288 \
         "$@" --output="$made"
 }
@@ -53,10 +54,7 @@ result() {
 step() {
     learnt=$1 name=$2 start=$3 made=$4
     shift 4
-    if [ -e "$m/$made.npz" ]; then
-        echo "$m/$made.npz exists: skipped"
-        return
-    fi
+    if is_there "$m/$made.npz"; then return; fi
     initial=
     [ "$start" = - ] || initial=--initial_weights=$m/$start.npz
     run "$python" -m gsr_tf.train --flagfile="flags/shipped/$name.cfg" --run_dir="$m/runs/$name" \

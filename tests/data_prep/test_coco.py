@@ -251,6 +251,18 @@ def test_a_name_is_one_pictures(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_ids_of_no_picture_may_be_the_same(tmp_path):
+    """What is skipped is no picture of the set: both files may have objects of an image id that they do not list."""
+    arguments = two_sets(tmp_path, "a.jpg", "b.jpg")
+    for place in range(2):
+        path = tmp_path / f"set {place}" / "instances.json"
+        found = json.loads(path.read_text())
+        found["annotations"].append({**found["annotations"][0], "image_id": 9})
+        path.write_text(json.dumps(found))
+    assert coco.main(["coco", *arguments]) == 0
+    assert index_of(tmp_path / "out")["report"]["kept"] == 2
+
+
 def test_each_annotation_file_has_its_folder(tmp_path, capsys):
     annotations, _, *rest = two_sets(tmp_path, "a.jpg", "b.jpg")
     assert coco.main(["coco", annotations, f"--images={tmp_path}", *rest]) == 2
