@@ -122,7 +122,7 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
             name = f"conv{number} {inward} to {wide} @{side}"
             yield _layer(name, s.passes * count, layer, [s.pictures, side, side, inward], flops)
         shape = [s.pictures, side, side, wide]
-        yield _layer(f"moments {wide} @{side}", s.passes * block.convolutions, _Grouped(s.groups), shape, 0.0)
+        yield _layer(f"moments {wide} @{side}", s.passes * block.convolutions, Grouped(s.groups), shape, 0.0)
         x = tf.cast(tf.random.stateless_normal(shape, [0, 1]), machine.compute_dtype())
         yield _operation(f"ReLU {wide} @{side}", s.passes * block.convolutions, tf.nn.relu, [x])
         pool = lambda x, stride=block.pool_stride: tf.nn.max_pool2d(x, 3, stride, "SAME")  # noqa: E731
@@ -140,7 +140,7 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
     yield from _heads(config, s, blocks, (fc, side))
 
 
-class _Grouped(MomentNormalization):
+class Grouped(MomentNormalization):
     """The step's normalisation, groups and all."""
 
     def __init__(self, groups: int):
@@ -148,6 +148,7 @@ class _Grouped(MomentNormalization):
         self.groups = groups
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
+        """x [groups * b, h, w, c], normalised as in training."""
         with separate_moments(self.groups):
             return super().call(x, training=True)
 
@@ -249,29 +250,54 @@ def update_pieces(config: Config) -> Iterator[Piece]:
         yield Piece(f"Adam of the {network.name}", 1, update, [], list, 0.0, touched, False)
 
 
-def time_of(piece: Piece, repetitions: int) -> tuple[float, float]:
-    """Seconds of a piece's forward pass, and of forward and backward together."""
+class Times(NamedTuple):
+    """Seconds of a first call, of a forward pass, and of forward and backward together."""
 
-    @tf.function
-    def forward() -> tf.Tensor:
-        return tf.add_n([tf.cast(tf.reduce_sum(y), tf.float32) for y in [piece.forward(*piece.inputs)]])
+    first: float
+    forward: float
+    both: float
 
-    @tf.function
-    def both() -> tf.Tensor:
+
+def times(
+    compute: Callable[..., tf.Tensor],
+    inputs: Tensors,
+    weights: Sequence[tf.Variable],
+    learns: bool,
+    repetitions: int,
+) -> Times:
+    """Of one tensor computed from others, back to back.
+
+    All that is computed is an output: what no output needs TensorFlow leaves out, control dependencies or not.
+
+    Args:
+        compute: inputs -> a tensor.
+        inputs: what it is given, and has gradients for.
+        weights: what else it has gradients for.
+        learns: whether there is a backward pass; without one `both` is `forward`.
+        repetitions: of each.
+    """
+    forward = tf.function(lambda: _with_a_number(compute(*inputs)), autograph=False)
+    first = machine.seconds(lambda: forward()[0])
+    alone = machine.seconds(lambda: forward()[0], repetitions)
+    if not learns:
+        return Times(first, alone, alone)
+    of_y = tf.ones_like(forward()[1])
+
+    @tf.function(autograph=False)
+    def both() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            tape.watch(piece.inputs)
-            y = piece.forward(*piece.inputs)
-            total = tf.reduce_sum(tf.cast(y, tf.float32) * 1e-3)
-        found = tape.gradient(total, [*piece.inputs, *piece.variables()])
-        with tf.control_dependencies([gradient for gradient in found if gradient is not None]):
-            return tf.identity(total)
+            tape.watch(inputs)
+            y = compute(*inputs)
+        found = tape.gradient(y, [*inputs, *weights], output_gradients=of_y)
+        return _with_a_number(y, *(gradient for gradient in found if gradient is not None))
 
-    machine.seconds(forward)
-    alone = machine.seconds(forward, repetitions)
-    if not piece.learns:
-        return alone, alone
-    machine.seconds(both)
-    return alone, machine.seconds(both, repetitions)
+    first = machine.seconds(lambda: both()[0])
+    return Times(first, alone, machine.seconds(lambda: both()[0], repetitions))
+
+
+def _with_a_number(*tensors: tf.Tensor) -> list[tf.Tensor]:
+    """A scalar to wait for, and the tensors themselves."""
+    return [tf.reshape(tensors[-1], [-1])[0], *tensors]
 
 
 def measure(config: Config, repetitions: int) -> dict:
@@ -284,7 +310,7 @@ def measure(config: Config, repetitions: int) -> dict:
     rows = []
     groups = (segmenter_pieces, loss_pieces, generation_pieces, update_pieces)
     for piece in tqdm((piece for group in groups for piece in group(config)), unit="piece"):
-        forward, both = time_of(piece, repetitions)
+        _, forward, both = times(piece.forward, piece.inputs, piece.variables(), piece.learns, repetitions)
         work = 3 if piece.learns else 1
         least = max(work * piece.flops / rate, work * piece.bytes / bandwidth)
         rows.append(

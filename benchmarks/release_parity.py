@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -33,8 +33,8 @@ class Row(NamedTuple):
     """One line of the comparison; outputs have an error only."""
 
     name: str
-    ours: Optional[float]  # noqa: UP045
-    theirs: Optional[float]  # noqa: UP045
+    ours: float | None
+    theirs: float | None
     error: float
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -22,4 +22,4 @@ class Batch(NamedTuple):
     k: tf.Tensor
     t: tf.Tensor
     m: tf.Tensor
-    a: Optional[tf.Tensor] = None  # noqa: UP045 (evaluated by NamedTuple on Python 3.9)
+    a: tf.Tensor | None = None

@@ -71,7 +71,7 @@ def check_scores(scores: np.ndarray, mask: np.ndarray) -> None:
 
 def thresholds_below(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """[n] int64, how many of the ascending thresholds each of the scores, [n], is strictly above."""
-    if thresholds is PROBABILITY_GRID:  # steps of 1 / 256, exact in floating point: ten times faster than a search
+    if np.array_equal(thresholds, PROBABILITY_GRID):  # exact steps of 1 / 256: ten times faster than a search
         return np.clip(np.ceil(scores * len(thresholds)), 0, len(thresholds)).astype(np.int64)
     return np.searchsorted(thresholds, scores, side="left")
 

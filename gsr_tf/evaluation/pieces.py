@@ -27,7 +27,6 @@ from gsr_tf.data.pictures import write_atomically
 from gsr_tf.evaluation import attacks, protocols, runner
 from gsr_tf.evaluation.evaluator import Counted, Evaluation
 from gsr_tf.evaluation.items import Item
-from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols.protocol import Protocol
 from gsr_tf.evaluation.runner import Outcome, Scorer
 from gsr_tf.evaluation.study import DataSet
@@ -143,14 +142,12 @@ def _loaded(one: Pass) -> Callable[[int], None]:
     """In the child: what scores and counts the pictures of a piece."""
     items, method = one.load()
     scorer = Scorer(method, attacks.parse(one.attack), POSTPROCESSING[one.postprocessing])
-    # The grid itself is known by identity, and counted at faster.
-    thresholds = PROBABILITY_GRID if np.array_equal(one.thresholds, PROBABILITY_GRID) else one.thresholds
     chosen = protocols.choose(one.protocols)
 
     def count_pictures(number: int) -> None:
         if not one.piece(number).exists():  # a runner may start a piece twice
             mine = items[PICTURES * number : PICTURES * (number + 1)]
-            _write(one.piece(number), list(runner.outcomes(mine, scorer, chosen, thresholds)))
+            _write(one.piece(number), list(runner.outcomes(mine, scorer, chosen, one.thresholds)))
 
     return count_pictures
 

@@ -30,7 +30,10 @@ _gradients: contextvars.ContextVar[bool] = contextvars.ContextVar("_gradients", 
 
 
 def without_gradients() -> contextlib.AbstractContextManager[None]:
-    """Within it a network is traced for answers alone: what is saved of it holds no gradient of our own."""
+    """Within it a network is traced for answers, or built: dilated convolutions are one operation each.
+
+    Which TensorFlow has no gradient of on most CPUs; what is saved of a network holds no gradient of our own either.
+    """
     return within(_gradients, False)
 
 
@@ -46,7 +49,9 @@ class Convolution(keras.layers.Conv2D):
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """inputs [b, h, w, in] and kernel [k, k, in, out] -> [b, h, w, out]."""
-        if _native_filter_gradient() or inputs.shape[-1] < 16 or not _gradients.get():
+        if not _gradients.get():
+            return _in_one_operation(inputs, kernel, self.dilation_rate[0])
+        if _native_filter_gradient() or inputs.shape[-1] < 16:
             return super().convolution_op(inputs, kernel)
         return _convolve(inputs, tf.convert_to_tensor(kernel), self.dilation_rate[0])
 
@@ -55,6 +60,15 @@ class Convolution(keras.layers.Conv2D):
 def _native_filter_gradient() -> bool:
     """Whether TensorFlow's own filter gradient is the quick one here: on GPUs, and CPUs with AVX-512."""
     return bool(tf.config.get_visible_devices("GPU")) or cv2.checkHardwareSupport(AVX_512F)
+
+
+def _in_one_operation(x: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
+    """Convolution, zero-padded; the padding apart where it is dilated, since ONNX Runtime wants it so."""
+    if dilation == 1:
+        return tf.nn.conv2d(x, kernel, 1, "SAME")
+    reach = dilation * (kernel.shape[0] // 2)
+    padded = tf.pad(x, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
+    return tf.nn.conv2d(padded, kernel, 1, "VALID", dilations=dilation)
 
 
 def _convolve(x: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
@@ -87,8 +101,9 @@ def _filter_gradient(x: tf.Tensor, dy: tf.Tensor, size: int, dilation: int) -> t
 class DilatedConvolution(keras.layers.Layer):
     """A 3x3 convolution of large dilation, zero-padded to the input's size, with bias (DeepLab's fc6).
 
-    Each of the nine taps is one matrix product over the pixels that it can see: at dilation 12 on 38x38 maps that
-    is 62 % of the multiplications of a padded convolution, where TensorFlow's space-to-batch form needs 160 %.
+    Where it learns each of the nine taps is one matrix product over the pixels that it can see: at dilation 12 on
+    38x38 maps that is 62 % of the multiplications of a padded convolution, where TensorFlow's space-to-batch form
+    needs 160 %.
     """
 
     def __init__(self, filters: int, dilation: int, kernel_initializer: str = "glorot_uniform", **kwargs):
@@ -104,6 +119,8 @@ class DilatedConvolution(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """x [b, h, w, in] -> [b, h, w, filters]."""
+        if not _gradients.get():
+            return tf.nn.bias_add(_in_one_operation(x, self.kernel, self.dilation), self.bias)
         shifts = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
         taps = tf.unstack(tf.reshape(self.kernel, [9, -1, self.filters]))
         return tf.nn.bias_add(tf.add_n([self._tap(x, tap, *shift) for tap, shift in zip(taps, shifts)]), self.bias)
@@ -115,8 +132,6 @@ class DilatedConvolution(keras.layers.Layer):
         top, bottom = (down if row < 0 else 0), (down if row > 0 else 0)
         left, end = (right if column < 0 else 0), (right if column > 0 else 0)
         seen = x[:, bottom : height - top, end : width - left]
-        if 0 in seen.shape[1:3]:  # a map no larger than the dilation; ONNX has no product of nothing
-            return tf.zeros([tf.shape(x)[0], height, width, self.filters], x.dtype)
         return tf.pad(tf.tensordot(seen, tap, 1), [[0, 0], [top, bottom], [left, end], [0, 0]])
 
 

@@ -20,7 +20,7 @@ from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.normalization import separate_moments
 from gsr_tf.models.optimizers import Adam, Optimization
-from gsr_tf.models.segmenter import build_segmenter, log_odds
+from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.teaching import taught
 from gsr_tf.settings import ConfigError, check_bounds, setting
 
@@ -414,7 +414,7 @@ class GSRNet(tf.Module):
         parts = {name: (1 - share) * value for name, value in parts.items()}
         for name, of_streams in logits.items():
             for stream, of_stream, probability in zip(streams, of_streams, said[name]):
-                entropy = loss_lib.soft_cross_entropy(log_odds(of_stream), probability)
+                entropy = loss_lib.soft_cross_entropy(of_stream, probability)
                 parts[f"loss/taught_{name}/{stream.name}"] = share * entropy
         return parts
 

@@ -88,6 +88,8 @@ class UpsampledHead(keras.layers.Layer):
         # [k, k, c, filters] -> [c, u * v * filters]: what a pixel gives to each tap (u, v)
         taps = tf.reshape(tf.transpose(kernel, [2, 0, 1, 3]), [-1, k * k * self.filters])
         shares = tf.cast(tf.tensordot(x, taps, 1), tf.float32)
+        if k == 1:
+            return resize(shares, size, half_pixel=self.half_pixel)
         b, (h, w) = tf.shape(x)[0], spatial_size(x)
         shares = tf.transpose(tf.reshape(shares, [b, h, w, k, k, self.filters]), [0, 5, 3, 1, 4, 2])
         wide = tf.matmul(tf.reshape(shares, [-1, k * w]), self._stacked(w, size[1]), transpose_b=True)

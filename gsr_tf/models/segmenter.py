@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gsr_tf.models.convolution import Convolution, DilatedConvolution, normal
+from gsr_tf.models.convolution import Convolution, DilatedConvolution, normal, without_gradients
 from gsr_tf.models.dropout import Dropout
 from gsr_tf.models.heads import Upsample, UpsampledHead
 from gsr_tf.models.keras import keras
@@ -37,6 +37,7 @@ CLASSES = 2  # authentic, manipulated
 
 # No layer branches on a tensor: AutoGraph's look at their sources would be two fifths of the time that building takes.
 @tf.autograph.experimental.do_not_convert
+@without_gradients()  # to build is to ask each layer for its shapes
 def build_segmenter(networks: Networks, *, kernel_initializer: str = "glorot_uniform") -> keras.Model:
     """DeepLab-LargeFOV with batch normalisation and, by default, boundary branch and fusion.
 
@@ -110,5 +111,5 @@ def manipulation_probability(segmenter: keras.Model, image: tf.Tensor) -> tf.Ten
 
 
 def log_odds(logits: tf.Tensor) -> tf.Tensor:
-    """[..., 1]: of manipulation, or of a boundary, from the logits of both classes [..., 2]."""
+    """[..., 1]: of the second of two classes, as manipulation or a boundary, from the logits of both [..., 2]."""
     return logits[..., 1:] - logits[..., :1]

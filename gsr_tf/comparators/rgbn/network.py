@@ -16,6 +16,7 @@ from gsr_tf.comparators.rgbn.settings import Network
 from gsr_tf.comparators.rgbn.srm import noise
 from gsr_tf.comparators.rgbn.targets import BOX_SCALES
 from gsr_tf.models.keras import keras
+from gsr_tf.models.segmenter import log_odds
 
 SIDE = 7  # of what is cut from the features for a region
 RPN_CHANNELS = 512
@@ -60,7 +61,7 @@ class TwoStreamNetwork(keras.Model):
         count = tf.shape(proposals)[0]
         judged = {name: x[:count] for name, x in self.judge(crops, training=training).items()}
         boxes = boxes_lib.clip(boxes_lib.decode(proposals, judged["deltas"] * BOX_SCALES), size)
-        logits = odds(judged["logits"])
+        logits = log_odds(judged["logits"])[:, 0]
         kept = boxes_lib.without_overlaps(boxes, logits, MOST, OVERLAP)
         return {"boxes": tf.gather(boxes, kept), "logits": tf.gather(logits, kept)}
 
@@ -73,18 +74,13 @@ class TwoStreamNetwork(keras.Model):
         self, found: Mapping[str, tf.Tensor], number: int, size: tf.Tensor, *, before: int, after: int
     ) -> tf.Tensor:
         """`propose` for one picture of a batch."""
-        scores = odds(found["objectness"][number])
+        scores = log_odds(found["objectness"][number])[:, 0]
         return propose(self.anchors(found), scores, found["deltas"][number], size, before=before, after=after)
 
     def crops(self, found: Mapping[str, tf.Tensor], number: int, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
         """{stream: [r, 7, 7, c]}: what lies in boxes, [r, 4], of the features of one picture of a batch."""
         places = boxes / anchors_lib.STRIDE
         return {name: cut(tf.cast(found[name][number], tf.float32), places, SIDE) for name in self.judge.input_names}
-
-
-def odds(logits: tf.Tensor) -> tf.Tensor:
-    """[..., 2] of no and yes -> [...], the logarithm of the odds of yes."""
-    return logits[..., 1] - logits[..., 0]
 
 
 def _first(found: Mapping[str, tf.Tensor]) -> tf.Tensor:

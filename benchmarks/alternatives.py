@@ -1,0 +1,331 @@
+"""Would a piece of a training step be quicker another way? Each as the step has it, beside other ways to the same.
+
+    python -m benchmarks.alternatives --flagfile=flags/gsr_net.cfg --passes=merged
+    python -m benchmarks.alternatives --flagfile=flags/gsr_net.cfg --precision=mixed_bfloat16 --device=gpu
+
+At the sizes, batch and precision of the step, on whatever device there is. The table says for each way the seconds of
+its first call (tracing, compiling, choosing kernels), milliseconds forward and forward with backward, how long that is
+beside the step's own way, and by how much the answers differ at most, as a share of the largest. The table is followed
+by one JSON line. What a device cannot do has its reason in the table.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from tqdm import tqdm
+
+from benchmarks import machine
+from benchmarks.layers import Grouped, Sizes, Tensors, sizes, times
+from gsr_tf import command
+from gsr_tf import config as config_lib
+from gsr_tf.config import Config
+from gsr_tf.models import losses
+from gsr_tf.models.convolution import Convolution, DilatedConvolution
+from gsr_tf.models.generator import SIZE, build_generator
+from gsr_tf.models.heads import Upsample
+from gsr_tf.models.segmenter import CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
+from gsr_tf.training.device import set_up
+
+Forward = Callable[..., tf.Tensor]
+EPSILON = 1e-5
+
+
+class Question(NamedTuple):
+    """A piece of the step, and ways to compute it.
+
+    Attributes:
+        piece: with its channels and side.
+        ways: by name; the first is the step's own.
+        inputs: what each is given.
+        weights: what each has a gradient for beside the inputs.
+        learns: whether it has a backward pass.
+    """
+
+    piece: str
+    ways: dict[str, Forward]
+    inputs: Tensors
+    weights: Sequence[tf.Variable] = ()
+    learns: bool = True
+
+
+def questions(config: Config) -> Iterator[Question]:
+    """All of them, in the step's order."""
+    s = sizes(config)
+    yield first_convolution(s)
+    yield convolution(s, VGG16[0].channels, s.side)
+    yield convolution(s, VGG16[-2].channels, -(-s.side // 8))
+    yield dilated_convolution(s)
+    if s.groups > 1:
+        yield normalization(s, VGG16[0].channels, s.side)
+        yield normalization(s, VGG16[-1].channels, -(-s.side // 8))
+    yield pooling(s, VGG16[0].channels, s.side)
+    yield fc6(s)
+    yield interpolation(s, config)
+    yield cross_entropy(s, config)
+    yield adam(config)
+    yield from networks(s, config)
+
+
+def _noise(shape: Sequence[int], seed: int, dtype: tf.DType | None = None) -> tf.Tensor:
+    return tf.cast(tf.random.stateless_normal(shape, [0, seed]), dtype or machine.compute_dtype())
+
+
+def _wide(channels: int, s: Sizes) -> int:
+    return max(1, round(channels * s.width))
+
+
+def first_convolution(s: Sizes) -> Question:
+    """Of three channels, or of eight, as tensor cores like them: five of zeros."""
+    layer, x = Convolution(_wide(VGG16[0].channels, s), 3), _noise([s.pictures, s.side, s.side, 3], 0)
+    layer(x)
+
+    def of_eight(x: tf.Tensor) -> tf.Tensor:
+        kernel = tf.pad(tf.cast(layer.kernel, x.dtype), [[0, 0], [0, 0], [0, 5], [0, 0]])
+        y = tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, 5]]), kernel, 1, "SAME")
+        return tf.nn.bias_add(y, tf.cast(layer.bias, x.dtype))
+
+    ways = {"three channels": layer, "padded to eight channels": of_eight}
+    return Question(f"conv1_1 @{s.side}", ways, [x], layer.trainable_variables)
+
+
+def convolution(s: Sizes, channels: int, side: int) -> Question:
+    """Channels last, or channels first with both transposes, as a network of that layout would not need them."""
+    wide = _wide(channels, s)
+    layer, x = Convolution(wide, 3), _noise([s.pictures, side, side, wide], 1)
+    layer(x)
+
+    def channels_first(x: tf.Tensor) -> tf.Tensor:
+        kernel = tf.cast(layer.kernel, x.dtype)
+        y = tf.nn.conv2d(tf.transpose(x, [0, 3, 1, 2]), kernel, 1, "SAME", data_format="NCHW")
+        return tf.nn.bias_add(tf.transpose(y, [0, 2, 3, 1]), tf.cast(layer.bias, x.dtype))
+
+    ways = {"channels last": layer, "channels first, transposed": channels_first}
+    return Question(f"convolution {wide} to {wide} @{side}", ways, [x], layer.trainable_variables)
+
+
+def dilated_convolution(s: Sizes) -> Question:
+    """Of conv5: by TensorFlow's space to batch, or as one operation, which most CPUs have no gradient of."""
+    side, wide, dilation = -(-s.side // 8), _wide(VGG16[-1].channels, s), VGG16[-1].dilation
+    layer, x = Convolution(wide, 3, dilation_rate=dilation), _noise([s.pictures, side, side, wide], 10)
+    layer(x)
+
+    def one_operation(x: tf.Tensor) -> tf.Tensor:
+        y = tf.nn.conv2d(x, tf.cast(layer.kernel, x.dtype), 1, "SAME", dilations=dilation)
+        return tf.nn.bias_add(y, tf.cast(layer.bias, x.dtype))
+
+    ways = {"space to batch": layer, "one operation": one_operation}
+    return Question(f"conv5 {wide} to {wide} @{side}", ways, [x], layer.trainable_variables)
+
+
+def normalization(s: Sizes, channels: int, side: int) -> Question:
+    """Groups side by side in one fused normalisation, one by one, or by moments without a fused operation."""
+    layer, x = Grouped(s.groups), _noise([s.pictures, side, side, _wide(channels, s)], 2)
+    layer(x)
+
+    def one_by_one(x: tf.Tensor) -> tf.Tensor:
+        fused = tf.compat.v1.nn.fused_batch_norm
+        return tf.concat([fused(y, layer.gamma, layer.beta, epsilon=EPSILON)[0] for y in tf.split(x, s.groups)], 0)
+
+    def by_moments(x: tf.Tensor) -> tf.Tensor:
+        groups = tf.reshape(x, [s.groups, -1, *x.shape[1:]])
+        mean, variance = tf.nn.moments(groups, [1, 2, 3], keepdims=True)
+        gamma, beta = tf.cast(layer.gamma, x.dtype), tf.cast(layer.beta, x.dtype)
+        return tf.reshape(tf.nn.batch_normalization(groups, mean, variance, beta, gamma, EPSILON), tf.shape(x))
+
+    ways = {"groups side by side": layer, "groups one by one": one_by_one, "moments and their use": by_moments}
+    return Question(f"moments of {s.groups} groups, {x.shape[-1]} @{side}", ways, [x], layer.trainable_variables)
+
+
+def pooling(s: Sizes, channels: int, side: int) -> Question:
+    """The largest of 3x3 pixels, in the step's precision, in float32, or of rows and then of columns."""
+    x = _noise([s.pictures, side, side, _wide(channels, s)], 3)
+
+    def pool(x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.max_pool2d(x, 3, 2, "SAME")
+
+    def separately(x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.max_pool2d(tf.nn.max_pool2d(x, [3, 1], [2, 1], "SAME"), [1, 3], [1, 2], "SAME")
+
+    in_float32 = lambda x: tf.cast(pool(tf.cast(x, tf.float32)), x.dtype)  # noqa: E731
+    ways = {"3x3": pool, "3x3 in float32": in_float32, "3x1, then 1x3": separately}
+    return Question(f"max pool {x.shape[-1]} @{side}", ways, [x])
+
+
+def fc6(s: Sizes) -> Question:
+    """Nine products, one dilated convolution, or one product of all nine taps."""
+    side, inward = -(-s.side // 8), _wide(VGG16[-1].channels, s)
+    layer, x = DilatedConvolution(_wide(FC_CHANNELS, s), FC6_DILATION), _noise([s.pictures, side, side, inward], 4)
+    layer(x)
+
+    def weights(dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.cast(layer.kernel, dtype), tf.cast(layer.bias, dtype)
+
+    def dilated(x: tf.Tensor) -> tf.Tensor:
+        kernel, bias = weights(x.dtype)
+        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME", dilations=FC6_DILATION), bias)
+
+    def one_product(x: tf.Tensor) -> tf.Tensor:
+        kernel, bias = weights(x.dtype)
+        padded = tf.pad(x, [[0, 0], [FC6_DILATION] * 2, [FC6_DILATION] * 2, [0, 0]])
+        starts = range(0, 3 * FC6_DILATION, FC6_DILATION)
+        seen = tf.concat([padded[:, i : i + side, j : j + side] for i in starts for j in starts], -1)
+        return tf.nn.bias_add(tf.tensordot(seen, tf.reshape(kernel, [9 * inward, -1]), 1), bias)
+
+    ways = {"nine products": layer, "one dilated convolution": dilated, "one product": one_product}
+    return Question(f"fc6 @{side}", ways, [x], layer.trainable_variables)
+
+
+def interpolation(s: Sizes, config: Config) -> Question:
+    """Of the interior logits, in float32, or in the step's precision."""
+    side, like = -(-s.side // 8), tf.zeros([s.pictures, s.side, s.side, 3])
+    x = _noise([s.pictures, side, side, CLASSES], 5, tf.float32)
+    full, own = (
+        Upsample(half_pixel=config.networks.half_pixel, dtype=dtype) for dtype in (tf.float32, machine.compute_dtype())
+    )
+    ways = {
+        "in float32": lambda x: full(x, like=like),
+        "in the step's precision": lambda x: tf.cast(own(tf.cast(x, machine.compute_dtype()), like=like), tf.float32),
+    }
+    return Question(f"interpolation of logits to {s.side}", ways, [x])
+
+
+def cross_entropy(s: Sizes, config: Config) -> Question:
+    """As a softplus of the difference, in float32 or in the step's precision, or by TensorFlow's softmax of classes."""
+    shape = [config.optimization.batch_size, s.side, s.side]
+    x = _noise([*shape, CLASSES], 6, tf.float32)
+    k = tf.cast(tf.random.stateless_uniform([*shape, 1], [0, 7]) > 0.8, tf.float32)
+
+    def softmax(x: tf.Tensor) -> tf.Tensor:
+        label = tf.cast(k[..., 0], tf.int32)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(label, x))
+
+    own = machine.compute_dtype()
+    ways = {
+        "softplus, in float32": lambda x: losses.cross_entropy(x, k),
+        "in the step's precision": lambda x: losses.cross_entropy(tf.cast(x, own), tf.cast(k, own)),
+        "softmax of two classes": softmax,
+    }
+    return Question("cross entropy", ways, [x])
+
+
+def adam(config: Config) -> Question:
+    """Of the segmenter: an update a variable, or one of all weights in one variable."""
+    variables = build_segmenter(config.networks).trainable_variables
+    flat = tf.Variable(tf.concat([tf.reshape(v, [-1]) for v in variables], 0))
+    gradients = [1e-3 * tf.ones_like(v) for v in variables]
+    each, whole = config.optimization.adam(variables), config.optimization.adam([flat])
+    lengths = [int(np.prod(v.shape)) for v in variables]
+
+    def first_of(weights: Sequence[tf.Tensor]) -> tf.Tensor:
+        return tf.stack([tf.reshape(w, [-1])[0] for w in weights])
+
+    def one_update_each() -> tf.Tensor:
+        each.apply_gradients(zip(gradients, variables))
+        return first_of(variables)
+
+    def one_update() -> tf.Tensor:
+        whole.apply_gradients([(tf.concat([tf.reshape(g, [-1]) for g in gradients], 0), flat)])
+        return first_of([tf.reshape(w, v.shape) for w, v in zip(tf.split(flat, lengths), variables)])
+
+    ways = {f"{len(variables)} updates": one_update_each, "one update": one_update}
+    return Question("Adam of the segmenter", ways, [], learns=False)
+
+
+def networks(s: Sizes, config: Config) -> Iterator[Question]:
+    """Segmenter and generator, operation by operation, or compiled with XLA."""
+    segmenter = build_segmenter(config.networks)
+    picture = _noise([s.pictures, s.side, s.side, 3], 8, tf.float32)
+    # As at test, by each picture's own moments: without dropout, whose draws would differ.
+    segment = lambda x: segmenter(x, training=False)["segmentation"]  # noqa: E731
+    yield _compiled(f"segmenter on {s.pictures} pictures", segment, [picture], segmenter.trainable_variables)
+    if config.step.generates:
+        generator, batch = build_generator(width=s.width), config.optimization.batch_size
+        m, k = _noise([batch, SIZE, SIZE, 3], 9, tf.float32), tf.zeros([batch, SIZE, SIZE, 1])
+        generate = lambda x: generator([x, k], training=True)  # noqa: E731
+        yield _compiled("generator", generate, [m], generator.trainable_variables)
+
+
+def _compiled(piece: str, network: Forward, inputs: Tensors, weights: Sequence[tf.Variable]) -> Question:
+    ways = {"operations": network, "XLA": tf.function(network, autograph=False, jit_compile=True)}
+    return Question(piece, ways, inputs, weights)
+
+
+def measure(config: Config, repetitions: int) -> dict:
+    """Times every way to every piece."""
+    tf.get_logger().setLevel("ERROR")  # each way is traced anew, on purpose
+    set_up(config.device, config.preparation.seed)
+    rows = [row for question in tqdm(questions(config), unit="piece") for row in _answers(question, repetitions)]
+    return {
+        "device": machine.device_name(),
+        "precision": config.device.precision,
+        "batch_size": config.optimization.batch_size,
+        "passes": "merged" if config.step.merged else "apart",
+        "ways": rows,
+    }
+
+
+def _answers(question: Question, repetitions: int) -> Iterator[dict]:
+    """A row a way; what the device refuses has the reason in it."""
+    own, expected = None, None
+    for way, forward in question.ways.items():
+        row = {"piece": question.piece, "way": way}
+        try:
+            found = tf.cast(tf.function(forward, autograph=False)(*question.inputs), tf.float32).numpy()
+            taken = times(forward, question.inputs, question.weights, question.learns, repetitions)
+        except (tf.errors.OpError, ValueError) as error:
+            yield {**row, "refused": str(error).strip().splitlines()[0]}
+            continue
+        own, expected = (taken, found) if expected is None else (own, expected)
+        yield {
+            **row,
+            "first_seconds": taken.first,
+            "forward_ms": 1e3 * taken.forward,
+            "all_ms": 1e3 * taken.both,
+            "beside_own": taken.both / own.both,
+            "difference": float(np.abs(found - expected).max() / np.abs(expected).max()),
+        }
+
+
+def table(report: dict) -> str:
+    """The report as text, one line a way."""
+    lines = [
+        f"{report['device']}, {report['precision']}, batch {report['batch_size']}, passes {report['passes']}",
+        f"{'piece':34s} {'way':28s} {'first s':>8s} {'forward':>9s} {'all ms':>9s} {'beside':>7s} {'differs':>8s}",
+    ]
+    for row in report["ways"]:
+        start = f"{row['piece']:34s} {row['way']:28s} "
+        if "refused" in row:
+            lines.append(f"{start}refused: {row['refused'][:80]}")
+            continue
+        lines.append(
+            f"{start}{row['first_seconds']:8.2f} {row['forward_ms']:9.3f} {row['all_ms']:9.3f} "
+            f"{row['beside_own']:7.2f} {row['difference']:8.1e}"
+        )
+    return "\n".join(lines)
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_integer("repetitions", 5, "Of each way, back to back.", 1, flag_values=values)
+    config_lib.define_flags(values)
+
+
+def _action(args: flags.FlagValues) -> None:
+    report = measure(config_lib.from_flags(args), args.repetitions)
+    print(table(report))
+    print(json.dumps(report))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""What a card makes of a training step: all benchmarks that tell it, in one go. What to run first on a new card.
+
+    python -m benchmarks.card --output=card --minutes=9
+    python -m benchmarks.card --output=rehearsal --setting=width=.0625 --setting=vgg16_weights=random
+
+Each benchmark runs in a process of its own, the most telling ones first, until --minutes are over; then what runs is
+ended. --output has for each NAME.json, its report, and NAME.txt, all that it printed; the same command goes on with
+those that have no report yet. A summary comes last: milliseconds a step, its rate, and that as a share of a large
+product's in the same precision. --setting is given to each, as a flag of gsr_tf.train.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import flags
+from tqdm import tqdm
+
+from gsr_tf import command
+from gsr_tf.data.pictures import write_atomically
+
+RUN = "gsr_net"
+BFLOAT16, TENSORFLOAT32, FLOAT32 = "mixed_bfloat16", "tensorfloat32", "float32"
+REFERENCE = Path(__file__).with_name("first_losses.json")  # of a CPU, in float32
+
+
+class Benchmark(NamedTuple):
+    """A report's name, and the module and flags that make it."""
+
+    name: str
+    module: str
+    flags: tuple[str, ...]
+
+
+def benchmarks() -> Iterator[Benchmark]:
+    """All of them, the most telling first."""
+    yield _of("layers", BFLOAT16, 4)
+    yield _of("train_step", BFLOAT16, 4, "passes=merged")
+    yield _of("train_step", BFLOAT16, 4, "passes=apart")
+    yield _of("alternatives", BFLOAT16, 4, "passes=merged")
+    yield _of("train_step", BFLOAT16, 4, "passes=merged", "jit_compile=true")
+    for precision in (FLOAT32, TENSORFLOAT32, BFLOAT16):
+        start = "initial_weights=gsr-net-coco"
+        yield _of("first_losses", precision, 4, "passes=merged", start, f"against={REFERENCE}")
+    yield _of("train_step", BFLOAT16, 32, "passes=merged")
+    yield _of("train_step", BFLOAT16, 16, "passes=merged")
+    yield _of("layers", BFLOAT16, 32)
+    for batch_size in (4, 16, 32):
+        yield _of("train_step", TENSORFLOAT32, batch_size, "passes=merged")
+    for batch_size in (16, 32):
+        yield _of("train_step", BFLOAT16, batch_size, "passes=apart")
+        yield _of("train_step", BFLOAT16, batch_size, "passes=merged", "jit_compile=true")
+    for batch_size in (4, 16, 32):
+        yield _of("train_step", TENSORFLOAT32, batch_size, "passes=apart")
+    yield Benchmark("inference", "benchmarks.inference", ())
+
+
+def _of(module: str, precision: str, batch_size: int, *settings: str) -> Benchmark:
+    """A benchmark of `RUN`; its name says what of its flags is told apart here."""
+    own = (f"precision={precision}", f"batch_size={batch_size}", *settings)
+    told = [value.partition("=")[2] for value in settings if value.startswith("passes")]
+    told += ["xla"] if "jit_compile=true" in settings else []
+    name = "_".join([module, precision, str(batch_size), *told])
+    return Benchmark(name, f"benchmarks.{module}", tuple(f"--{flag}" for flag in (f"flagfile={RUN}", *own)))
+
+
+def run(benchmark: Benchmark, output: Path, settings: Sequence[str], seconds: float) -> str:
+    """Leaves a benchmark's report and what it printed; returns why there is no report, "" where there is one."""
+    given = () if benchmark.module == "benchmarks.inference" else tuple(f"--{setting}" for setting in settings)
+    line = [sys.executable, "-m", benchmark.module, *benchmark.flags, *given]
+    with (output / f"{benchmark.name}.txt").open("w") as printed:
+        print(" ".join(line[1:]), file=printed, flush=True)
+        try:
+            ended = subprocess.run(line, stdout=printed, stderr=subprocess.STDOUT, timeout=max(1.0, seconds))
+        except subprocess.TimeoutExpired:
+            return "the minutes were over"
+    report = _last_report((output / f"{benchmark.name}.txt").read_text(errors="replace"))
+    if report is None:
+        return f"ended with {ended.returncode} and no report; see {benchmark.name}.txt"
+    write_atomically(output / f"{benchmark.name}.json", (json.dumps(report) + "\n").encode())
+    return ""
+
+
+def _last_report(printed: str) -> dict | None:
+    """The last line that is a JSON object."""
+    for line in reversed(printed.splitlines()):
+        if line.startswith("{"):
+            return json.loads(line)
+    return None
+
+
+def summary(output: Path) -> str:
+    """Of the training steps that were timed, a line each."""
+    lines = [f"{'step':52s} {'ms':>8s} {'alone':>8s} {'TFLOP/s':>8s} {'share':>6s} {'GB':>6s} {'first s':>8s}"]
+    for path in sorted(output.glob("train_step_*.json")):
+        found = json.loads(path.read_text())
+        memory = found.get("peak_device_memory_bytes", found["peak_memory_bytes"]) / 1e9
+        lines.append(
+            f"{path.stem.removeprefix('train_step_'):52s} {1e3 * found['seconds_per_step']:8.1f} "
+            f"{1e3 * found['seconds_alone']:8.1f} {found['tflops_per_second']:8.2f} "
+            f"{found['fraction_of_matmul']:6.2f} {memory:6.2f} {found['first_step_seconds']:8.1f}"
+        )
+    return "\n".join(lines)
+
+
+def _define(values: flags.FlagValues) -> None:
+    own = {"flag_values": values}
+    flags.DEFINE_string("output", None, "Folder of the reports; made if missing.", required=True, **own)
+    flags.DEFINE_float("minutes", 9.0, "For all of it.", 0.0, **own)
+    flags.DEFINE_multi_string(
+        "setting", [], "NAME=VALUE, a flag of gsr_tf.train for each; several may be given.", **own
+    )
+
+
+def _action(args: flags.FlagValues) -> int:
+    output, end = Path(args.output), time.monotonic() + 60.0 * args.minutes
+    output.mkdir(parents=True, exist_ok=True)
+    missing = [one for one in benchmarks() if not (output / f"{one.name}.json").exists()]
+    failed = 0
+    for one in tqdm(missing, unit="benchmark"):
+        left = end - time.monotonic()
+        reason = run(one, output, args.setting, left) if left > 0 else "the minutes were over"
+        if reason:
+            tqdm.write(f"{one.name}: {reason}")
+            failed += 1
+    print(summary(output))
+    return int(failed > 0)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
