@@ -12,7 +12,7 @@ from tests.evaluation import toy_records
 from tests.evaluation.test_figures import pixels
 
 # One pass of all kinds of pictures is traced in half the time; what it computes is the same (tests/models).
-TINY = "passes=merged,steps=2,width=0.02,input_size=48,batch_size=2,vgg16_weights=random,panels_every=0"
+TINY = "steps=2,width=0.02,input_size=48,batch_size=2,vgg16_weights=random,panels_every=0,passes=merged"
 TRAINED = [(table, row) for table in (2, 3) for row in TABLES[table].rows if row.flagfile]
 
 
