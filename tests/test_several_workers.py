@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 STEPS, LAST = 20, 28
 # Floats that are added in another order decide otherwise about a pixel of P now and then, which refinements and their
 # sum see at once and all else by the weights, and where a gradient is all but 0 about the direction in which Adam moves
-# a weight by 1e-4. In the first steps no pixel is decided otherwise.
-OF_FIRST_LOSSES, OF_LOSSES, OF_REFINED, OF_WEIGHTS, FIRST = 1e-5, 1e-4, 2e-3, 3e-4, 5
+# a weight by 1e-4: ten of its moves at most, of 28. In the first steps no pixel is decided otherwise.
+OF_FIRST_LOSSES, OF_LOSSES, OF_REFINED, OF_WEIGHTS, FIRST = 1e-5, 1e-4, 2e-3, 1e-3, 5
 SAVES = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 # With each picture normalised by itself and nothing dropped, replicas of any size compute the same.
 PICTURE_BY_PICTURE = ("--moments=picture", "--dropout=0", "--batch_size=6")
