@@ -34,7 +34,6 @@ from gsr_tf.models.segmenter import CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, b
 from gsr_tf.training.device import set_up
 
 Forward = Callable[..., tf.Tensor]
-EPSILON = 1e-5
 
 
 class Question(NamedTuple):
@@ -131,13 +130,15 @@ def normalization(s: Sizes, channels: int, side: int) -> Question:
 
     def one_by_one(x: tf.Tensor) -> tf.Tensor:
         fused = tf.compat.v1.nn.fused_batch_norm
-        return tf.concat([fused(y, layer.gamma, layer.beta, epsilon=EPSILON)[0] for y in tf.split(x, s.groups)], 0)
+        return tf.concat(
+            [fused(y, layer.gamma, layer.beta, epsilon=layer.epsilon)[0] for y in tf.split(x, s.groups)], 0
+        )
 
     def by_moments(x: tf.Tensor) -> tf.Tensor:
         groups = tf.reshape(x, [s.groups, -1, *x.shape[1:]])
         mean, variance = tf.nn.moments(groups, [1, 2, 3], keepdims=True)
         gamma, beta = tf.cast(layer.gamma, x.dtype), tf.cast(layer.beta, x.dtype)
-        return tf.reshape(tf.nn.batch_normalization(groups, mean, variance, beta, gamma, EPSILON), tf.shape(x))
+        return tf.reshape(tf.nn.batch_normalization(groups, mean, variance, beta, gamma, layer.epsilon), tf.shape(x))
 
     ways = {"groups side by side": layer, "groups one by one": one_by_one, "moments and their use": by_moments}
     return Question(f"moments of {s.groups} groups, {x.shape[-1]} @{side}", ways, [x], layer.trainable_variables)

@@ -136,7 +136,7 @@ def cross_entropy(logits: tf.Tensor, label: tf.Tensor, class_weights: Sequence[f
     Returns:
         Scalar; log 2 = 0.69 for equal logits and unit weights.
     """
-    # Of two classes a softmax is a sigmoid of the difference: one operation, at a fifth of the time.
+    # Of two classes a softmax is a sigmoid of the difference: one operation, and quicker (docs/performance.md).
     entropy = tf.nn.softplus((1.0 - 2.0 * label) * log_odds(logits))
     if tuple(class_weights) != (1.0, 1.0):
         entropy *= class_weights[0] + (class_weights[1] - class_weights[0]) * label
