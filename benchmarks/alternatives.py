@@ -22,7 +22,7 @@ from absl import flags
 from tqdm import tqdm
 
 from benchmarks import machine
-from benchmarks.layers import Grouped, Sizes, Tensors, sizes, times
+from benchmarks.layers import Sizes, Tensors, sizes, times
 from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config
@@ -30,6 +30,7 @@ from gsr_tf.models import losses
 from gsr_tf.models.convolution import Convolution, DilatedConvolution
 from gsr_tf.models.generator import SIZE, build_generator
 from gsr_tf.models.heads import Upsample
+from gsr_tf.models.normalization import FEW_GROUPS, MomentNormalization
 from gsr_tf.models.segmenter import CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
 from gsr_tf.training.device import set_up
 
@@ -67,7 +68,7 @@ def questions(config: Config) -> Iterator[Question]:
     yield pooling(s, VGG16[0].channels, s.side)
     yield fc6(s)
     yield interpolation(s, config)
-    yield cross_entropy(s, config)
+    yield cross_entropy(s)
     yield adam(config)
     yield from networks(s, config)
 
@@ -80,15 +81,21 @@ def _wide(channels: int, s: Sizes) -> int:
     return max(1, round(channels * s.width))
 
 
+def _convolution(channels: int, x: tf.Tensor, dilation: int = 1) -> Convolution:
+    """Of x, as in training: without a bias."""
+    layer = Convolution(channels, 3, dilation_rate=dilation, use_bias=False)
+    layer(x)
+    return layer
+
+
 def first_convolution(s: Sizes) -> Question:
     """Of three channels, or of eight, as tensor cores like them: five of zeros."""
-    layer, x = Convolution(_wide(VGG16[0].channels, s), 3), _noise([s.pictures, s.side, s.side, 3], 0)
-    layer(x)
+    x = _noise([s.pictures, s.side, s.side, 3], 0)
+    layer = _convolution(_wide(VGG16[0].channels, s), x)
 
     def of_eight(x: tf.Tensor) -> tf.Tensor:
         kernel = tf.pad(tf.cast(layer.kernel, x.dtype), [[0, 0], [0, 0], [0, 5], [0, 0]])
-        y = tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, 5]]), kernel, 1, "SAME")
-        return tf.nn.bias_add(y, tf.cast(layer.bias, x.dtype))
+        return tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, 5]]), kernel, 1, "SAME")
 
     ways = {"three channels": layer, "padded to eight channels": of_eight}
     return Question(f"conv1_1 @{s.side}", ways, [x], layer.trainable_variables)
@@ -97,13 +104,13 @@ def first_convolution(s: Sizes) -> Question:
 def convolution(s: Sizes, channels: int, side: int) -> Question:
     """Channels last, or channels first with both transposes, as a network of that layout would not need them."""
     wide = _wide(channels, s)
-    layer, x = Convolution(wide, 3), _noise([s.pictures, side, side, wide], 1)
-    layer(x)
+    x = _noise([s.pictures, side, side, wide], 1)
+    layer = _convolution(wide, x)
 
     def channels_first(x: tf.Tensor) -> tf.Tensor:
         kernel = tf.cast(layer.kernel, x.dtype)
         y = tf.nn.conv2d(tf.transpose(x, [0, 3, 1, 2]), kernel, 1, "SAME", data_format="NCHW")
-        return tf.nn.bias_add(tf.transpose(y, [0, 2, 3, 1]), tf.cast(layer.bias, x.dtype))
+        return tf.transpose(y, [0, 2, 3, 1])
 
     ways = {"channels last": layer, "channels first, transposed": channels_first}
     return Question(f"convolution {wide} to {wide} @{side}", ways, [x], layer.trainable_variables)
@@ -112,27 +119,20 @@ def convolution(s: Sizes, channels: int, side: int) -> Question:
 def dilated_convolution(s: Sizes) -> Question:
     """Of conv5: by TensorFlow's space to batch, or as one operation, which most CPUs have no gradient of."""
     side, wide, dilation = -(-s.side // 8), _wide(VGG16[-1].channels, s), VGG16[-1].dilation
-    layer, x = Convolution(wide, 3, dilation_rate=dilation), _noise([s.pictures, side, side, wide], 10)
-    layer(x)
+    x = _noise([s.pictures, side, side, wide], 10)
+    layer = _convolution(wide, x, dilation)
 
     def one_operation(x: tf.Tensor) -> tf.Tensor:
-        y = tf.nn.conv2d(x, tf.cast(layer.kernel, x.dtype), 1, "SAME", dilations=dilation)
-        return tf.nn.bias_add(y, tf.cast(layer.bias, x.dtype))
+        return tf.nn.conv2d(x, tf.cast(layer.kernel, x.dtype), 1, "SAME", dilations=dilation)
 
     ways = {"space to batch": layer, "one operation": one_operation}
     return Question(f"conv5 {wide} to {wide} @{side}", ways, [x], layer.trainable_variables)
 
 
 def normalization(s: Sizes, channels: int, side: int) -> Question:
-    """Groups side by side in one fused normalisation, one by one, or by moments without a fused operation."""
-    layer, x = Grouped(s.groups), _noise([s.pictures, side, side, _wide(channels, s)], 2)
+    """Groups one by one, side by side in one operation, or by moments without a fused operation."""
+    layer, x = MomentNormalization(), _noise([s.pictures, side, side, _wide(channels, s)], 2)
     layer(x)
-
-    def one_by_one(x: tf.Tensor) -> tf.Tensor:
-        fused = tf.compat.v1.nn.fused_batch_norm
-        return tf.concat(
-            [fused(y, layer.gamma, layer.beta, epsilon=layer.epsilon)[0] for y in tf.split(x, s.groups)], 0
-        )
 
     def by_moments(x: tf.Tensor) -> tf.Tensor:
         groups = tf.reshape(x, [s.groups, -1, *x.shape[1:]])
@@ -140,7 +140,13 @@ def normalization(s: Sizes, channels: int, side: int) -> Question:
         gamma, beta = tf.cast(layer.gamma, x.dtype), tf.cast(layer.beta, x.dtype)
         return tf.reshape(tf.nn.batch_normalization(groups, mean, variance, beta, gamma, layer.epsilon), tf.shape(x))
 
-    ways = {"groups side by side": layer, "groups one by one": one_by_one, "moments and their use": by_moments}
+    ways = {
+        "one by one": lambda x: layer.one_by_one(x, s.groups),
+        "side by side": lambda x: layer.side_by_side(x, s.groups),
+        "moments and their use": by_moments,
+    }
+    own = "one by one" if s.groups <= FEW_GROUPS else "side by side"
+    ways = {own: ways[own], **ways}
     return Question(f"moments of {s.groups} groups, {x.shape[-1]} @{side}", ways, [x], layer.trainable_variables)
 
 
@@ -197,15 +203,15 @@ def interpolation(s: Sizes, config: Config) -> Question:
     return Question(f"interpolation of logits to {s.side}", ways, [x])
 
 
-def cross_entropy(s: Sizes, config: Config) -> Question:
+def cross_entropy(s: Sizes) -> Question:
     """As a softplus of the difference, in float32 or in the step's precision, or by TensorFlow's softmax of classes."""
-    shape = [config.optimization.batch_size, s.side, s.side]
+    shape = [s.pictures, s.side, s.side]
     x = _noise([*shape, CLASSES], 6, tf.float32)
     k = tf.cast(tf.random.stateless_uniform([*shape, 1], [0, 7]) > 0.8, tf.float32)
 
     def softmax(x: tf.Tensor) -> tf.Tensor:
         label = tf.cast(k[..., 0], tf.int32)
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(label, x))
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(label, x), [1, 2])
 
     own = machine.compute_dtype()
     ways = {

@@ -30,7 +30,7 @@ from gsr_tf.config import Config
 from gsr_tf.data.composition import refine
 from gsr_tf.data.image_ops import boundary, resize
 from gsr_tf.models import losses
-from gsr_tf.models.convolution import Convolution, DilatedConvolution
+from gsr_tf.models.convolution import Convolution, ConvolutionToNormalize, DilatedConvolution
 from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.generator import SIZE, build_generator
 from gsr_tf.models.heads import Upsample, UpsampledHead
@@ -117,10 +117,10 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
         wide = max(1, round(block.channels * s.width))
         shapes = [(channels, 1), *([(wide, block.convolutions - 1)])]
         for inward, count in shapes:
-            layer = Convolution(wide, 3, dilation_rate=block.dilation)
+            layer = ConvolutionToNormalize(wide, 3, dilation_rate=block.dilation)
             flops = 2.0 * s.pictures * side * side * 9 * inward * wide
             name = f"conv{number} {inward} to {wide} @{side}"
-            yield _layer(name, s.passes * count, layer, [s.pictures, side, side, inward], flops)
+            yield _layer(name, s.passes * count, layer, [s.pictures, side, side, inward], flops, training=True)
         shape = [s.pictures, side, side, wide]
         yield _layer(f"moments {wide} @{side}", s.passes * block.convolutions, Grouped(s.groups), shape, 0.0)
         x = tf.cast(tf.random.stateless_normal(shape, [0, 1]), machine.compute_dtype())
@@ -183,14 +183,14 @@ def _heads(config: Config, s: Sizes, blocks: list[tuple[int, int]], end: tuple[i
 
 
 def loss_pieces(config: Config) -> Iterator[Piece]:
-    """Cross entropy, boundary and refinement, of one kind of picture."""
+    """Cross entropy and boundary of a pass, and the refinement of one kind of picture."""
     s, batch, step = sizes(config), config.optimization.batch_size, config.step
-    kinds = len(step.segment_on) + step.refine_steps * len(step.refined)
-    k = tf.cast(tf.random.stateless_uniform([batch, s.side, s.side, 1], [0, 5]) > 0.8, tf.float32)
-    logits = tf.random.stateless_normal([batch, s.side, s.side, CLASSES], [0, 6])
-    terms = kinds * (2 if config.networks.boundary_branch else 1)
+    k = tf.cast(tf.random.stateless_uniform([s.pictures, s.side, s.side, 1], [0, 5]) > 0.8, tf.float32)
+    logits = tf.random.stateless_normal([s.pictures, s.side, s.side, CLASSES], [0, 6])
+    terms = s.passes * (2 if config.networks.boundary_branch else 1)
     yield _operation("cross entropy", terms, lambda x: losses.cross_entropy(x, k), [logits])
-    yield _operation("boundary of K", kinds, lambda k: boundary(k, config.losses.boundary_size), [k], learns=False)
+    yield _operation("boundary of K", s.passes, lambda k: boundary(k, config.losses.boundary_size), [k], learns=False)
+    k = k[:batch]
     picture = tf.random.stateless_normal([batch, s.side, s.side, 3], [0, 7])
     if step.refined:
         refined = step.refine_steps * len(step.refined)

@@ -14,10 +14,9 @@ from tests.training import team
 
 pytestmark = pytest.mark.slow
 STEPS, LAST = 20, 28
-# Floats that are added in another order decide otherwise about a pixel of P now and then, which refinements and their
-# sum see at once and all else by the weights, and where a gradient is all but 0 about the direction in which Adam moves
-# a weight by 1e-4: ten of its moves at most, of 28. In the first steps no pixel is decided otherwise.
-OF_FIRST_LOSSES, OF_LOSSES, OF_REFINED, OF_WEIGHTS, FIRST = 1e-5, 1e-4, 2e-3, 1e-3, 5
+# All agree to 1e-6, unless floats added in another order decide otherwise about a pixel of P, as without oneDNN: that
+# refinements and their sum see at once and all else by the weights, of which Adam moves each by 1e-4 a step.
+OF_LOSSES, OF_REFINED, OF_WEIGHTS = 1e-4, 1e-3, 3e-4
 SAVES = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 # With each picture normalised by itself and nothing dropped, replicas of any size compute the same.
 PICTURE_BY_PICTURE = ("--moments=picture", "--dropout=0", "--batch_size=6")
@@ -62,7 +61,6 @@ def assert_same_run(found, expected):
     for name in losses:
         assert list(curves[name]) == list(range(1, newest(expected) + 1)), name
         of_steps, wanted = list(curves[name].values()), list(others[name].values())
-        np.testing.assert_allclose(of_steps[:FIRST], wanted[:FIRST], rtol=OF_FIRST_LOSSES, err_msg=name)
         tolerance = OF_REFINED if "refined" in name or name == "loss/segmenter" else OF_LOSSES
         np.testing.assert_allclose(of_steps, wanted, rtol=tolerance, err_msg=name)
     ends, others = weights(found), weights(expected)

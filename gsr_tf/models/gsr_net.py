@@ -322,9 +322,8 @@ class GSRNet(tf.Module):
         k = self._resize_to_256(batch.k)
         variables = self.discriminator.trainable_variables
         with tf.GradientTape() as tape:
-            real_logits = self._discriminate(batch.t, k)
-            fake_logits = self._discriminate(g_m, k)
-            loss = loss_lib.discriminator_loss(real_logits, fake_logits)
+            logits = self._discriminate(tf.concat([batch.t, g_m], 0), tf.concat([k, k], 0))
+            loss = loss_lib.discriminator_loss(*tf.split(logits, 2))
         self._apply(self.discriminator_optimizer, tape.gradient(loss, variables), variables)
         return {"loss/discriminator": loss}
 
@@ -347,9 +346,7 @@ class GSRNet(tf.Module):
         passes = [self._decay()]
         for together in [streams] if self.settings.merged else [[stream] for stream in streams]:
             passes += self._segment_and_refine(together, passes[-1])
-        gradients = [
-            tf.add_n([g for g in of_variable if g is not None]) for of_variable in zip(*(p.gradients for p in passes))
-        ]
+        gradients = [_total(of_variable) for of_variable in zip(*(p.gradients for p in passes))]
         self._apply(self.segmenter_optimizer, gradients, self.segmenter.trainable_variables)
         parts = {name: value for p in passes for name, value in p.losses.items()}
         image_gradients = [p.image_gradient for p in passes if p.image_gradient is not None]
@@ -374,49 +371,37 @@ class GSRNet(tf.Module):
         image = _after(last, tf.concat([stream.image for stream in streams], 0))
         groups = image.shape[0] if self.settings.moments == "picture" else count
         joint = self.settings.segmentation_gradient and any(stream.name == "generated" for stream in streams)
-        said = {name: tf.split(x, count) for name, x in taught(self.teachers, image).items()}
+        said = taught(self.teachers, image)
         with tf.GradientTape() as tape:
             if joint:
                 tape.watch(image)
             with separate_moments(groups):
                 logits = self.segmenter(image, training=True)
-            logits = {name: tf.split(x, count) for name, x in logits.items()}
-            parts = self._cross_entropies(streams, logits)
-            if said:
-                parts = self._with_teachers(parts, streams, logits, said)
+            parts = self._cross_entropies(streams, logits, said)
             total = tf.add_n(list(parts.values()))
         gradients = tape.gradient(total, [*variables, image] if joint else variables)
         of_g_m = tf.split(gradients.pop(), count)[[s.name for s in streams].index("generated")] if joint else None
-        p = [predicted_boundary(x) for x in logits.get("boundary", [])]
+        p = tf.split(predicted_boundary(logits["boundary"]), count) if "boundary" in logits else ()
         return Pass(parts, gradients, p, of_g_m)
 
-    def _cross_entropies(self, streams: Sequence[Stream], logits: dict[str, Sequence[tf.Tensor]]) -> Scalars:
-        """Of segmentation and boundary, of each stream."""
-        parts = {}
-        for number, stream in enumerate(streams):
-            segmentation = loss_lib.cross_entropy(logits["segmentation"][number], stream.k)
-            parts[f"loss/segmentation/{stream.name}"] = segmentation
-            if "boundary" in logits:
-                e, weights = boundary(stream.k, self.losses.boundary_size), self.losses.boundary_class_weights
-                edge = loss_lib.cross_entropy(logits["boundary"][number], e, weights)
-                parts[f"loss/boundary/{stream.name}"] = edge
-        return parts
-
-    def _with_teachers(
-        self,
-        parts: Scalars,
-        streams: Sequence[Stream],
-        logits: dict[str, Sequence[tf.Tensor]],
-        said: dict[str, Sequence[tf.Tensor]],
+    def _cross_entropies(
+        self, streams: Sequence[Stream], logits: dict[str, tf.Tensor], said: dict[str, tf.Tensor]
     ) -> Scalars:
-        """The cross entropies on K and on what the teachers say of each stream, each in its share."""
-        share = self.settings.teachers_share
-        parts = {name: (1 - share) * value for name, value in parts.items()}
-        for name, of_streams in logits.items():
-            for stream, of_stream, probability in zip(streams, of_streams, said[name]):
-                entropy = loss_lib.soft_cross_entropy(of_stream, probability)
-                parts[f"loss/taught_{name}/{stream.name}"] = share * entropy
-        return parts
+        """Of segmentation and boundary, on K and in their share on what the teachers said, of each stream."""
+        k = tf.concat([stream.k for stream in streams], 0)
+        found = {"segmentation": loss_lib.cross_entropy(logits["segmentation"], k)}
+        if "boundary" in logits:
+            e, weights = boundary(k, self.losses.boundary_size), self.losses.boundary_class_weights
+            found["boundary"] = loss_lib.cross_entropy(logits["boundary"], e, weights)
+        if said:
+            share = self.settings.teachers_share
+            soft = {f"taught_{name}": loss_lib.soft_cross_entropy(logits[name], said[name]) for name in said}
+            found = {name: (1 - share) * x for name, x in found.items()} | {name: share * x for name, x in soft.items()}
+        return {
+            f"loss/{name}/{stream.name}": mean
+            for name, of_pictures in found.items()
+            for stream, mean in zip(streams, _means(of_pictures, len(streams)))
+        }
 
     def _decay(self) -> Pass:
         """Weight decay's share of loss and gradients."""
@@ -427,11 +412,23 @@ class GSRNet(tf.Module):
         return Pass({"loss/weight_decay": loss}, tape.gradient(loss, variables))
 
     def _apply(self, optimizer: Adam, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
-        """Applies the mean of the replicas' gradients (the optimizer itself adds them)."""
+        """Applies the mean of the replicas' gradients (the optimizer itself adds them), where there is one."""
+        moved = [(gradient, variable) for gradient, variable in zip(gradients, variables) if gradient is not None]
         replicas = self.strategy.num_replicas_in_sync
         if replicas > 1:
-            gradients = [gradient / replicas for gradient in gradients]
-        optimizer.apply_gradients(zip(gradients, variables))
+            moved = [(gradient / replicas, variable) for gradient, variable in moved]
+        optimizer.apply_gradients(moved)
+
+
+def _means(of_pictures: tf.Tensor, count: int) -> list[tf.Tensor]:
+    """Of so many equal parts of [b], a scalar each."""
+    return tf.unstack(tf.reduce_mean(tf.reshape(of_pictures, [count, -1]), axis=1))
+
+
+def _total(gradients: Sequence[tf.Tensor | None]) -> tf.Tensor | None:
+    """Of one variable, in all passes; None where none has one, as of a bias before a normalisation."""
+    found = [gradient for gradient in gradients if gradient is not None]
+    return tf.add_n(found) if found else None
 
 
 def _after(last: Pass, image: tf.Tensor) -> tf.Tensor:

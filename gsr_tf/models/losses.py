@@ -125,7 +125,7 @@ def adversarial_loss(fake_logits: tf.Tensor) -> tf.Tensor:
 
 
 def cross_entropy(logits: tf.Tensor, label: tf.Tensor, class_weights: Sequence[float] = (1.0, 1.0)) -> tf.Tensor:
-    """Average two-class softmax cross entropy (Section 3.2), of the segmentation or of the boundary.
+    """Two-class softmax cross entropy (Section 3.2), of segmentation or boundary, averaged over each picture.
 
     Args:
         logits: [b, h, w, 2] float32.
@@ -134,26 +134,27 @@ def cross_entropy(logits: tf.Tensor, label: tf.Tensor, class_weights: Sequence[f
             weight x entropy over all pixels, not dividing by the sum of weights.
 
     Returns:
-        Scalar; log 2 = 0.69 for equal logits and unit weights.
+        [b]; log 2 = 0.69 for equal logits and unit weights.
     """
     # Of two classes a softmax is a sigmoid of the difference: one operation, and quicker (docs/performance.md).
     entropy = tf.nn.softplus((1.0 - 2.0 * label) * log_odds(logits))
     if tuple(class_weights) != (1.0, 1.0):
         entropy *= class_weights[0] + (class_weights[1] - class_weights[0]) * label
-    return tf.reduce_mean(entropy)
+    return tf.reduce_mean(entropy, axis=[1, 2, 3])
 
 
 def soft_cross_entropy(logits: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
-    """Average cross entropy on probabilities instead of classes (Hinton et al., 2015, at temperature 1).
+    """Cross entropy on probabilities instead of classes (Hinton et al., 2015, at temperature 1), of each picture.
 
     Args:
         logits: [b, h, w, 2] float32.
         probability: [b, h, w, 1] float32 in [0, 1], of class 1.
 
     Returns:
-        Scalar; for 0 and 1 that of `cross_entropy`.
+        [b]; for 0 and 1 that of `cross_entropy`.
     """
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(probability, log_odds(logits)))
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(probability, log_odds(logits))
+    return tf.reduce_mean(entropy, axis=[1, 2, 3])
 
 
 def weight_decay(kernels: Iterable[tf.Variable], rate: float) -> tf.Tensor:

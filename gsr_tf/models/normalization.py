@@ -59,6 +59,7 @@ def given_moments(moments: tf.Tensor) -> Iterator[None]:
         yield
 
 
+FEW_GROUPS = 4  # as kinds of pictures are; pictures are more, and an operation each would be a large graph
 _groups: contextvars.ContextVar[int] = contextvars.ContextVar("_groups", default=1)
 
 
@@ -99,13 +100,21 @@ class MomentNormalization(keras.layers.Layer):
         return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
 
     def _in_groups(self, x: tf.Tensor, groups: int) -> tf.Tensor:
-        """x [groups * b, h, w, c], each group by its own moments: one fused normalisation over groups * c channels."""
+        """x [groups * b, h, w, c], each group by its own moments."""
         if groups == 1:
             return self._fused(x, self.gamma, self.beta)
+        return self.one_by_one(x, groups) if groups <= FEW_GROUPS else self.side_by_side(x, groups)
+
+    def one_by_one(self, x: tf.Tensor, groups: int) -> tf.Tensor:
+        """An operation a group; forward and backward x is copied once each."""
+        return tf.concat([self._fused(part, self.gamma, self.beta) for part in tf.split(x, groups)], 0)
+
+    def side_by_side(self, x: tf.Tensor, groups: int) -> tf.Tensor:
+        """One operation, over groups * c channels; forward and backward x is transposed twice each."""
         b, (h, w), c = (x.shape[0] or tf.shape(x)[0]) // groups, spatial_size(x), x.shape[-1]
-        side_by_side = tf.transpose(tf.reshape(x, [groups, b, h, w, c]), [1, 2, 3, 0, 4])
+        beside = tf.transpose(tf.reshape(x, [groups, b, h, w, c]), [1, 2, 3, 0, 4])
         gamma, beta = tf.tile(self.gamma, [groups]), tf.tile(self.beta, [groups])
-        normalised = self._fused(tf.reshape(side_by_side, [b, h, w, groups * c]), gamma, beta)
+        normalised = self._fused(tf.reshape(beside, [b, h, w, groups * c]), gamma, beta)
         stacked = tf.transpose(tf.reshape(normalised, [b, h, w, groups, c]), [3, 0, 1, 2, 4])
         return tf.reshape(stacked, [groups * b, h, w, c])
 

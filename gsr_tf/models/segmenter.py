@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gsr_tf.models.convolution import Convolution, DilatedConvolution, normal, without_gradients
+from gsr_tf.models.convolution import Convolution, ConvolutionToNormalize, DilatedConvolution, normal, without_gradients
 from gsr_tf.models.dropout import Dropout
 from gsr_tf.models.heads import Upsample, UpsampledHead
 from gsr_tf.models.keras import keras
@@ -80,7 +80,7 @@ def _vgg16(x: tf.Tensor, width: float, kernel_initializer: str) -> tuple[tf.Tens
         for layer in range(1, block.convolutions + 1):
             name = f"conv{number}_{layer}"
             settings = {"dilation_rate": block.dilation, "kernel_initializer": kernel_initializer, "name": name}
-            x = Convolution(channels, 3, **settings)(x)
+            x = ConvolutionToNormalize(channels, 3, **settings)(x)
             x = tf.nn.relu(MomentNormalization(name=f"{name}_bn")(x))
         blocks.append(x)
         x = tf.nn.max_pool2d(x, 3, block.pool_stride, "SAME")
@@ -112,4 +112,5 @@ def manipulation_probability(segmenter: keras.Model, image: tf.Tensor) -> tf.Ten
 
 def log_odds(logits: tf.Tensor) -> tf.Tensor:
     """[..., 1]: of the second of two classes, as manipulation or a boundary, from the logits of both [..., 2]."""
-    return logits[..., 1:] - logits[..., :1]
+    of_first, of_second = tf.unstack(logits, axis=-1)  # whose gradient is one operation; of slices it is five
+    return (of_second - of_first)[..., tf.newaxis]

@@ -38,6 +38,9 @@ def set_up(device: Device, seed: int) -> None:
     choose(device.device)
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_tensor_float_32_execution(device.precision != "float32")
+    # For a GPU TensorFlow would rewrite a step in tensorfloat32 to channels first, though tensor cores want them last:
+    # a tenth of what it then read and wrote would be transposes (docs/performance.md). Float32 has no tensor cores.
+    tf.config.optimizer.set_experimental_options({"layout_optimizer": device.precision == "float32"})
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if device.precision == "mixed_bfloat16" else "float32")
     if device.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -61,6 +61,17 @@ def test_without_minutes_nothing_runs_and_the_end_is_no_success(tmp_path, module
     assert card.main(["card", f"--output={tmp_path}", "--minutes=0"]) == 1
 
 
+def test_one_that_takes_more_than_its_share_does_not_keep_the_others(tmp_path, module, monkeypatch, capsys):
+    name, file = module
+    file.write_text("import sys, time\ntime.sleep(60 * ('--slow' in sys.argv))\nprint('{}')\n")
+    both = [Benchmark("a", name, ("--slow",)), Benchmark("b", name, ())]
+    monkeypatch.setattr(card, "benchmarks", lambda: both)
+    assert card.main(["card", f"--output={tmp_path}", "--minutes=1", "--each=.1"]) == 1
+    assert not (tmp_path / "a.json").exists()
+    assert (tmp_path / "b.json").exists()
+    assert "a: the minutes were over" in "".join(capsys.readouterr())
+
+
 def test_names_are_unique_and_flags_are_the_benchmarks_own():
     found = list(card.benchmarks())
     assert len({one.name for one in found}) == len(found)

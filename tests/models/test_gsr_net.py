@@ -1,5 +1,7 @@
 """The alternating step: who moves, what is learnt from, how often it is traced."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -61,7 +63,10 @@ def test_every_variable_has_a_gradient_and_the_step_is_traced_once(batch):
             for v, a, b in zip(getattr(net, name).trainable_variables, before[name], after[name])
             if np.all(a == b)
         ]
-        assert not still
+        # What is added before a normalisation, the moments take away again.
+        normalized = [v.name for v in net.segmenter.trainable_variables if re.fullmatch(r"conv\d_\d/bias:0", v.name)]
+        assert still == (normalized if name == "segmenter" else [])
+        assert len(normalized) == 13
 
 
 def test_the_steps_losses_are_named_and_add_up(batch):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from gsr_tf.data.image_ops import resize
 from gsr_tf.models import convolution, normalization
-from gsr_tf.models.convolution import Convolution, DilatedConvolution
+from gsr_tf.models.convolution import Convolution, ConvolutionToNormalize, DilatedConvolution
 from gsr_tf.models.heads import UpsampledHead
 from gsr_tf.models.normalization import MomentNormalization
 
@@ -113,6 +113,24 @@ def test_without_gradients_of_our_own_the_convolution_is_the_same(monkeypatch):
     np.testing.assert_allclose(trace(), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("groups", [1, 3])
+def test_a_bias_before_a_normalization_has_no_part_in_training(groups):
+    x = tf.random.stateless_normal([6, 7, 5, 3], [0, 1])
+    convolve, normalize = ConvolutionToNormalize(4, 3), MomentNormalization()
+    normalize(convolve(x))
+    convolve.bias.assign([1.0, -2.0, 3.0, 0.5])
+    biased = Convolution(4, 3)
+    biased(x)
+    biased.set_weights(convolve.get_weights())
+    np.testing.assert_array_equal(convolve(x), biased(x))  # what answers is a plain convolution
+
+    def in_training(layer, **call):
+        with normalization.separate_moments(groups):
+            return value_and_gradients(lambda x, _: normalize(layer(x, **call), training=True), x, layer.kernel)
+
+    assert_same(in_training(convolve, training=True), in_training(biased))
+
+
 def test_recorded_moments_are_the_pictures_and_are_given_in_order():
     x, y = (tf.random.stateless_normal([1, 6, 5, c], [c, 1], mean=3.0) for c in (4, 2))
     first, second = MomentNormalization(), MomentNormalization()
@@ -132,7 +150,7 @@ def test_recorded_moments_are_the_pictures_and_are_given_in_order():
     assert abs(float(tf.reduce_mean(first(2 * x)))) < 1e-5  # outside: its own again
 
 
-@pytest.mark.parametrize("groups", [1, 2, 3])
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
 def test_groups_of_a_batch_have_moments_of_their_own(groups):
     layer = MomentNormalization()
     x = tf.random.stateless_normal([6, 5, 4, 3], [0, 1]) * [1.0, 2.0, 3.0] + tf.reshape(tf.range(6.0), [6, 1, 1, 1])

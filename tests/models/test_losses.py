@@ -90,7 +90,7 @@ def test_cross_entropy_averages_weight_times_entropy(weights):
     label = (random.random([2, 5, 4, 1]) < 0.4).astype(np.float32)
     p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     chosen = np.where(label[..., 0] == 1, p[..., 1], p[..., 0])
-    expected = np.mean(np.where(label[..., 0] == 1, weights[1], weights[0]) * -np.log(chosen))
+    expected = np.mean(np.where(label[..., 0] == 1, weights[1], weights[0]) * -np.log(chosen), axis=(1, 2))
     loss = losses.cross_entropy(tf.constant(logits, tf.float32), tf.constant(label), weights)
     assert loss.numpy() == pytest.approx(expected, rel=1e-5)
 

@@ -121,7 +121,7 @@ def eager_step(net, batch):
 def update_again(net, recorder, name):
     (first,) = recorder.updates  # one a step
     variables = getattr(net, name).trainable_variables
-    recorder.apply_gradients([(tf.constant(-0.5 * first[v.name]), v) for v in variables])
+    recorder.apply_gradients([(tf.constant(-0.5 * first[v.name]), v) for v in variables if v.name in first])
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -156,7 +156,8 @@ def test_losses_are_the_equations(ran):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_gradients_are_the_equations(ran, network):
-    expected = dict(zip(ran.before[network], ran.expected.gradients[network]))
+    gradients = zip(ran.before[network], ran.expected.gradients[network])
+    expected = {name: gradient for name, gradient in gradients if gradient is not None}  # biases to be normalised away
     found = ran.updates[network][0]
     assert set(found) == set(expected)
     largest = max(np.linalg.norm(gradient) for gradient in expected.values())
@@ -179,7 +180,7 @@ def test_each_network_moves_by_its_own_adam(ran, network):
     rate, beta_1 = ran.case.of_discriminator if network == "discriminator" else (ran.case.rate, 0.9)
     after = ran.after[network]
     for name, value in ran.before[network].items():
-        move = adam(value, [update[name] for update in ran.updates[network]], rate, beta_1) - value
+        move = adam(value, [update[name] for update in ran.updates[network] if name in update], rate, beta_1) - value
         np.testing.assert_allclose(after[name] - value, move, atol=0.01 * rate, err_msg=name)
 
 
