@@ -11,7 +11,6 @@ by one JSON line. What a device cannot do has its reason in the table.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from tqdm import tqdm
 
 from benchmarks import machine
 from benchmarks.layers import Sizes, Tensors, sizes, times
+from benchmarks.report import show
 from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config
@@ -77,10 +77,6 @@ def _noise(shape: Sequence[int], seed: int, dtype: tf.DType | None = None) -> tf
     return tf.cast(tf.random.stateless_normal(shape, [0, seed]), dtype or machine.compute_dtype())
 
 
-def _wide(channels: int, s: Sizes) -> int:
-    return max(1, round(channels * s.width))
-
-
 def _convolution(channels: int, x: tf.Tensor, dilation: int = 1) -> Convolution:
     """Of x, as in training: without a bias."""
     layer = Convolution(channels, 3, dilation_rate=dilation, use_bias=False)
@@ -91,7 +87,7 @@ def _convolution(channels: int, x: tf.Tensor, dilation: int = 1) -> Convolution:
 def first_convolution(s: Sizes) -> Question:
     """Of three channels, or of eight, as tensor cores like them: five of zeros."""
     x = _noise([s.pictures, s.side, s.side, 3], 0)
-    layer = _convolution(_wide(VGG16[0].channels, s), x)
+    layer = _convolution(s.wide(VGG16[0].channels), x)
 
     def of_eight(x: tf.Tensor) -> tf.Tensor:
         kernel = tf.pad(tf.cast(layer.kernel, x.dtype), [[0, 0], [0, 0], [0, 5], [0, 0]])
@@ -103,7 +99,7 @@ def first_convolution(s: Sizes) -> Question:
 
 def convolution(s: Sizes, channels: int, side: int) -> Question:
     """Channels last, or channels first with both transposes, as a network of that layout would not need them."""
-    wide = _wide(channels, s)
+    wide = s.wide(channels)
     x = _noise([s.pictures, side, side, wide], 1)
     layer = _convolution(wide, x)
 
@@ -118,7 +114,7 @@ def convolution(s: Sizes, channels: int, side: int) -> Question:
 
 def dilated_convolution(s: Sizes) -> Question:
     """Of conv5: by TensorFlow's space to batch, or as one operation, which most CPUs have no gradient of."""
-    side, wide, dilation = -(-s.side // 8), _wide(VGG16[-1].channels, s), VGG16[-1].dilation
+    side, wide, dilation = -(-s.side // 8), s.wide(VGG16[-1].channels), VGG16[-1].dilation
     x = _noise([s.pictures, side, side, wide], 10)
     layer = _convolution(wide, x, dilation)
 
@@ -131,7 +127,7 @@ def dilated_convolution(s: Sizes) -> Question:
 
 def normalization(s: Sizes, channels: int, side: int) -> Question:
     """Groups one by one, side by side in one operation, or by moments without a fused operation."""
-    layer, x = MomentNormalization(), _noise([s.pictures, side, side, _wide(channels, s)], 2)
+    layer, x = MomentNormalization(), _noise([s.pictures, side, side, s.wide(channels)], 2)
     layer(x)
 
     def by_moments(x: tf.Tensor) -> tf.Tensor:
@@ -152,7 +148,7 @@ def normalization(s: Sizes, channels: int, side: int) -> Question:
 
 def pooling(s: Sizes, channels: int, side: int) -> Question:
     """The largest of 3x3 pixels, in the step's precision, in float32, or of rows and then of columns."""
-    x = _noise([s.pictures, side, side, _wide(channels, s)], 3)
+    x = _noise([s.pictures, side, side, s.wide(channels)], 3)
 
     def pool(x: tf.Tensor) -> tf.Tensor:
         return tf.nn.max_pool2d(x, 3, 2, "SAME")
@@ -167,8 +163,8 @@ def pooling(s: Sizes, channels: int, side: int) -> Question:
 
 def fc6(s: Sizes) -> Question:
     """Nine products, one dilated convolution, or one product of all nine taps."""
-    side, inward = -(-s.side // 8), _wide(VGG16[-1].channels, s)
-    layer, x = DilatedConvolution(_wide(FC_CHANNELS, s), FC6_DILATION), _noise([s.pictures, side, side, inward], 4)
+    side, inward = -(-s.side // 8), s.wide(VGG16[-1].channels)
+    layer, x = DilatedConvolution(s.wide(FC_CHANNELS), FC6_DILATION), _noise([s.pictures, side, side, inward], 4)
     layer(x)
 
     def weights(dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
@@ -325,8 +321,7 @@ def _define(values: flags.FlagValues) -> None:
 
 def _action(args: flags.FlagValues) -> None:
     report = measure(config_lib.from_flags(args), args.repetitions)
-    print(table(report))
-    print(json.dumps(report))
+    show(table(report), report)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from absl import flags
 from tqdm import tqdm
 
+from benchmarks.report import last
 from gsr_tf import command
 from gsr_tf.data.pictures import write_atomically
 
@@ -82,19 +83,11 @@ def run(benchmark: Benchmark, output: Path, settings: Sequence[str], seconds: fl
             ended = subprocess.run(line, stdout=printed, stderr=subprocess.STDOUT, timeout=max(1.0, seconds))
         except subprocess.TimeoutExpired:
             return "the minutes were over"
-    report = _last_report((output / f"{benchmark.name}.txt").read_text(errors="replace"))
+    report = last((output / f"{benchmark.name}.txt").read_text(errors="replace"))
     if report is None:
         return f"ended with {ended.returncode} and no report; see {benchmark.name}.txt"
     write_atomically(output / f"{benchmark.name}.json", (json.dumps(report) + "\n").encode())
     return ""
-
-
-def _last_report(printed: str) -> dict | None:
-    """The last line that is a JSON object."""
-    for line in reversed(printed.splitlines()):
-        if line.startswith("{"):
-            return json.loads(line)
-    return None
 
 
 def summary(output: Path) -> str:

@@ -12,7 +12,6 @@ milliseconds the gigabytes alone would take at the card's --bandwidth. Products 
 from __future__ import annotations
 
 import collections
-import json
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import meta_graph
 from tensorflow.python.grappler import cluster, tf_optimizer
 
+from benchmarks.report import show
 from benchmarks.train_step import noise_batch
 from gsr_tf import command
 from gsr_tf import config as config_lib
@@ -163,8 +163,7 @@ def _define(values: flags.FlagValues) -> None:
 
 def _action(args: flags.FlagValues) -> None:
     report = measure(config_lib.from_flags(args), args.architecture, args.bandwidth)
-    print(table(report))
-    print(json.dumps(report))
+    show(table(report), report)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from benchmarks.machine import device_name
 from benchmarks.pictures import photograph
+from benchmarks.report import show
 from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config
@@ -124,8 +125,7 @@ def _action(args: flags.FlagValues) -> int:
         print(json.dumps(report))
         return 0
     apart = differences(found, _read(Path(args.against), steps, list(found)))
-    print(table(apart))
-    print(json.dumps({**report, "apart": apart}))
+    show(table(apart), {**report, "apart": apart})
     beyond = too_far(apart, config.device.precision)
     for name in beyond:
         print(f"{name} differs by more than {TOLERANCE[config.device.precision]}")

@@ -13,7 +13,6 @@ table is followed by one JSON line.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from absl import flags
 from tqdm import tqdm
 
 from benchmarks import machine
+from benchmarks.report import show
 from benchmarks.step_flops import discriminator_multiply_adds, generator_multiply_adds
 from gsr_tf import command
 from gsr_tf import config as config_lib
@@ -83,6 +83,10 @@ class Sizes(NamedTuple):
     side: int
     width: float
 
+    def wide(self, channels: int) -> int:
+        """So many channels at this width."""
+        return max(1, round(channels * self.width))
+
 
 def sizes(config: Config) -> Sizes:
     """What the settings make of a step's passes."""
@@ -114,7 +118,7 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
     s = sizes(config)
     side, channels, blocks = s.side, 3, []
     for number, block in enumerate(VGG16, start=1):
-        wide = max(1, round(block.channels * s.width))
+        wide = s.wide(block.channels)
         shapes = [(channels, 1), *([(wide, block.convolutions - 1)])]
         for inward, count in shapes:
             layer = ConvolutionToNormalize(wide, 3, dilation_rate=block.dilation)
@@ -131,7 +135,7 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
         side, channels = -(-side // block.pool_stride), wide
     x = tf.cast(tf.random.stateless_normal([s.pictures, side, side, channels], [0, 2]), machine.compute_dtype())
     yield _operation(f"average pool {channels} @{side}", s.passes, lambda x: tf.nn.avg_pool2d(x, 3, 1, "SAME"), [x])
-    fc = max(1, round(FC_CHANNELS * s.width))
+    fc = s.wide(FC_CHANNELS)
     pixels = s.pictures * side * side
     layers = (("fc6", DilatedConvolution(fc, FC6_DILATION), channels, 9), ("fc7", Convolution(fc, 1), fc, 1))
     for name, layer, inward, taps in layers:
@@ -359,8 +363,7 @@ def _define(values: flags.FlagValues) -> None:
 
 def _action(args: flags.FlagValues) -> None:
     report = measure(config_lib.from_flags(args), args.repetitions)
-    print(table(report))
-    print(json.dumps(report))
+    show(table(report), report)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,5 +24,5 @@ class Dropout(keras.layers.Layer):
         if not training or not self.rate:
             return x
         kept = self.random.uniform(tf.shape(x)) >= self.rate
-        factor = tf.constant([0.0, 1.0 / (1.0 - self.rate)], x.dtype)
-        return x * tf.where(kept, factor[1], factor[0])
+        scale = tf.constant(1.0 / (1.0 - self.rate), x.dtype)
+        return x * tf.where(kept, scale, tf.zeros_like(scale))
