@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 
+from gsr_tf import command
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import refine
 from gsr_tf.data.image_ops import boundary
@@ -26,7 +28,9 @@ from gsr_tf.models.weights import named_variables
 from tests.goldens import release_step
 from tests.goldens.release_step import Golden, output_error, relative
 
-GOLDEN = flags.DEFINE_string("golden", str(release_step.FILE), "The .npz of the authors' step.")
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("golden", str(release_step.FILE), "The .npz of the authors' step.", flag_values=values)
 
 
 class Row(NamedTuple):
@@ -39,15 +43,20 @@ class Row(NamedTuple):
 
 
 class GradientNorms:
-    """Stands in for an optimizer: keeps each gradient's Euclidean norm and moves nothing."""
+    """Stands in for an optimizer: keeps each gradient's Euclidean norm and moves nothing.
+
+    Attributes:
+        norms: by the variables' names; 0 where a step gives no gradient, as of a bias before a normalisation.
+    """
 
     def __init__(self, variables: dict[str, tf.Variable]):
         self.norms = {name: tf.Variable(0.0) for name in variables}
+        self._names = {variable.ref(): name for name, variable in variables.items()}
 
-    def apply_gradients(self, pairs) -> None:
+    def apply_gradients(self, pairs: Iterable[tuple[tf.Tensor, tf.Variable]]) -> None:
         """Writes the norms down."""
-        for norm, (gradient, _) in zip(self.norms.values(), pairs):
-            norm.assign(tf.norm(gradient))
+        for gradient, variable in pairs:
+            self.norms[self._names[variable.ref()]].assign(tf.norm(gradient))
 
 
 class GoldenBoundaryNet(GSRNet):
@@ -106,26 +115,24 @@ def compare(golden: Golden) -> tuple[list[Row], list[Row], list[Row]]:
     )
 
 
-def main(argv: list[str]) -> None:
+def _action(args: flags.FlagValues) -> int:
     """Prints the comparison and its worst errors."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments: {argv[1:]}")
     summary = {}
     kinds = (
         ("loss", release_step.LOSS_TOLERANCE),
         ("output", release_step.OUTPUT_TOLERANCE),
         ("gradient", release_step.GRADIENT_TOLERANCE),
     )
-    for (kind, tolerance), rows in zip(kinds, compare(release_step.read(Path(GOLDEN.value)))):
+    for (kind, tolerance), rows in zip(kinds, compare(release_step.read(Path(args.golden)))):
         print(f"{kind + ' (ours, release, relative difference)':58s} tolerance {tolerance:g}")
         for row in rows:
             values = "" if row.ours is None else f"{row.ours:14.6f} {row.theirs:14.6f}"
             print(f"  {row.name:52s} {values:29s} {row.error:.1e}{'' if row.error <= tolerance else '   <-- beyond'}")
         summary[f"max_{kind}_error"] = max(row.error for row in rows)
     passed = all(summary[f"max_{kind}_error"] <= tolerance for kind, tolerance in kinds)
-    print(json.dumps({**summary, "losses": 15, "golden": Path(GOLDEN.value).name, "passed": passed}))
-    sys.exit(0 if passed else 1)
+    print(json.dumps({**summary, "losses": 15, "golden": Path(args.golden).name, "passed": passed}))
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(command.main(_action, __doc__, _define))
