@@ -229,6 +229,8 @@ def test_answers_are_the_models(answered, exported):
     found = Detector.load(exported).segment(pictures / "rgb.png")
     np.testing.assert_array_equal(np.asarray(Image.open(answers / "rgb_map.png")), np.rint(65535 * found.map))
     np.testing.assert_array_equal(np.asarray(Image.open(answers / "rgb_mask.png")), 255 * found.mask)
+    assert found.warnings == ()
+    assert Detector.load(exported).segment(pictures / "rgba.png").warnings == ("transparency ignored",)
 
 
 def test_bad_pictures_are_named_counted_and_skipped(answered, exported, tmp_path, capsys):

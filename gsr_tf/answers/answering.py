@@ -154,7 +154,7 @@ class Answering:
                 "height": height,
                 "orientation": orientation,
                 "format": stored_as,
-                "warnings": [*notes, *found.warnings],
+                "warnings": list(notes),
                 "seconds": seconds,
             }
             seconds["write"] = next(clock)

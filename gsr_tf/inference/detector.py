@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.aspect import refuse_sliver
-from gsr_tf.data.pictures import PictureError, read_picture
+from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.inference import saved_model, shipped
 from gsr_tf.inference.resolution import ONE_SIZE, maps_at
 from gsr_tf.inference.saved_model import DetectorError
@@ -147,10 +147,13 @@ class Detector:
             PictureError: the file is no picture, the array has another shape or type, or it is too small.
             ResolutionError: no such resolution, or scales that cannot be.
         """
-        picture = _checked(image) if isinstance(image, np.ndarray) else read_picture(image)
+        if isinstance(image, np.ndarray):
+            picture, notes = _checked(image), ()
+        else:
+            picture, *_, notes = decode_picture(read_bytes(image), str(image))
         maps = self.maps(picture, resolution=resolution, scales=scales)
         threshold = self.threshold if threshold is None else threshold
-        return segmentation(maps["probability"], maps.get("boundary"), threshold=threshold)
+        return segmentation(maps["probability"], maps.get("boundary"), threshold=threshold, warnings=notes)
 
 
 def _checked(image: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gsr_tf.data.strips import strips
 from gsr_tf.inference import postprocessing
-from gsr_tf.inference.regions import AREA, bands, statistics
+from gsr_tf.inference.regions import AREA, BAND_PIXELS, statistics
 
 SCORE_SHARE = 0.01  # of the pixels: the image score is the mean of the most suspicious ones
 
@@ -32,7 +33,8 @@ class Segmentation:
             the boundary branch.
         threshold: in [0, 1]; what lies strictly above it is flagged.
         mask: [h, w] bool, the flagged pixels, after the paper's clean-up (`postprocessing.paper_mask`).
-        warnings: what the reader of the answer should know; empty as a rule.
+        warnings: what the file has and the network did not see, in words (`pictures.Raster.notes`); empty as a rule,
+            and of an array.
     """
 
     map: np.ndarray
@@ -48,7 +50,7 @@ class Segmentation:
         The paper scores pixels only. The maximum would hang on one pixel, the mean on the size of the region.
         """
         count, highest = max(1, round(SCORE_SHARE * self.map.size)), np.empty(0, np.float32)
-        for rows in bands(self.map.shape):  # a partition copies what it is given
+        for rows in strips(*self.map.shape, BAND_PIXELS):  # a partition copies what it is given
             values = np.concatenate([highest, self.map[rows].ravel()])
             highest = np.partition(values, -min(count, values.size))[-count:]
         return float(highest.mean(dtype=np.float64))

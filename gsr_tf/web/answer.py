@@ -59,7 +59,7 @@ class Answer(BaseModel):
     threshold: float = Field(description="Strictly above it a pixel is flagged.")
     flagged: float = Field(description="Share of flagged pixels, in [0, 1], after the clean-up of small particles.")
     boxes: list[BoxAnswer] = Field(description="Of the flagged regions, the largest region first.")
-    warnings: list[str]
+    warnings: list[str] = Field(description="What the file has and was not looked at, e.g. 'transparency ignored'.")
     seconds: dict[str, float] = Field(description="Spent decoding and in the network.")
     maps: MapsAnswer | None = None
     preview: str | None = Field(None, description="The upright picture as JPEG, in base64, as large as the maps.")

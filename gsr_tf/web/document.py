@@ -136,7 +136,7 @@ def facts(found: Found, detector: Detector, now: datetime.datetime) -> dict[str,
         "Fingerprint": detector.fingerprint,
         "Date": f"{now:%Y-%m-%d %H:%M} UTC",
         "False alarms": _false_alarms(found, detector),
-        "Note": " ".join(segmentation.warnings),
+        "File": "; ".join(segmentation.warnings),
     }
     return {label: value for label, value in rows.items() if value}
 

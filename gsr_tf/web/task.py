@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from fastapi import Response
 
 from gsr_tf.answers.own_process import bounded_growth
 from gsr_tf.data.lacking import was_lacking
-from gsr_tf.data.pictures import PictureTooLarge, decode_picture, decoding_bytes
+from gsr_tf.data.pictures import PictureTooLarge, Raster, decode_picture, decoding_bytes
 from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.segmentation import Segmentation
@@ -84,23 +85,24 @@ def carry_out(task: Task, detector: Detector, limits: Limits) -> Done:
 
 def _find(task: Task, detector: Detector, limits: Limits) -> Found:
     start = time.perf_counter()
-    picture = _decoded(task.data, limits)
+    raster = _decoded(task.data, limits)
+    picture = raster.pixels
     check_shape(*picture.shape[:2], task.asked["resolution"], limits)
     decoded = time.perf_counter()
-    segmentation = detector.segment(picture, **task.asked)
+    segmentation = dataclasses.replace(detector.segment(picture, **task.asked), warnings=raster.notes)
     seconds = {"decode": decoded - start, "network": time.perf_counter() - decoded}
     scales = tuple(detector.scales_at(task.asked["resolution"]))
     sha256 = hashlib.sha256(task.data).hexdigest()
     return Found(picture, segmentation, sha256, seconds, task.asked["resolution"], scales)
 
 
-def _decoded(data: bytes, limits: Limits) -> np.ndarray:
+def _decoded(data: bytes, limits: Limits) -> Raster:
     try:
         with bounded_growth(limits.decode_bytes):
             needed = decoding_bytes(data, max_pixels=limits.pixels)
             if needed > limits.decode_bytes:
                 raise _too_costly(f"about {needed / MEGA:,.1f} MB", limits)
-            return decode_picture(data, max_pixels=limits.pixels).pixels
+            return decode_picture(data, max_pixels=limits.pixels)
     except MemoryError as error:  # whatever its header says
         raise _too_costly("more than its header says", limits) from error
 

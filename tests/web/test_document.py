@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import io
 
@@ -35,6 +36,13 @@ def test_the_facts_of_the_page():
     assert rows["Seen"] == "the whole picture at the size trained on, 0.75 and 1 times that size"
     assert (rows["Picture"], rows["Date"]) == ("120 × 90 pixels", "2026-03-04 05:06 UTC")
     assert document.facts(found(1.0), red_detector(), NOW)["Regions"] == "none"
+
+
+def test_what_the_file_has_and_was_not_looked_at_is_a_fact():
+    assert "File" not in document.facts(found(), red_detector(), NOW)
+    noted = dataclasses.replace(found().segmentation, warnings=("the first of 2 frames", "transparency ignored"))
+    rows = document.facts(found()._replace(segmentation=noted), red_detector(), NOW)
+    assert rows["File"] == "the first of 2 frames; transparency ignored"
 
 
 def test_what_was_measured_is_said_of_the_included_model_alone(included):

@@ -42,6 +42,15 @@ def test_the_numbers_are_the_detectors(client):
     assert set(found["seconds"]) == {"decode", "network"}
 
 
+def test_what_the_file_has_and_was_not_looked_at_is_said(client):
+    assert asked(client)["warnings"] == []
+    seen_through = np.concatenate([PIXELS, PIXELS[..., :1]], -1)
+    assert asked(client, encoded(seen_through))["warnings"] == ["transparency ignored"]
+    frames = [Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)]
+    animated = encoded(PIXELS, "GIF", save_all=True, append_images=frames[1:])
+    assert "the first of 2 frames" in asked(client, animated)["warnings"]
+
+
 def test_the_threshold_is_the_models_by_default(client):
     assert asked(client)["threshold"] == 0.4
 
