@@ -13,6 +13,7 @@ import tensorflow as tf
 from gsr_tf.inference.device import gpus
 from gsr_tf.models.keras import keras
 
+MEBIBYTES = 256  # of the array that is read and written
 IN_FLIGHT = 8  # operations that a GPU is given before the first one's end is waited for
 
 
@@ -57,12 +58,12 @@ def product_seconds(multiply: Callable[[], tf.Tensor]) -> float:
     return min(seconds(multiply, IN_FLIGHT if on_gpu() else 1) for _ in range(2))
 
 
-def bytes_per_second(mebibytes: int = 256) -> float:
+def bytes_per_second() -> float:
     """Read and written by adding to a large array."""
-    array = tf.Variable(tf.zeros([mebibytes * 2**18]))
+    array = tf.Variable(tf.zeros([MEBIBYTES * 2**18]))
     add = tf.function(lambda: array.assign_add(tf.ones_like(array))[0])
     seconds(add)
-    return 2.0 * mebibytes * 2**20 / min(seconds(add, IN_FLIGHT) for _ in range(2))
+    return 2.0 * MEBIBYTES * 2**20 / min(seconds(add, IN_FLIGHT) for _ in range(2))
 
 
 def peak_memory_bytes() -> dict[str, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gsr_tf.config import Config
 from gsr_tf.models.segmenter import BOUNDARY_BLOCKS, CLASSES, FC_CHANNELS, VGG16
 
-GENERATOR_SIDE = DISCRIMINATOR_SIDE = 256
+GENERATOR_SIDE = 256
 
 
 def segmenter_multiply_adds(config: Config) -> int:

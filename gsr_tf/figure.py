@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
 from gsr_tf import command
@@ -34,7 +33,7 @@ from gsr_tf.evaluation import figures, items
 from gsr_tf.evaluation.figures import Panel, seam
 from gsr_tf.evaluation.study import ROBUSTNESS
 from gsr_tf.inference.device import choose
-from gsr_tf.training.checkpoints import CheckpointError
+from gsr_tf.training.checkpoints import restore_generators
 from gsr_tf.training.summaries import read_scalars
 
 
@@ -65,12 +64,10 @@ def _given(args: flags.FlagValues, name: str) -> str:
 def _samples(args: flags.FlagValues) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(name, picture, mask) of manipulated pictures spread evenly over the records."""
     opened = open_records(_given(args, "records"))
-    count = len(opened.pairs)
-    if not count:
+    if not len(opened.pairs):
         raise UserError(f"--records={opened.path}: no picture with a mask among its {len(opened)} records")
-    chosen = np.unique(np.linspace(0, count - 1, args.pictures).astype(int))
-    found = items.from_records(opened)
-    return [(Path(found[index].name).name, *found[index].read()) for index in chosen]
+    found = items.from_records(opened)[: len(opened.pairs)]
+    return [(Path(item.name).name, *item.read()) for item in items.evenly(found, args.pictures)]
 
 
 def figure_1(args: flags.FlagValues) -> bytes:
@@ -99,14 +96,10 @@ def figure_4(args: flags.FlagValues) -> bytes:
         sources, targets, config.preparation.unmoved(), batch_size=args.pictures, half_pixel=config.networks.half_pixel
     )
     batch = next(iter(stream))
-    paths = tf.train.get_checkpoint_state(str(run / "checkpoints"))
-    if paths is None:
-        raise CheckpointError(f"--run_dir={run}: no checkpoint there; has the run saved one (--save_every)?")
     net = config.build()
     columns = {"T": from_network_range(batch.t).numpy(), "M": from_network_range(batch.m).numpy()}
-    for path in paths.all_model_checkpoint_paths:
-        tf.train.Checkpoint(generator=net.generator, step=net.step).restore(path).expect_partial()
-        columns[f"G(M), step {int(net.step):,}"] = from_network_range(net.generate(batch).g_m).numpy()
+    for step in restore_generators(net, run):
+        columns[f"G(M), step {step:,}"] = from_network_range(net.generate(batch).g_m).numpy()
     masks = batch.k[..., 0].numpy() > 0
     seams = {title: [*map(seam, pictures, masks)] for title, pictures in columns.items()}
     for title, steps in seams.items():

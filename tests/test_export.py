@@ -149,12 +149,6 @@ def test_pictures_are_the_folders_or_the_runs_or_none(run_dir, tmp_path):
     assert pictures.run_pictures(elsewhere) == []
 
 
-def test_pictures_are_spread_evenly():
-    assert pictures.evenly(range(10), 4) == [0, 3, 6, 9]
-    assert pictures.evenly("abc", 8) == ["a", "b", "c"]
-    assert pictures.evenly([], 3) == []
-
-
 def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
     output = tmp_path / "ours.npz"
     arguments = [f"--run_dir={run_dir}", f"--output={output}", "--format=weights", "--size=56", "--threshold=0.25"]
@@ -165,7 +159,7 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
     network, _, _ = export.load_run(run_dir, "best", 56, 0.3)
     assert 0 < largest_difference(network, loaded, [tiny.tile(1)]) < weights.TOLERANCE
     started = build_segmenter(Networks(width=0.03))
-    load_npz([started], str(output), "--initial_weights")
+    load_npz(named_variables(started), str(output), "--initial_weights")
     for mine, theirs in zip(started.trainable_variables, loaded.segmenter.trainable_variables):
         np.testing.assert_array_equal(mine, theirs)
 

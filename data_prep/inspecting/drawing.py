@@ -16,7 +16,7 @@ from matplotlib import pyplot  # noqa: E402 (after the choice of a backend that 
 
 TILE = (160, 240)  # height, width of a picture on the sheet
 CAPTION = 18  # height of the line under it
-COLUMNS = 6
+COLUMNS, SHOWN = 6, 36
 OUTLINE = (255, 0, 64)
 
 
@@ -36,12 +36,12 @@ def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
     return tile
 
 
-def contact_sheet(samples: Sequence[Sample], count: int = 36) -> np.ndarray:
-    """[h, w, 3] uint8: `count` of the samples, evenly chosen, with their masks outlined and their names.
+def contact_sheet(samples: Sequence[Sample]) -> np.ndarray:
+    """[h, w, 3] uint8: up to `SHOWN` of the samples, evenly chosen, with their masks outlined and their names.
 
     Samples that cannot be read are marked as such.
     """
-    chosen = [samples[number * len(samples) // count] for number in range(count)] if len(samples) > count else samples
+    chosen = [samples[number * len(samples) // SHOWN] for number in range(SHOWN)] if len(samples) > SHOWN else samples
     tiles = []
     for sample in chosen:
         try:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from data_prep.inspecting.inspection import HASH_BITS
 
@@ -59,16 +61,12 @@ def within(hashes: Sequence[bytes]) -> list[list[int]]:
         if item:
             numbers.setdefault(item, []).append(number)
     unique = list(numbers)
-    leader = list(range(len(unique)))
-
-    def find(item: int) -> int:
-        while leader[item] != item:
-            item = leader[item] = leader[leader[item]]
-        return item
-
-    for a, b, _ in _near(unique, unique) if unique else ():
-        leader[find(b)] = find(a)
+    if not unique:
+        return []
+    near = np.array([twins[:2] for twins in _near(unique, unique)])  # each of them with itself, too
+    graph = coo_matrix((np.ones(len(near)), near.T), shape=(len(unique), len(unique)))
+    _, group_of = connected_components(graph, directed=False)
     groups: dict[int, list[int]] = {}
-    for item, key in enumerate(unique):
-        groups.setdefault(find(item), []).extend(numbers[key])
+    for group, key in zip(group_of, unique):
+        groups.setdefault(group, []).extend(numbers[key])
     return sorted(sorted(group) for group in groups.values() if len(group) > 1)

@@ -22,7 +22,8 @@ from PIL import Image
 from gsr_tf.answers.overlay import draw_overlay
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.inference.regions import bands
+from gsr_tf.data.strips import strips
+from gsr_tf.inference.regions import BAND_PIXELS
 from gsr_tf.inference.segmentation import Segmentation
 
 MAP, MASK, OVERLAY, ARRAYS = "_map.png", "_mask.png", "_overlay.jpg", ".npz"
@@ -84,7 +85,7 @@ def encode(found: Segmentation, orientation: int, *, npz: bool) -> dict[str, byt
 def _levels(probability: np.ndarray) -> np.ndarray:
     """[h, w] float32 in [0, 1] as uint16, 65535 for 1; in bands, so that there is no second copy in float32."""
     levels = np.empty(probability.shape, np.uint16)
-    for rows in bands(probability.shape):
+    for rows in strips(*probability.shape, BAND_PIXELS):
         levels[rows] = np.rint(probability[rows] * np.float32(65535))
     return levels
 

@@ -7,7 +7,7 @@ import functools
 import cv2
 import numpy as np
 
-from gsr_tf.inference.regions import bands
+from gsr_tf.data.strips import strips
 
 OUTLINE, SHADOW = (255, 255, 255), (0, 0, 0)
 STRONGEST = 0.75  # of the colour, where the probability is 1
@@ -27,7 +27,7 @@ def draw_overlay(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     level = cv2.convertScaleAbs(probability, alpha=255)
     overlay = np.empty_like(picture)
-    for rows in bands(picture.shape, 1_000_000):  # the indices take 16 bytes a pixel: not all at once
+    for rows in strips(*picture.shape[:2], 1_000_000):  # the indices take 16 bytes a pixel: not all at once
         overlay[rows] = _blends()[level[rows], grey[rows]]
     contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(picture.shape[:2]) / 400))

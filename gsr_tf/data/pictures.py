@@ -111,9 +111,9 @@ def read_bytes(path: str | os.PathLike) -> bytes:
         raise PictureError(f"{path!r}: cannot be read ({error})") from error
 
 
-def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_picture(path: str | os.PathLike) -> np.ndarray:
     """[h, w, 3] uint8 RGB of the picture file at `path`, orientation applied; raises PictureError."""
-    return decode_picture(read_bytes(path), str(path), max_pixels=max_pixels).pixels
+    return decode_picture(read_bytes(path), str(path)).pixels
 
 
 def encode_png(pixels: np.ndarray, orientation: int = 1) -> bytes:

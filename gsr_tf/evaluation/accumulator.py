@@ -70,10 +70,10 @@ class Accumulator:
         return int(self._weights[name][0])
 
 
-def interval(replicates: np.ndarray, share: float = 0.95) -> tuple[float, float]:
-    """The central `share` of bootstrap replicates, [r]; NaN for none."""
+def interval(replicates: np.ndarray) -> tuple[float, float]:
+    """The central 95 % of bootstrap replicates, [r]; NaN for none."""
     defined = replicates[np.isfinite(replicates)]
     if not len(defined):
         return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - share) / 2, (1 + share) / 2])
+    low, high = np.quantile(defined, [0.025, 0.975])
     return float(low), float(high)

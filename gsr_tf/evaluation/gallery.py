@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -14,13 +15,13 @@ from gsr_tf.evaluation.runner import Scorer
 EACH = 3
 
 
-def chosen(values: np.ndarray, each: int = EACH) -> dict[str, np.ndarray]:
-    """Positions of the `each` best, median and worst of [pictures] values, without those that are not a number.
+def chosen(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Positions of the `EACH` best, median and worst of [pictures] values, without those that are not a number.
 
     No position comes twice: with few pictures there are fewer of each.
     """
     order = np.argsort(-values, kind="stable")[: np.count_nonzero(np.isfinite(values))]
-    each = min(each, -(-len(order) // 3))
+    each = min(EACH, -(-len(order) // 3))
     middle = max(0, (len(order) - each) // 2)
     best, median = order[:each], order[middle : middle + each]
     parts = {"best": best, "median": np.setdiff1d(median, best), "worst": order[::-1][:each]}
@@ -46,7 +47,7 @@ def draw(items: Sequence[Item], scorer: Scorer, names: Sequence[str], values: np
             highest = 1.0 if scorer.method.probabilities else None
             rows.append(
                 [
-                    Panel(picture, _short(names[position])),
+                    Panel(picture, Path(names[position]).name),
                     Panel(scores, scorer.method.name, highest),
                     Panel(scores > threshold, f"F1 {values[position]:.3f}"),
                     Panel(mask, "truth"),
@@ -54,8 +55,3 @@ def draw(items: Sequence[Item], scorer: Scorer, names: Sequence[str], values: np
             )
             labels.append(kind)
     return figures.grid(rows, labels)
-
-
-def _short(name: str) -> str:
-    last = name.rsplit("/", 1)[-1]
-    return last if len(last) <= 36 else f"...{last[-33:]}"

@@ -25,6 +25,11 @@ HEADERS = [[picture, "mask"] for picture in ("picture", "image")]
 Sample = tuple[np.ndarray, np.ndarray | None]
 
 
+def evenly(sequence: Sequence, count: int) -> list:
+    """Up to `count` entries, evenly spread, first and last among them."""
+    return [sequence[i] for i in np.unique(np.linspace(0, len(sequence) - 1, count).astype(int))] if sequence else []
+
+
 class Item(NamedTuple):
     """One picture to score.
 

@@ -20,6 +20,7 @@ from gsr_tf.comparators.method import ScoreError
 
 # Exact in binary floating point; holds 0.5, and 0 (every pixel with a probability above nothing).
 PROBABILITY_GRID = np.arange(256) / 256
+QUANTILES = 256
 
 
 class Counts(NamedTuple):
@@ -153,19 +154,18 @@ def average_precision(counts: Counts) -> np.ndarray:
     return _ratio(steps.sum(axis=-1), counts.positives)
 
 
-def quantile_grid(samples: np.ndarray, size: int = 256) -> np.ndarray:
+def quantile_grid(samples: np.ndarray) -> np.ndarray:
     """Thresholds for maps that are not probabilities: quantiles of their scores.
 
     A linear grid would miss maps that hold 1e-280 beside 0.9999.
 
     Args:
         samples: scores of the data set, any shape.
-        size: number of quantiles before equal ones are merged.
 
     Returns:
         [t] ascending, first minus infinity (all pixels positive), so that the floor can always be reached.
     """
-    quantiles = np.quantile(np.asarray(samples, np.float64), np.linspace(0, 1, size), method="lower")
+    quantiles = np.quantile(np.asarray(samples, np.float64), np.linspace(0, 1, QUANTILES), method="lower")
     return np.concatenate([[-np.inf], np.unique(quantiles)])
 
 

@@ -20,7 +20,7 @@ from gsr_tf.data.pictures import PictureError
 from gsr_tf.evaluation import attacks
 from gsr_tf.evaluation.attacks import Attack
 from gsr_tf.evaluation.evaluator import Counted, Evaluation, Evaluator, count
-from gsr_tf.evaluation.items import Item
+from gsr_tf.evaluation.items import Item, evenly
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, check_scores, quantile_grid
 from gsr_tf.evaluation.protocols.protocol import Protocol
 from gsr_tf.inference import postprocessing, together
@@ -81,9 +81,9 @@ def threshold_grid(items: Sequence[Item], scorer: Scorer) -> np.ndarray:
     if scorer.method.probabilities:
         return PROBABILITY_GRID
     samples = []
-    for index in np.unique(np.linspace(0, len(items) - 1, GRID_PICTURES).astype(int)):
+    for item in evenly(items, GRID_PICTURES):
         try:
-            scores = scorer(items[index]).scores.ravel()
+            scores = scorer(item).scores.ravel()
         except (PictureError, ScoreError):
             continue  # the pass itself names it
         samples.append(scores[np.linspace(0, scores.size - 1, GRID_PIXELS).astype(int)])

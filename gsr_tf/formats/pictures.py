@@ -29,17 +29,12 @@ def paper_scores(maps: Maps, scored: Sequence[items.Item], name: str) -> dict[st
     return metrics.summarise(pairs())
 
 
-def evenly(sequence: Sequence, count: int) -> list:
-    """Up to `count` entries, evenly spread, first and last among them."""
-    return [sequence[i] for i in np.unique(np.linspace(0, len(sequence) - 1, count).astype(int))] if sequence else []
-
-
 def folder_pictures(folder: str) -> list[np.ndarray]:
     """Some of the pictures of a folder, [h, w, 3] uint8; raises ExportError where there is none, PictureError."""
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     if not files:
         raise ExportError(f"--pictures={folder}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
-    return [read_picture(path) for path in evenly(files, COMPARED)]
+    return [read_picture(path) for path in items.evenly(files, COMPARED)]
 
 
 def run_pictures(run_dir: Path) -> list[np.ndarray]:
@@ -47,7 +42,7 @@ def run_pictures(run_dir: Path) -> list[np.ndarray]:
     for flag in RUN_RECORDS:
         records = _run_records(run_dir, flag)
         if records:
-            examples = (records.example(record) for record in evenly(range(len(records)), COMPARED))
+            examples = (records.example(record) for record in items.evenly(range(len(records)), COMPARED))
             return [example.read_picture() for example in examples]
     return []
 
@@ -64,7 +59,7 @@ def scored_items(path: str | None, run_dir: Path | None) -> list[items.Item]:
         raise RecordsError(f"no {flag} of the run to be read; --records=FOLDER says what to measure the cost on")
     if not len(records.pairs):
         raise RecordsError(f"--records={records.path}: no pictures with a mask, so there is nothing to score")
-    return evenly(items.from_records(records)[: len(records.pairs)], SCORED)
+    return items.evenly(items.from_records(records)[: len(records.pairs)], SCORED)
 
 
 def _run_records(run_dir: Path, flag: str) -> Records | None:

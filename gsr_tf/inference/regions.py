@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
+
+from gsr_tf.data.strips import strips
 
 BAND_PIXELS = 8_000_000
 # Columns of the statistics, OpenCV's: left, top, width, height, area.
 LEFT, TOP, WIDTH, HEIGHT, AREA = range(5)
-
-
-def bands(shape: tuple[int, ...], pixels: int = BAND_PIXELS) -> Iterator[slice]:
-    """Rows of a picture in pieces of at most this many pixels, and at least one row."""
-    rows = max(1, pixels // shape[1])
-    return (slice(first, min(first + rows, shape[0])) for first in range(0, shape[0], rows))
 
 
 def without_small(mask: np.ndarray, smallest: int, *, band_pixels: int = BAND_PIXELS) -> np.ndarray:
@@ -33,7 +27,7 @@ def without_small(mask: np.ndarray, smallest: int, *, band_pixels: int = BAND_PI
     Returns:
         The same memory as [h, w] bool.
     """
-    for rows in bands(mask.shape, band_pixels):
+    for rows in strips(*mask.shape, band_pixels):
         first = max(0, rows.start - smallest)
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask[first : rows.stop + smallest], connectivity=8)
         large = stats[:, AREA] >= smallest
@@ -47,7 +41,7 @@ def statistics(mask: np.ndarray, *, band_pixels: int = BAND_PIXELS) -> np.ndarra
     found: list[np.ndarray] = []  # (left, top, right, bottom, area) a piece, band after band
     touching: list[tuple[int, int]] = []
     above, count = np.zeros(mask.shape[1] + 2, int), 0  # numbers of the pieces in the row above, from 1; a border
-    for rows in bands(mask.shape, band_pixels):
+    for rows in strips(*mask.shape, band_pixels):
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask[rows].view(np.uint8), connectivity=8)
         pieces = stats[1:].astype(np.int64)
         pieces[:, TOP] += rows.start

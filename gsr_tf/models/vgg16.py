@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gsr_tf.models.imagenet import pretrained
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import WeightsError, assign, named_variables, open_tf1_checkpoint
+from gsr_tf.models.weights import WeightsError, assign, named_variables, open_tf1_checkpoint, read_npz
 
 WHERE = (
     "--vgg16_weights takes: 'imagenet' (Keras downloads it), Keras's "
@@ -40,34 +41,18 @@ def initialize_vgg16(network: keras.Model, source: str) -> None:
 
 def _read(source: str) -> dict[str, np.ndarray]:
     """{canonical name within a network: array} from any of the sources."""
+    flag = f"--vgg16_weights={source}"
     if source == "imagenet" or source.endswith(".h5"):
-        return _from_keras(source)
-    if source.endswith(".npz"):
-        return _from_npz(source)
+        found = pretrained(keras.applications.VGG16, source, flag, WHERE)
+        return {_canonical(name.split(":")[0]): value for name, value in found.items()}
+    if source.endswith(".npz") and Path(source).exists():
+        return {_canonical(name): value for name, value in read_npz(source, flag).items()}
     if Path(f"{source}.index").exists():
-        reader = open_tf1_checkpoint(source, f"--vgg16_weights={source}")
+        reader = open_tf1_checkpoint(source, flag)
         names = [n for n in reader.get_variable_to_shape_map() if re.fullmatch(r"conv\d_\d/[wb]", n)]
         kind = {"w": "kernel", "b": "bias"}
         return {f"{n[:-2]}/{kind[n[-1]]}": reader.get_tensor(n) for n in names}
-    raise WeightsError(f"--vgg16_weights={source}: no such file. {WHERE}")
-
-
-def _from_keras(source: str) -> dict[str, np.ndarray]:
-    if source != "imagenet" and not Path(source).exists():
-        raise WeightsError(f"--vgg16_weights={source}: no such file. {WHERE}")
-    try:
-        vgg16 = keras.applications.VGG16(include_top=False, weights=source)
-    except Exception as error:  # a URL error, an h5 error, or Keras's own
-        raise WeightsError(f"--vgg16_weights={source}: could not be loaded ({error}). {WHERE}") from error
-    return {_canonical(v.name.split(":")[0]): v.numpy() for v in vgg16.weights}
-
-
-def _from_npz(source: str) -> dict[str, np.ndarray]:
-    try:
-        with np.load(source) as arrays:
-            return {_canonical(name): arrays[name] for name in arrays.files}
-    except Exception as error:  # a missing or damaged file
-        raise WeightsError(f"--vgg16_weights={source}: could not be read ({error}). {WHERE}") from error
+    raise WeightsError(f"{flag}: no such file. {WHERE}")
 
 
 def _canonical(name: str) -> str:

@@ -54,35 +54,18 @@ def _require(variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarr
             )
 
 
-def load_stored(variables: Mapping[str, tf.Variable], path: str, flag: str) -> None:
+def load_npz(variables: Mapping[str, tf.Variable], path: str, source: str) -> None:
     """Gives every variable its value from an .npz of arrays by canonical name.
 
     Args:
         variables: by canonical name.
-        path: the file.
-        flag: what named it, for the messages.
-
-    Raises:
-        WeightsError: no such file, damaged, or weights missing or of another shape.
-    """
-    source = f"{flag}={path}"
-    assign(variables, read_npz(path, source), source)
-
-
-def load_npz(networks: Iterable[keras.Model], path: str, source: str) -> None:
-    """Fills networks from an .npz of arrays by canonical name.
-
-    Args:
-        networks: any of generator, discriminator, segmenter.
         path: the file.
         source: what named it, for the messages.
 
     Raises:
         WeightsError: no such file, damaged, or weights missing or of another shape.
     """
-    values = read_npz(path, source)
-    for network in networks:
-        assign(named_variables(network), values, source)
+    assign(variables, read_npz(path, source), source)
 
 
 def average_with_npz(network: keras.Model, paths: Sequence[str], flag: str) -> None:

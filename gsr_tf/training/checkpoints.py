@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,21 @@ def restore_generation(net: GSRNet, run_dir: str | os.PathLike, flag: str) -> No
     _restore(path, generator=net.generator, discriminator=net.discriminator)
 
 
+def restore_generators(net: GSRNet, run_dir: Path) -> Iterator[int]:
+    """Restores the generator of each checkpoint that a run kept, the oldest first, and yields its step.
+
+    Args:
+        net: of the run's configuration, whose generator is filled.
+        run_dir: the run's folder.
+
+    Raises:
+        CheckpointError: none there, or one does not fit.
+    """
+    for path in _kept(run_dir, "mean", "--run_dir"):
+        _restore(path, generator=net.generator, step=net.step)
+        yield int(net.step)
+
+
 def _kept(run_dir: Path, which: str, flag: str) -> list[str]:
     """Paths of the checkpoints that `which` means, at least one, the newest one last."""
     for folder in ("best", "checkpoints") if which == "best" else ("checkpoints",):
@@ -152,7 +168,7 @@ def _kept(run_dir: Path, which: str, flag: str) -> list[str]:
     raise CheckpointError(f"{flag}={run_dir}: no checkpoint there; has the run saved one (--save_every)?")
 
 
-def _restore(path: str, **networks: keras.Model) -> None:
+def _restore(path: str, **networks: keras.Model | tf.Variable) -> None:
     try:
         status = tf.train.Checkpoint(**networks).restore(path)
         status.assert_existing_objects_matched().expect_partial()

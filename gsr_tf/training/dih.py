@@ -17,7 +17,7 @@ from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.models.harmonization import harmonized
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import load_npz
+from gsr_tf.models.weights import load_npz, named_variables
 from gsr_tf.settings import ConfigError, check_bounds, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
@@ -62,7 +62,7 @@ class DIHRun(RunSettings):
         """Weights of another run into a fresh net, as the settings say; raises WeightsError."""
         path = self.initialization.initial_weights
         if path:
-            load_npz([net.harmonizer], path, f"--initial_weights={path}")
+            load_npz(named_variables(net.harmonizer), path, f"--initial_weights={path}")
 
     def scores(self, net: DIH, records: Mapping[str, Records]) -> Scores | None:
         """How far held-out pictures that were recoloured are from what they were, harmonised and as they are."""

@@ -30,7 +30,7 @@ from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.evaluation import items, metrics
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import load_stored
+from gsr_tf.models.weights import load_npz
 from gsr_tf.settings import ConfigError, check_bounds, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
@@ -78,8 +78,9 @@ class EXIFRun(RunSettings):
 
     def initialize(self, net: EXIF) -> None:
         """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
-        if self.initialization.initial_weights:
-            load_stored(self.stored(net.segmenter), self.initialization.initial_weights, "--initial_weights")
+        path = self.initialization.initial_weights
+        if path:
+            load_npz(self.stored(net.segmenter), path, f"--initial_weights={path}")
         elif self.initialization.release_checkpoint:
             load_release_checkpoint(net.segmenter, self.initialization.release_checkpoint)
         else:

@@ -10,7 +10,7 @@ from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.vgg16 import initialize_vgg16
-from gsr_tf.models.weights import load_npz, load_release_checkpoint
+from gsr_tf.models.weights import load_npz, load_release_checkpoint, named_variables
 from gsr_tf.settings import check_bounds, check_one_of, setting
 from gsr_tf.training.checkpoints import restore_generation
 
@@ -57,7 +57,7 @@ def load_teachers(settings: Initialization, networks: Networks) -> list[keras.Mo
 
 def _teacher(given: str, networks: Networks) -> keras.Model:
     segmenter = build_segmenter(networks, kernel_initializer="zeros")
-    load_npz([segmenter], str(weights_file(given, "--teachers")), f"--teachers={given}")
+    load_npz(named_variables(segmenter), str(weights_file(given, "--teachers")), f"--teachers={given}")
     segmenter.trainable = False
     return segmenter
 
@@ -68,7 +68,7 @@ def initialize(net: GSRNet, settings: Initialization) -> None:
         load_release_checkpoint([net.generator, net.discriminator, net.segmenter], settings.release_checkpoint)
     elif settings.initial_weights:
         path = weights_file(settings.initial_weights, "--initial_weights")
-        load_npz([net.segmenter], str(path), f"--initial_weights={settings.initial_weights}")
+        load_npz(named_variables(net.segmenter), str(path), f"--initial_weights={settings.initial_weights}")
     else:
         initialize_vgg16(net.segmenter, settings.vgg16_weights)
     if settings.initial_generator:

@@ -23,7 +23,7 @@ from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.keras import keras
 from gsr_tf.models.segmenter import manipulation_probability
 from gsr_tf.models.vgg16 import initialize_vgg16
-from gsr_tf.models.weights import load_stored
+from gsr_tf.models.weights import load_npz
 from gsr_tf.settings import ConfigError, check_bounds, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
@@ -69,8 +69,9 @@ class MFCNRun(RunSettings):
 
     def initialize(self, net: MFCN) -> None:
         """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
-        if self.initialization.initial_weights:
-            load_stored(self.stored(net.segmenter), self.initialization.initial_weights, "--initial_weights")
+        path = self.initialization.initial_weights
+        if path:
+            load_npz(self.stored(net.segmenter), path, f"--initial_weights={path}")
         else:
             initialize_vgg16(net.segmenter, self.initialization.vgg16_weights)
 

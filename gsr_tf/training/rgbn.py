@@ -21,7 +21,7 @@ from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import load_stored
+from gsr_tf.models.weights import load_npz
 from gsr_tf.settings import ConfigError, check_bounds, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
@@ -81,8 +81,9 @@ class RGBNRun(RunSettings):
 
     def initialize(self, net: RGBN) -> None:
         """Pretrained weights into a fresh net, as the settings say; raises WeightsError."""
-        if self.initialization.initial_weights:
-            load_stored(self.stored(net.segmenter), self.initialization.initial_weights, "--initial_weights")
+        path = self.initialization.initial_weights
+        if path:
+            load_npz(self.stored(net.segmenter), path, f"--initial_weights={path}")
         elif self.initialization.release_checkpoint:
             load_release_checkpoint(net.segmenter, self.network.backbone, self.initialization.release_checkpoint)
         else:

@@ -30,7 +30,7 @@ from gsr_tf.data.records import (
 )
 from gsr_tf.evaluation import metrics
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import WeightsError, load_stored
+from gsr_tf.models.weights import WeightsError, load_npz
 
 TINY = Network(trunk="tiny", feature_channels=8, fc_channels=(16, 12, 8), same_channels=4)
 MODEL = TAGS.index("Model")
@@ -130,7 +130,7 @@ def test_weights_by_name_hold_the_moments_and_what_was_known(tmp_path):
     stored["exif/conv_2_norm/moving_mean"].assign(tf.ones([16]))
     assert {"exif/fc_1/kernel", "exif/same/bias", "exif/known"} <= set(stored) and len(stored) == len(one.variables)
     np.savez(tmp_path / "w.npz", **{name: v.numpy() for name, v in stored.items()})
-    load_stored(stored_variables(other), str(tmp_path / "w.npz"), "--initial_weights")
+    load_npz(stored_variables(other), str(tmp_path / "w.npz"), "--initial_weights=w.npz")
     patches = tf.random.stateless_uniform([2, 16, 16, 3], [0, 1], -1.0, 1.0)
     np.testing.assert_array_equal(one([patches] * 2)["same"], other([patches] * 2)["same"])
     assert other.known.numpy().sum() == 3

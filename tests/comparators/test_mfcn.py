@@ -21,7 +21,7 @@ from gsr_tf.data.image_ops import CAFFE_MEAN_BGR, boundary, to_network_range
 from gsr_tf.evaluation import metrics
 from gsr_tf.models.keras import keras
 from gsr_tf.models.vgg16 import initialize_vgg16
-from gsr_tf.models.weights import WeightsError, load_stored, named_variables
+from gsr_tf.models.weights import WeightsError, load_npz, named_variables
 from tests.comparators import runs
 from tests.networks import make_batch
 
@@ -116,12 +116,12 @@ def test_weights_by_name_hold_the_edge_threshold(tmp_path):
     one, other = build_network(TINY), build_network(TINY)
     one.edge_threshold.assign(0.3)
     np.savez(tmp_path / "w.npz", **{name: v.numpy() for name, v in stored_variables(one).items()})
-    load_stored(stored_variables(other), str(tmp_path / "w.npz"), "--initial_weights")
+    load_npz(stored_variables(other), str(tmp_path / "w.npz"), "--initial_weights=w.npz")
     assert float(other.edge_threshold.numpy()) == pytest.approx(0.3)
     np.testing.assert_array_equal(other(make_batch().s)["boundary"], one(make_batch().s)["boundary"])
     wide = build_network(Network(width=0.1, fc_channels=8))
     with pytest.raises(WeightsError, match=r"--initial_weights=.*w.npz: mfcn/conv1_1/kernel is \(3, 3, 3, 2\)"):
-        load_stored(stored_variables(wide), str(tmp_path / "w.npz"), "--initial_weights")
+        load_npz(stored_variables(wide), str(tmp_path / "w.npz"), "--initial_weights=w.npz")
 
 
 # -------------------------------------------------------------------------------------------------- the loss

@@ -24,7 +24,7 @@ from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import WeightsError, load_stored
+from gsr_tf.models.weights import WeightsError, load_npz
 from tests.comparators import runs
 from tests.networks import make_batch
 
@@ -440,13 +440,13 @@ def test_weights_by_name_are_all_of_them(tmp_path):
     one, other = TwoStreamNetwork(TINY), TwoStreamNetwork(TINY)
     changed(one, "")
     np.savez(tmp_path / "w.npz", **{name: v.numpy() for name, v in stored_variables(one).items()})
-    load_stored(stored_variables(other), str(tmp_path / "w.npz"), "--initial_weights")
+    load_npz(stored_variables(other), str(tmp_path / "w.npz"), "--initial_weights=w.npz")
     assert len(stored_variables(one)) == len(one.variables)
     for name, variable in stored_variables(other).items():
         np.testing.assert_array_equal(variable, stored_variables(one)[name])
     wide = TwoStreamNetwork(Network(backbone="tiny", anchor_scales=(1.0,)))
     with pytest.raises(WeightsError, match="--initial_weights=.*w.npz: rgbn/rpn_.* is"):
-        load_stored(stored_variables(wide), str(tmp_path / "w.npz"), "--initial_weights")
+        load_npz(stored_variables(wide), str(tmp_path / "w.npz"), "--initial_weights=w.npz")
 
 
 # -------------------------------------------------------------------------------------------------- the step

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gsr_tf.inference.regions import bands, statistics, without_small
+from gsr_tf.inference.regions import statistics, without_small
 
 
 def patches(seed):
@@ -42,9 +42,3 @@ def test_statistics_do_not_depend_on_the_bands(rows):
         _, stats = in_one_piece(mask)
         found = statistics(mask, band_pixels=mask.shape[1] * rows)
         assert sorted(found.tolist()) == sorted(stats[1:].tolist())
-
-
-def test_bands_cover_every_row_once():
-    for shape, pixels in (((10, 7), 21), ((10, 7), 3), ((1, 1), 100), ((5, 100), 1)):
-        rows = [row for band in bands(shape, pixels) for row in range(shape[0])[band]]
-        assert rows == list(range(shape[0]))

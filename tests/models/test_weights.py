@@ -156,15 +156,16 @@ def test_a_file_that_is_no_checkpoint(tmp_path):
 def test_weights_by_name_there_and_back(tmp_path):
     one, other = build_segmenter(Networks(width=0.05)), build_segmenter(Networks(width=0.05))
     np.savez(tmp_path / "weights.npz", **{name: v.numpy() for name, v in named_variables(one).items()})
-    load_npz([other], str(tmp_path / "weights.npz"), "--initial_weights=weights.npz")
+    load_npz(named_variables(other), str(tmp_path / "weights.npz"), "--initial_weights=weights.npz")
     for mine, theirs in zip(one.trainable_variables, other.trainable_variables):
         np.testing.assert_array_equal(mine, theirs)
 
 
 def test_weights_that_are_missing_or_of_another_width(tmp_path):
+    narrow = named_variables(build_segmenter(Networks(width=0.05)))
     with pytest.raises(WeightsError, match="--initial_weights=none.npz: could not be read"):
-        load_npz([build_segmenter(Networks(width=0.05))], str(tmp_path / "none.npz"), "--initial_weights=none.npz")
+        load_npz(narrow, str(tmp_path / "none.npz"), "--initial_weights=none.npz")
     values = {name: v.numpy() for name, v in named_variables(build_segmenter(Networks(width=0.1))).items()}
     np.savez(tmp_path / "wide.npz", **values)
     with pytest.raises(WeightsError, match="--initial_weights=wide.npz: segmenter/conv1_1/kernel is .*--width"):
-        load_npz([build_segmenter(Networks(width=0.05))], str(tmp_path / "wide.npz"), "--initial_weights=wide.npz")
+        load_npz(narrow, str(tmp_path / "wide.npz"), "--initial_weights=wide.npz")

@@ -6,7 +6,13 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
-from gsr_tf.training.checkpoints import CheckpointError, Checkpoints, restore_generation, restore_segmenter
+from gsr_tf.training.checkpoints import (
+    CheckpointError,
+    Checkpoints,
+    restore_generation,
+    restore_generators,
+    restore_segmenter,
+)
 
 PARTS = ("generator", "discriminator", "segmenter")
 
@@ -114,6 +120,20 @@ def test_another_runs_generator_and_discriminator_and_nothing_else(tmp_path):
     found = {name: float(part.weight.numpy()[0]) for name, part in vars(fresh).items() if name != "step"}
     assert found == {**dict.fromkeys(found, 0.0), "generator": 2.0, "discriminator": 2.0}
     assert int(fresh.step) == 0
+
+
+def test_generators_come_back_one_after_the_other_the_oldest_first(tmp_path):
+    net, fresh = small_net(), small_net()
+    checkpoints = Checkpoints(net, tmp_path, keep=2)
+    for step in (1, 2, 3):
+        set_all(net, step)
+        checkpoints.save()
+    found = [(step, fresh.generator.weight.numpy()[0]) for step in restore_generators(fresh, tmp_path)]
+    assert found == [(2, 2.0), (3, 3.0)]
+    with pytest.raises(CheckpointError, match="does not fit the configuration's generator"):
+        next(restore_generators(small_net(size=4), tmp_path))
+    with pytest.raises(CheckpointError, match="no checkpoint there"):
+        next(restore_generators(fresh, tmp_path / "none"))
 
 
 def test_no_generator_to_begin_from(tmp_path):

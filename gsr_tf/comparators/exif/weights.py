@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gsr_tf.comparators.exif.network import TRUNK
-from gsr_tf.comparators.imagenet import pretrained
+from gsr_tf.models.imagenet import pretrained
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import assign
 

@@ -6,7 +6,7 @@ import re
 
 import tensorflow as tf
 
-from gsr_tf.comparators.imagenet import pretrained
+from gsr_tf.models.imagenet import pretrained
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import assign
 
