@@ -30,18 +30,27 @@ from data_prep.reading.listing import merge
 from data_prep.reading.outlines import AreaLimits
 from gsr_tf.errors import UserError
 
-COCO_LIMITS = AreaLimits(0.01, 0.5)  # as data_prep.coco's flags
-
 
 class Found(NamedTuple):
-    """A recognised set: the name of its records, and its listing, made when it is asked for."""
+    """A recognised set.
+
+    Attributes:
+        name: of its records.
+        list: makes its listing.
+        authentic: how many authentic pictures its publishers count.
+    """
 
     name: str
     list: functools.partial
+    authentic: int = 0
 
 
-def _list_published(published: PublishedSet, folder: Path) -> Listing:
-    return merge(published.find(folder))
+def _list_published(published: PublishedSet, folder: Path, roots: list[Path]) -> Listing:
+    """The pictures of a set; authentic ones that are an archive of their own lie below any of the roots."""
+    manipulated, authentic = published.find(folder)
+    if published.find_authentic and not authentic.entries:
+        authentic = next((found for found in map(published.find_authentic, roots) if found.entries), authentic)
+    return merge([manipulated, authentic])
 
 
 def find_published(roots: list[Path]) -> Iterator[Found]:
@@ -52,7 +61,8 @@ def find_published(roots: list[Path]) -> Iterator[Found]:
             published = recognise(folder)
             if published and published.name not in seen:
                 seen.add(published.name)
-                yield Found(published.name, functools.partial(_list_published, published, folder))
+                listing = functools.partial(_list_published, published, folder, roots)
+                yield Found(published.name, listing, published.authentic)
 
 
 def find_coco(roots: list[Path]) -> Iterator[Found]:
@@ -63,7 +73,7 @@ def find_coco(roots: list[Path]) -> Iterator[Found]:
             part = file.stem.removeprefix("instances_")
             images = next((other for other in folders if other.name == part), None)
             if images:
-                listing = functools.partial(list_coco, file, images, COCO_LIMITS, keep_without_objects=True)
+                listing = functools.partial(list_coco, file, images, AreaLimits(), keep_without_objects=True)
                 yield Found(f"coco_{part}", listing)
 
 
@@ -84,13 +94,20 @@ def gather(downloads: Path, output: Path) -> tuple[list[Path], list[str]]:
 
 
 def prepare(found: list[Found], args: flags.FlagValues) -> tuple[list[str], list[str]]:
-    """Prepares each set; returns the names of those that worked, and what stopped the others."""
+    """Prepares each set; returns the names of those that worked, and what stopped the others or is missing in them."""
     done, problems = [], []
-    for name, listing in found:
+    for name, list_pictures, authentic in found:
         print(f"\n{name}")
+        output = Path(args.output) / name
         try:
-            command.convert(listing(), args, Path(args.output) / name)
+            listing = list_pictures()
+            command.convert(listing, args, output)
             done.append(name)
+            if authentic and all(entry.masks for entry in listing.entries):
+                problems.append(
+                    f"{name}: none of its {authentic:,} authentic pictures was found; put them beside the others, "
+                    f"delete {output}, and start again"
+                )
         except UserError as error:  # one set that cannot be prepared does not keep the others from it
             problems.append(f"{name}: {error}")
     return done, problems

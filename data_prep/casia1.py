@@ -2,12 +2,14 @@
 
     python -m data_prep.casia1 --input=CASIA1 --output=records
 
-    CASIA1/Tp/{Sp,CM}/Sp_D_CND_A_pla0005_pla0023_0281.jpg
+    CASIA1/Modified Tp/Tp/{Sp,CM}/Sp_D_CND_A_pla0005_pla0023_0281.jpg      or CASIA1/Tp/{Sp,CM}/...
     CASIA1/CASIA 1.0 groundtruth/{Sp,CM}/Sp_D_CND_A_pla0005_pla0023_0281_gt.png
     CASIA1/Au/Au_pla_0005.jpg
 
-CASIA published no masks: these are the public ones. A manipulated picture's name holds the picture that it was made
-from and the one that the pasted part is from: the first, where Au has it, is stored as its original.
+CASIA published no masks: these are the public ones. Their publisher says that dozens of pictures in Tp are misnamed;
+Modified Tp, in the collection that he offers, has them renamed, and is taken where both are there. A manipulated
+picture's name holds the picture that it was made from and the one that the pasted part is from: the first, where Au has
+it, is stored as its original.
 Sp_D_NRN_A_cha0011_sec0011_0542.jpg has no mask and is skipped, which leaves 920.
 """
 
@@ -45,9 +47,15 @@ def find_originals(authentic: Path | None, pictures: list[PurePosixPath]) -> dic
     return originals
 
 
+def _find_pictures(root: Path) -> Path:
+    """The folder with Sp and CM."""
+    modified = find_folder(root, "Modified Tp")
+    return (find_folder(modified, "Tp") or modified) if modified else need_folder(root, "Tp")
+
+
 def find(root: Path) -> tuple[Listing, Listing]:
     """Manipulated pictures with masks and originals, and authentic ones."""
-    images, masks = need_folder(root, "Tp", "Modified Tp"), need_folder(root, *MASK_FOLDERS)
+    images, masks = _find_pictures(root), need_folder(root, *MASK_FOLDERS)
     authentic = find_folder(root, "Au")
     originals = functools.partial(find_originals, authentic)
     manipulated = list_manipulated(images, masks, MaskRule(), find_originals=originals)
@@ -62,7 +70,7 @@ SET = PublishedSet(
     size="about 0.1 GB",
     manipulated=921,
     authentic=800,
-    signs=("Tp/Sp", "Tp/CM"),
+    signs=("*T[pP]/**/Sp", "*T[pP]/**/CM"),  # seen from the folder above Modified Tp, where the masks are
     find=find,
 )
 

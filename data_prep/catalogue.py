@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 
 from data_prep import carvalho, casia1, casia2, columbia, coverage, imd2020, in_the_wild, interchange, nist16
 from data_prep.inspecting.samples import Sample
 from data_prep.published import PublishedSet, matches
-from data_prep.reading.entries import Entry, Skipped
+from data_prep.reading.entries import Listing, PreparationError, Skipped
 from data_prep.reading.files import require_folder
 from data_prep.reading.listing import list_authentic, list_manipulated, merge
+from data_prep.reading.pairing import picture_stem
 from gsr_tf.data.masks import MaskRule
 from gsr_tf.data.records import INDEX_NAME, open_records
 
@@ -19,26 +21,54 @@ SETS: tuple[PublishedSet, ...] = tuple(
     module.SET for module in (casia1, casia2, coverage, carvalho, in_the_wild, columbia, nist16, imd2020)
 )
 
+FOLDER_OF_MASKS = re.compile(r"(mask|ground.?truth|(^|[ _-])gt)s?$", re.IGNORECASE)
+
 
 def recognise(folder: Path) -> PublishedSet | None:
     """The published set that a folder holds; None when it holds none."""
     return next((published for published in SETS if matches(folder, published.signs)), None)
 
 
-def _list_folder(folder: Path) -> tuple[list[Entry], list[Skipped]]:
-    """A folder's pictures, by the first layout that fits: published set, ManiDataset, side by side, authentic."""
+def _list_folder(folder: Path) -> Listing:
+    """A folder's pictures, by the first layout that fits; where none has masks, as authentic ones."""
     published = recognise(folder)
     if published is not None:
-        listing = merge(published.find(folder))
-    elif interchange.is_mani_dataset(folder):
-        parts = [interchange.list_mani_dataset(folder, MaskRule())]
+        return merge(published.find(folder))
+    if interchange.is_mani_dataset(folder):
         authentic = folder / "Au"
-        listing = merge([*parts, list_authentic(authentic if authentic.is_dir() else None, name="Au")])
-    else:
-        listing = list_manipulated(folder, folder, MaskRule())
-        if not listing.entries:
-            listing = list_authentic(folder)
-    return listing.entries, listing.skipped
+        manipulated = interchange.list_mani_dataset(folder, MaskRule())
+        return merge([manipulated, list_authentic(authentic if authentic.is_dir() else None, name="Au")])
+    images, masks = folder / "images", folder / "masks"
+    if images.is_dir() and masks.is_dir():
+        return list_manipulated(images, masks, MaskRule())
+    side_by_side = list_manipulated(folder, folder, MaskRule())
+    return side_by_side if side_by_side.entries else _list_photographs(folder)
+
+
+def _list_photographs(folder: Path) -> Listing:
+    """A folder's pictures as authentic; a PreparationError where some of them may be the others' masks."""
+    listing = list_authentic(folder)
+    doubt = _doubt(listing)
+    if doubt:
+        raise PreparationError(
+            f"PATH={folder}: {doubt}, so its pictures are not taken for authentic. Give pictures and masks to "
+            "`data_prep.folder --images=... --masks=...` and check the records; check authentic ones folder by folder"
+        )
+    return listing
+
+
+def _doubt(listing: Listing) -> str:
+    """What speaks for masks among a folder's files; "" when nothing does."""
+    for name, *_ in (*listing.entries, *listing.skipped):
+        for part in PurePosixPath(name).parts[:-1]:
+            if FOLDER_OF_MASKS.search(part):
+                return f"{part!r} in it is named as a folder of masks"
+    seen: dict[str, str] = {}
+    for entry in listing.entries:
+        twin = seen.setdefault(picture_stem(PurePosixPath(entry.name)).casefold(), entry.name)
+        if twin != entry.name:
+            return f"{twin} and {entry.name} are named as a picture and its mask"
+    return ""
 
 
 def list_samples(path: Path) -> dict[str, tuple[list[Sample], list[Skipped]]]:
@@ -60,5 +90,5 @@ def list_samples(path: Path) -> dict[str, tuple[list[Sample], list[Skipped]]]:
             part or name: ([Sample(entry.name, entry) for entry in listing.entries], listing.skipped)
             for part, listing in listings.items()
         }
-    entries, skipped = _list_folder(require_folder(path, "PATH"))
-    return {name: ([Sample(entry.name, entry) for entry in entries], skipped)}
+    listing = _list_folder(require_folder(path, "PATH"))
+    return {name: ([Sample(entry.name, entry) for entry in listing.entries], listing.skipped)}

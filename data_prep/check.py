@@ -2,8 +2,9 @@
 
     python -m data_prep.check PATH [PATH ...] [--output=check]
 
-PATH is a records folder; a folder of a published set, of Tp/ and Gt/, of pictures beside their masks, or of
-authentic pictures; or a list file (JsonDataset, test_datasets.json, MVSS-Net's). Every picture and mask is read.
+PATH is a records folder; a folder of a published set, of Tp/ and Gt/, of images/ and masks/, of pictures beside their
+masks, or of authentic pictures; or a list file (JsonDataset, test_datasets.json, MVSS-Net's). Every picture and mask is
+read.
 
 Written to --output:
 

@@ -54,9 +54,9 @@ class CocoObjects(NamedTuple):
     limits: AreaLimits
 
     @property
-    def files(self) -> tuple[str]:
-        """The annotation file."""
-        return (self.path,)
+    def files(self) -> tuple[()]:
+        """None but the annotation file, whose SHA-256 is in the settings."""
+        return ()
 
     def read(self) -> Objects:
         """The usable objects; those left out by reason."""
@@ -142,13 +142,19 @@ def _ids_of(categories: Sequence[str], files: Sequence[Path]) -> list[set[str]]:
 
 def define_objects(values: flags.FlagValues) -> None:
     """The flags of the scripts that take COCO's objects."""
+    usual = AreaLimits()
     flags.DEFINE_float(
-        "min_area_fraction", 0.01, "Objects that cover less of the picture are left out.", 0, 1, flag_values=values
+        "min_area_fraction",
+        usual.least,
+        "Objects that cover less of the picture are left out.",
+        0,
+        1,
+        flag_values=values,
     )
     flags.DEFINE_float(
-        "max_area_fraction", 0.5, "Objects that cover more of it are left out.", 0, 1, flag_values=values
+        "max_area_fraction", usual.most, "Objects that cover more of it are left out.", 0, 1, flag_values=values
     )
-    flags.DEFINE_boolean("crowds", False, "Take what is marked iscrowd as objects, too.", flag_values=values)
+    flags.DEFINE_boolean("crowds", usual.crowds, "Take what is marked iscrowd as objects, too.", flag_values=values)
     command.define_output(values)
 
 

@@ -52,9 +52,10 @@ class PanopticSegments(NamedTuple):
     limits: AreaLimits
 
     @property
-    def files(self) -> tuple[str]:
-        """The annotation file."""
-        return (self.path,)
+    def files(self) -> list[str]:
+        """The PNGs that the annotations name."""
+        names = (annotation.get("file_name") for annotation in read_elements(self.path, self.places))
+        return list(filter(None, (inside(Path(self.folder), name) for name in names if isinstance(name, str))))
 
     def read(self) -> Objects:
         """The usable things; what is left out by reason."""

@@ -27,11 +27,16 @@ def _is_photograph(file: PurePosixPath) -> bool:
     return "edgemask" not in file.parts  # both folders of pictures hold a folder of edge masks
 
 
+def find_authentic(root: Path) -> Listing:
+    """Authentic pictures."""
+    return list_authentic(find_folder(root, "4cam_auth"), _is_photograph, name="4cam_auth")
+
+
 def find(root: Path) -> tuple[Listing, Listing]:
     """Manipulated pictures with masks, and authentic ones."""
     images = need_folder(root, "4cam_splc")
     manipulated = list_manipulated(images, need_folder(images, "edgemask"), NOT_RED, is_picture=_is_photograph)
-    return manipulated, list_authentic(find_folder(root, "4cam_auth"), _is_photograph, name="4cam_auth")
+    return manipulated, find_authentic(root)
 
 
 SET = PublishedSet(
@@ -44,6 +49,7 @@ SET = PublishedSet(
     authentic=183,
     signs=("4cam_splc",),
     find=find,
+    find_authentic=find_authentic,
 )
 
 main = script(SET, __doc__)

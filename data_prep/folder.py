@@ -24,6 +24,8 @@ from data_prep.reading.listing import list_authentic, list_manipulated
 from data_prep.reading.pairing import pair, picture_stem
 from gsr_tf.data.masks import MaskRule
 
+OF_MASKS = ("originals", "inverted", "mask_threshold")  # flags that say nothing of authentic pictures
+
 
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("images", None, "Folder of pictures.", required=True, flag_values=values)
@@ -46,6 +48,9 @@ def _find_originals(folder: Path | None, pictures: list[PurePosixPath]) -> dict[
 def _run(args: flags.FlagValues) -> int:
     images = require_folder(args.images, "--images")
     if args.masks is None:
+        for name in OF_MASKS:
+            if args[name].present:
+                raise flags.Error(f"--{name} needs --masks: without it the pictures are authentic")
         return command.convert(list_authentic(images), args)
     masks = require_folder(args.masks, "--masks")
     originals = require_folder(args.originals, "--originals") if args.originals else None

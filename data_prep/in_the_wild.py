@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from data_prep.published import PublishedSet, need_folder, script
+from data_prep.published import PublishedSet, find_folder, need_folder, script
 from data_prep.reading.entries import Listing
 from data_prep.reading.listing import list_authentic, list_manipulated
 from gsr_tf.data.masks import MaskRule
@@ -21,7 +21,8 @@ from gsr_tf.data.masks import MaskRule
 
 def find(root: Path) -> tuple[Listing, Listing]:
     """Manipulated pictures with masks; no authentic ones."""
-    listing = list_manipulated(need_folder(root, "images"), need_folder(root, "masks"), MaskRule())
+    home = find_folder(root, "label_in_wild") or root  # beside it lie other sets, with images of their own
+    listing = list_manipulated(need_folder(home, "images"), need_folder(home, "masks"), MaskRule())
     return listing, list_authentic(None)
 
 

@@ -33,6 +33,7 @@ class PublishedSet:
         authentic: how many authentic ones.
         signs: folders or files (patterns below the set's folder) that tell it from all others.
         find: lists its manipulated and its authentic pictures, given the folder.
+        find_authentic: lists the authentic ones, given any folder, where they are offered as an archive of their own.
     """
 
     name: str
@@ -44,6 +45,7 @@ class PublishedSet:
     authentic: int
     signs: tuple[str, ...]
     find: Callable[[Path], tuple[Listing, Listing]]
+    find_authentic: Callable[[Path], Listing] | None = None
 
     def expectation(self) -> str:
         """What to expect of a download."""
@@ -63,9 +65,15 @@ def folders_below(root: Path) -> list[Path]:
 
 
 def find_folder(root: Path, *names: str) -> Path | None:
-    """The shallowest folder of one of these names, whatever the case; None where there is none."""
+    """The shallowest folder of one of these names, whatever the case; None where there is none.
+
+    An archive unpacked into a folder of its own name has another in it: pictures are named from that one on.
+    """
     wanted = [name.casefold() for name in names]
-    return next((folder for folder in folders_below(root) if folder.name.casefold() in wanted), None)
+    found = next((folder for folder in folders_below(root) if folder.name.casefold() in wanted), None)
+    while found and (found / found.name).is_dir():
+        found /= found.name
+    return found
 
 
 def need_folder(root: Path, *names: str) -> Path:

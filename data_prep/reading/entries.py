@@ -56,7 +56,7 @@ class MaskSource(Protocol):
 
     @property
     def files(self) -> Sequence[str]:
-        """The files that are read."""
+        """The files that are read, but for an annotation file of many pictures: the settings have its SHA-256."""
 
     def read(self) -> Objects:
         """Reads the masks; raises Refused or PictureError."""
@@ -80,11 +80,6 @@ class Entry(NamedTuple):
     original: str = ""
     keep_unmasked: bool = False
     known: str = ""
-
-    @property
-    def files(self) -> list[str]:
-        """Every file that this entry is made of."""
-        return [self.image, *(self.masks.files if self.masks else ()), *([self.original] if self.original else ())]
 
 
 class Listing(NamedTuple):

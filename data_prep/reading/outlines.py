@@ -20,8 +20,8 @@ FAR = 1.0  # of the picture's width and height, how far outside it a corner may 
 class AreaLimits(NamedTuple):
     """Which objects are used: by their share of the picture's area, and whether those that are marked as crowds."""
 
-    least: float
-    most: float
+    least: float = 0.01
+    most: float = 0.5
     crowds: bool = False
 
     def refusal(self, share: float) -> str:

@@ -19,7 +19,7 @@ from data_prep.reading.files import file_sha256
 from data_prep.writing.shards import Shard, digest, write_shard
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.pictures import write_atomically
-from gsr_tf.data.records import INDEX_NAME, open_records, write_index
+from gsr_tf.data.records import COLUMNS, INDEX_NAME, SCHEMA_VERSION, write_index
 
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
@@ -98,17 +98,21 @@ def _remove_stale(output: Path, shards: list[Shard]) -> None:
 
 def _finished(output: Path, state: str) -> Report | None:
     """The report of a folder that already holds these very records; an error when it holds others."""
-    if not (output / INDEX_NAME).exists():
+    file = output / INDEX_NAME
+    if not file.exists():
         return None
-    records = open_records(output, "--output")
-    index = json.loads((output / INDEX_NAME).read_bytes())
-    if index.get("digest") != state:
+    try:
+        index = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise PreparationError(f"--output={output}: {INDEX_NAME} is damaged ({error}); delete the folder") from error
+    if (index.get("schema"), index.get("digest")) != (SCHEMA_VERSION, state):
         raise PreparationError(
             f"--output={output}: holds records of other files or settings; give another folder, or delete this one"
         )
     for shard in index["shards"]:
-        if file_sha256(records.path / shard["file"]) != shard["sha256"]:
-            raise PreparationError(f"--output={output}: shard {shard['file']} is damaged; delete the folder")
+        path = output / shard["file"]
+        if not path.exists() or file_sha256(path) != shard["sha256"]:
+            raise PreparationError(f"--output={output}: shard {path.name} is missing or damaged; delete the folder")
     return Report(**index["report"], counts=index["counts"])
 
 
@@ -123,7 +127,7 @@ def _collect(shards: list[Shard], notes: Iterable[dict], progress: bool) -> list
 
 
 def _columns(notes: list[dict]) -> dict[str, list]:
-    columns = {name: [] for name in ("shard", "offset", "length", "name", "height", "width", "masks", "original")}
+    columns = {name: [] for name in COLUMNS}
     for shard, note in enumerate(notes):
         for line in note["lines"]:
             for name, value in (("shard", shard), *line.items()):
@@ -186,10 +190,10 @@ def _write_index(listing: Listing, output: Path, shards: list[Shard], notes: lis
         {"file": shard.file, "records": len(note["lines"]), "bytes": note["bytes"], "sha256": note["sha256"]}
         for shard, note in zip(shards, notes)
     ]
-    write_index(
+    counts = write_index(
         output,
         shards=files,
         columns=columns,
         extra={"digest": state, "settings": listing.settings, "report": summary},
     )
-    return Report(**summary, counts=json.loads((output / INDEX_NAME).read_bytes())["counts"])
+    return Report(**summary, counts=counts)

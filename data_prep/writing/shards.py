@@ -57,12 +57,24 @@ class Shard(NamedTuple):
 
 
 def digest(entries: Iterable[Entry], settings: dict) -> str:
-    """Names what is to be written: the settings, every entry's name, and the size of every file that it is made of."""
+    """Names what is to be written: the settings, and of every entry its name, its masks' bytes, its pictures' sizes."""
+    # Masks get corrected, often to the same size. No times: the digest is in the index, whose fingerprint must not
+    # depend on when the files were unpacked or copied. No pictures' bytes: this process alone would read all of them
+    # before the others begin, 18 GB of COCO.
     state = hashlib.sha256(json.dumps([WRITER_VERSION, settings], sort_keys=True).encode())
     for entry in entries:
-        sizes = [os.stat(file).st_size if os.path.exists(file) else -1 for file in entry.files]
-        state.update(json.dumps([entry.name, sizes]).encode())
+        sizes = [os.stat(file).st_size if os.path.exists(file) else -1 for file in (entry.image, entry.original)]
+        masks = None if entry.masks is None else [_content(file) for file in entry.masks.files]
+        state.update(json.dumps([entry.name, sizes, masks]).encode())
     return state.hexdigest()
+
+
+def _content(file: str) -> str:
+    """The SHA-256 of a mask's file; "" where it cannot be read, which the entry is refused for later."""
+    try:
+        return file_sha256(file)
+    except (OSError, ValueError):  # no file, or a name that cannot be one's
+        return ""
 
 
 def finished_note(shard: Shard) -> dict | None:

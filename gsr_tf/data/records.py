@@ -131,11 +131,15 @@ class Records:
 
         Raises:
             PictureError: its bytes are not those that were written, by their checksum; it names the picture.
+            RecordsError: its shard cannot be read any more.
         """
         columns = self.columns
         shard, length = self.shards[columns["shard"][record]], columns["length"][record]
-        with open(self.path / shard, "rb", buffering=0) as file:  # not kept open: there may be more than a process may
-            framed = os.pread(file.fileno(), length + FRAME_AFTER, columns["offset"][record])
+        try:
+            with open(self.path / shard, "rb", buffering=0) as file:  # not kept open: there may be very many
+                framed = os.pread(file.fileno(), length + FRAME_AFTER, columns["offset"][record])
+        except OSError as error:
+            raise RecordsError(f"{self.flag}={self.path}: shard {shard} cannot be read any more ({error})") from error
         payload, checksum = framed[:length], framed[length:]
         if _masked_crc32c(payload) != checksum:
             raise PictureError(
@@ -165,8 +169,8 @@ def _masked_crc32c(payload: bytes) -> bytes:
 
 def write_index(
     path: str | os.PathLike, *, shards: Sequence[dict], columns: dict[str, list], extra: dict | None = None
-) -> None:
-    """Writes index.json, atomically and last: a folder without one is not finished.
+) -> dict[str, int]:
+    """Writes index.json, atomically and last: a folder without one is not finished. Returns its counts.
 
     Args:
         path: the records folder.
@@ -189,6 +193,7 @@ def write_index(
     }
     text = json.dumps(index, indent=None, separators=(",", ":"), ensure_ascii=False)
     write_atomically(Path(path) / INDEX_NAME, text.encode())
+    return counts
 
 
 def open_records(path: str | os.PathLike, flag: str = "--records") -> Records:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from data_prep import all as prepare_all
@@ -43,6 +44,16 @@ def coco(root):
     (root / "annotations/instances_val2017.json").write_text(json.dumps(annotations))
 
 
+def columbia(root):
+    photo(root / "4cam_splc/4cam_splc/canong3_canonxt_sub_01.tif", size=(64, 48))
+    colours = np.zeros((48, 64, 3), np.uint8)
+    colours[..., 0] = 200
+    colours[:24, :32] = (0, 200, 0)
+    (root / "4cam_splc/4cam_splc/edgemask").mkdir()
+    Image.fromarray(colours).save(root / "4cam_splc/4cam_splc/edgemask/canong3_canonxt_sub_01_edgemask.jpg")
+    photo(root / "4cam_auth/4cam_auth/canong3_02_sub_01.tif")
+
+
 def run(tmp_path):
     flags = [f"--input={tmp_path / 'downloads'}", f"--output={tmp_path / 'out'}", "--processes=1"]
     return prepare_all.main(["all", *flags])
@@ -68,6 +79,40 @@ def test_folders_and_archives_are_recognised_and_prepared(tmp_path, capsys):
     assert "COVERAGE (COVER): not there. 100 manipulated and 100 authentic pictures" in text
     assert "github.com/wenbihan/coverage" in text
     assert run(tmp_path) == 0  # again: everything is there
+
+
+def test_the_two_archives_of_one_set_are_taken_together(tmp_path):
+    columbia(tmp_path)
+    (tmp_path / "downloads").mkdir()
+    for name in ("4cam_splc", "4cam_auth"):
+        shutil.make_archive(str(tmp_path / "downloads" / name), "bztar", tmp_path / name)
+    assert run(tmp_path) == 0
+    assert {record["name"]: len(record["masks"]) for record in read_all(tmp_path / "out/columbia")[1]} == {
+        "canong3_canonxt_sub_01.tif": 1,
+        "4cam_auth/canong3_02_sub_01.tif": 0,
+    }
+
+
+def test_a_set_without_its_authentic_pictures_is_prepared_and_reported(tmp_path, capsys):
+    columbia(tmp_path)
+    (tmp_path / "downloads").mkdir()
+    shutil.make_archive(str(tmp_path / "downloads/4cam_splc"), "bztar", tmp_path / "4cam_splc")
+    for _ in range(2):  # once finished it is still not whole
+        assert run(tmp_path) == 1
+        captured = capsys.readouterr()
+        assert "columbia: none of its 183 authentic pictures was found" in captured.err
+        assert "prepared: columbia" in captured.out
+
+
+def test_casia1_with_its_modified_names_is_seen_from_the_folder_above(tmp_path):
+    casia1(tmp_path / "downloads/CASIA1")
+    (tmp_path / "downloads/CASIA1/Modified Tp").mkdir()
+    (tmp_path / "downloads/CASIA1/Tp").rename(tmp_path / "downloads/CASIA1/Modified Tp/Tp")
+    assert run(tmp_path) == 0
+    assert [record["name"] for record in read_all(tmp_path / "out/casia1")[1]] == [
+        "Sp/Sp_D_CND_A_pla0005_pla0023_0281.jpg",
+        "Au/Au_pla_0005.jpg",
+    ]
 
 
 def test_one_bad_archive_does_not_keep_the_others_from_being_prepared(tmp_path, capsys):

@@ -100,6 +100,57 @@ def test_the_contact_sheet_outlines_the_mask(root):
     assert not red[100:].any() and not red[:, 140:].any() and (tile[20:60, 20:100] == 128).all()
 
 
+def test_images_and_masks_folders_are_pictures_with_masks(root):
+    save(root / "label_in_wild/images/2251.jpg", scene(1))
+    mask(root / "label_in_wild/masks/2251.png", size=(64, 48))
+    code, report = run("label_in_wild")
+    part = report["sets"]["label_in_wild"]
+    assert code == 0
+    assert (part["found"], part["manipulated"], part["authentic"]) == (1, 1, 0)
+
+
+def test_casia1_with_its_modified_names_is_read_as_such(root):
+    save(root / "CASIA1/Modified Tp/Tp/Sp/Sp_D_CND_A_pla0005_pla0023_0281.jpg", scene(1))
+    (root / "CASIA1/Modified Tp/Tp/CM").mkdir()
+    mask(root / "CASIA1/CASIA 1.0 groundtruth/Sp/Sp_D_CND_A_pla0005_pla0023_0281_gt.png", size=(64, 48))
+    save(root / "CASIA1/Au/Au_pla_0005.jpg", scene(2))
+    code, report = run("CASIA1")
+    part = report["sets"]["CASIA1"]
+    assert code == 0
+    assert (part["found"], part["manipulated"], part["authentic"], part["unusable"]) == (2, 1, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("names", "doubt"),
+    [
+        (("photos/a.jpg", "Ground truth/1.png"), "'Ground truth' in it is named as a folder of masks"),
+        (("a.jpg", "Fake-Images-Masks/1.png"), "'Fake-Images-Masks' in it is named as a folder of masks"),
+        (("photos/a.jpg", "GT/a.mat"), "'GT' in it is named as a folder of masks"),
+        (("photos/a.jpg", "annotated/A.png"), "annotated/A.png and photos/a.jpg are named as a picture and its mask"),
+        (("a.jpg", "a.png"), "a.jpg and a.png are named as a picture and its mask"),
+    ],
+)
+def test_what_may_be_masks_is_not_taken_for_photographs(root, capsys, names, doubt):
+    for number, name in enumerate(names):
+        if name.endswith(".mat"):
+            (root / "some" / name).parent.mkdir(parents=True)
+            (root / "some" / name).write_bytes(b"no picture")
+        else:
+            save(root / "some" / name, scene(number))
+    assert check.main(["check", "some"]) == 1
+    said = capsys.readouterr().err
+    assert f"PATH=some: {doubt}" in said and "data_prep.folder --images=... --masks=..." in said
+
+
+def test_photographs_in_folders_with_other_files_are_authentic(root):
+    for number, name in enumerate(("Canon/1.jpg", "Nikon/2.jpg", "weights/3.jpg")):
+        save(root / "photos" / name, scene(number))
+        (root / "photos" / name).with_name("Thumbs.db").touch()
+        (root / "photos" / name).with_suffix(".txt").touch()
+    _, report = run("photos")
+    assert (report["sets"]["photos"]["usable"], report["sets"]["photos"]["authentic"]) == (3, 3)
+
+
 def test_nothing_to_check(root, capsys):
     assert check.main(["check", "nowhere"]) == 1
     assert "PATH=nowhere: no such folder" in capsys.readouterr().err

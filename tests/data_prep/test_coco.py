@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
 from pycocotools import mask as coco_mask
 
 from data_prep import coco
@@ -386,6 +387,13 @@ def test_limits_are_inclusive_and_nothing_and_everything_are_no_objects():
     assert limits.refusal(0.5001) == "object is too large"
     assert AreaLimits(0.0, 1.0).refusal(0.0) == "object is empty"
     assert AreaLimits(0.0, 1.0).refusal(1.0) == "object is too large"
+
+
+def test_the_flags_begin_with_the_limits_that_hold_elsewhere():
+    values = flags.FlagValues()
+    coco.define_objects(values)
+    values.mark_as_parsed()
+    assert coco.read_limits(values) == AreaLimits() == (0.01, 0.5, False)
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1 << 20])

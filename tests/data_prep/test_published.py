@@ -39,6 +39,16 @@ def test_casia1(tmp_path):
     assert records["CM/Sp_S_CNN_A_nat0078_nat0078_0004.jpg"]["original"] is None
 
 
+@pytest.mark.parametrize("modified", ["Modified Tp/Tp", "Modified TP"])
+def test_casia1_is_taken_from_where_its_names_are_mended(tmp_path, modified):
+    root = tmp_path / "set"
+    photo(root / "Tp/Sp/Sp_D_misnamed.jpg")
+    photo(root / f"{modified}/Sp/Sp_D_CND_A_pla0005_pla0023_0281.jpg")
+    mask(root / "CASIA 1.0 groundtruth/Sp/Sp_D_CND_A_pla0005_pla0023_0281_gt.png")
+    assert list(prepare(casia1, tmp_path)) == ["Sp/Sp_D_CND_A_pla0005_pla0023_0281.jpg"]
+    assert skipped_of(tmp_path / "out") == {}
+
+
 @pytest.mark.parametrize(("pictures", "count"), [("manipulated", 1), ("authentic", 2), ("both", 3)])
 def test_which_pictures_of_a_set(tmp_path, pictures, count):
     root = tmp_path / "set"
@@ -123,6 +133,13 @@ def test_in_the_wild(tmp_path):
     photo(tmp_path / "set/label_in_wild/images/2251.jpg")
     mask(tmp_path / "set/label_in_wild/masks/2251.png")
     assert prepare(in_the_wild, tmp_path)["2251.jpg"]["masks"][0].mean() == QUARTER
+
+
+def test_in_the_wild_beside_another_sets_images(tmp_path):
+    photo(tmp_path / "set/another/images/2251.jpg", seed=1)
+    image = photo(tmp_path / "set/label_in_wild/images/2251.jpg", seed=2)
+    mask(tmp_path / "set/label_in_wild/masks/2251.png")
+    assert prepare(in_the_wild, tmp_path)["2251.jpg"]["bytes"] == image.read_bytes()
 
 
 def test_columbia_green_is_manipulated(tmp_path):
@@ -217,6 +234,10 @@ def panoptic_set(tmp_path, *annotations):
     images = [{"id": n, "file_name": f"{name}.jpg", "height": 24, "width": 32} for n, name in enumerate("ab")]
     content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "isthing": 1}]}
     (tmp_path / "panoptic.json").write_text(json.dumps(content))
+    return convert_panoptic(tmp_path)
+
+
+def convert_panoptic(tmp_path):
     flags = [f"--annotations={tmp_path / 'panoptic.json'}", f"--panoptic={tmp_path / 'panoptic'}"]
     flags += [f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'out'}", "--processes=1"]
     return coco_panoptic.main(["coco_panoptic", *flags])
@@ -232,6 +253,15 @@ def test_a_panoptic_picture_of_stuff_alone_is_not_authentic(tmp_path):
     assert panoptic_set(tmp_path, stuff, whole) == 0
     assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg"]
     assert skipped_of(tmp_path / "out") == {"a.jpg": "no usable mask"}
+
+
+def test_a_panoptic_png_corrected_since_is_other_work(tmp_path, capsys):
+    whole = {"image_id": 0, "file_name": "a.png", "segments_info": [thing(1), thing(2)]}
+    assert panoptic_set(tmp_path, whole) == 0
+    corrected = np.asarray(Image.open(tmp_path / "panoptic/a.png"))[:, ::-1]
+    Image.fromarray(corrected).save(tmp_path / "panoptic/a.png")
+    assert convert_panoptic(tmp_path) == 1
+    assert "holds records of other files or settings" in capsys.readouterr().err
 
 
 def test_where_all_panoptic_things_are_crowds_the_flag_is_named(tmp_path, capsys):

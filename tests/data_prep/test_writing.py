@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -147,6 +148,93 @@ def test_other_files_or_settings_do_not_overwrite_records(images, capsys):
     assert prepare(images, images / "out") == 1
     assert "other files or settings" in capsys.readouterr().err
     assert all_bytes(images / "out") == before
+
+
+def as_bitmap(path):
+    """The mask in a form whose size tells nothing of its pixels."""
+    Image.open(path).save(path.with_suffix(".bmp"))
+    path.unlink()
+    return path.with_suffix(".bmp")
+
+
+def correct(path):
+    """Mirrors a mask, whose file keeps its size and times: as where an older archive is unpacked over it."""
+    before = path.stat()
+    Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+
+
+def test_a_mask_corrected_to_the_same_size_is_other_work(images, capsys):
+    path = as_bitmap(images / "masks/03.png")
+    prepare(images, images / "out", "--processes=1")
+    correct(path)
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "holds records of other files or settings" in capsys.readouterr().err
+
+
+def test_a_shard_of_a_mask_corrected_since_is_written_again(images, monkeypatch):
+    path = as_bitmap(images / "masks/03.png")
+    monkeypatch.setattr(records, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert prepare(images, images / "out", "--processes=1") == 130
+    monkeypatch.undo()
+    correct(path)
+    assert prepare(images, images / "out", "--processes=1") == 0
+    (found,) = read_all(images / "out")[1][3]["masks"]
+    assert not found[:, :16].any() and found[:12, 16:].all()
+
+
+def test_records_do_not_depend_on_when_their_files_were_copied(images):
+    prepare(images, images / "out", "--processes=1")
+    before = all_bytes(images / "out")
+    for path in [*(images / "images").iterdir(), *(images / "masks").iterdir()]:
+        os.utime(path, (1, 1))
+    assert prepare(images, images / "out", "--processes=1") == 0
+    assert prepare(images, images / "again", "--processes=1") == 0
+    assert all_bytes(images / "out") == all_bytes(images / "again") == before
+
+
+def test_the_index_is_read_once_where_it_was_there_and_never_where_it_is_new(images, monkeypatch):
+    """Of millions of pictures it has more than a gigabyte."""
+    listing = Listing([Entry("a.jpg", str(images / "images/00.jpg"))], [], {})
+    run, read, read_bytes = functools.partial(records.run_locally, processes=1), [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path.name), read_bytes(path))[1])
+    new = records.write_records(listing, images / "out", run=run)
+    assert read.count("index.json") == 0
+    assert records.write_records(listing, images / "out", run=run) == new
+    assert read.count("index.json") == 1
+
+
+def test_the_summary_counts_what_the_index_counts(images):
+    entries = [
+        Entry("authentic.jpg", str(images / "images/00.jpg")),
+        Entry("masked.jpg", str(images / "images/01.jpg"), masks.MaskFile(str(images / "masks/01.png"))),
+        Entry(
+            "both.jpg",
+            str(images / "images/02.jpg"),
+            masks.MaskFile(str(images / "masks/02.png")),
+            str(images / "images/00.jpg"),
+        ),
+    ]
+    run = functools.partial(records.run_locally, processes=1)
+    report = records.write_records(Listing(entries, [], {}), images / "out", run=run)
+    assert report.counts == {"records": 3, "masks": 2, "authentic": 1, "originals": 1}
+    assert report.counts == index_of(images / "out")["counts"]
+
+
+@pytest.mark.parametrize("text", [b"{", b"\xff"])
+def test_a_damaged_index_is_reported(images, capsys, text):
+    prepare(images, images / "out", "--processes=1")
+    (images / "out/index.json").write_bytes(text)
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "index.json is damaged" in capsys.readouterr().err
+
+
+def test_a_missing_shard_of_a_finished_folder_is_reported(images, capsys):
+    prepare(images, images / "out", "--processes=1")
+    (images / "out/00002-of-00008.tfrecord").unlink()
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "shard 00002-of-00008.tfrecord is missing or damaged" in capsys.readouterr().err
 
 
 def test_a_damaged_finished_folder_is_reported(images, capsys):
