@@ -69,6 +69,7 @@ class Config(RunSettings):
 
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
+        self.preparation.check_source("source" in self.step.segment_on)
         if not self.step.segment_on and self.records.validation_records:
             raise ConfigError(
                 f"--validation_records={self.records.validation_records}: with --segment_on empty no segmenter learns "
@@ -95,7 +96,8 @@ class Config(RunSettings):
                 "--refine_steps needs the boundary it predicts: set --boundary_branch or --refine_steps=0"
             )
         weights = self.initialization.vgg16_weights
-        if weights != "random" and self.networks.width != 1.0 and not self.initialization.release_checkpoint:
+        given = self.initialization.initial_weights or self.initialization.release_checkpoint
+        if weights != "random" and self.networks.width != 1.0 and not given:
             raise ConfigError(f"--vgg16_weights={weights} fits --width=1 alone; use --vgg16_weights=random")
 
     @property

@@ -126,10 +126,24 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
             "--short_side=300: windows of 400 pixels .* at least 400 is needed",
         ),
         ({"target_size": 256, "feather": 1.0}, "--target_size is the release's detour"),
-        ({"copy_move_share": 0.5, "flip": False}, "--copy_move_share=0.5 would paste each region where it was"),
+        (
+            {"copy_move_share": 0.5, "flip": False},
+            "--copy_move_share=0.5 would paste regions where they were: set --flip",
+        ),
+        ({"authentic_share": 0.1}, "--authentic_share: K is then not what was manipulated in S"),
+        ({"shape_share": 0.1}, "--shape_share: K is then not what was manipulated in S"),
+        ({"paste_rotation": 9.0}, "--paste_scale or --paste_rotation: K is then not what was manipulated in S"),
         (
             {"initial_weights": "w.npz", "release_checkpoint": "c"},
             "--initial_weights and --release_checkpoint: give one of them",
+        ),
+        (
+            {"initial_generator": "run", "release_checkpoint": "c"},
+            "--initial_generator and --release_checkpoint: give one of them",
+        ),
+        (
+            {"initial_weights": "w.npz", "vgg16_weights": "v.npz"},
+            "--vgg16_weights=v.npz: not used, since all weights come from w.npz",
         ),
         ({"learning_rate_schedule": "steps"}, "--learning_rate_schedule=steps: expected one of fixed, cosine"),
     ],
@@ -138,6 +152,17 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
 def test_what_makes_no_sense_names_its_flag(wrong, message):
     with pytest.raises(ConfigError, match=message):
         config.from_dict({**VALID, **wrong})
+
+
+def test_what_changes_k_is_for_composites_alone():
+    composites = {"segment_on": ("pasted",), "refine_on": ("pasted",), "authentic_share": 0.1, "shape_share": 0.1}
+    assert config.from_dict({**VALID, **composites}).preparation.shape_share == 0.1
+    unplaced = {"paste_rotation": 9.0, "placed_share": 0.0}
+    assert config.from_dict({**VALID, **unplaced}).preparation.paste_rotation == 9
+
+
+def test_initial_weights_need_no_pretrained_ones_and_so_have_any_width():
+    assert config.from_dict({"initial_weights": "w.npz", "width": 0.5}).networks.width == 0.5
 
 
 def test_lists_of_numbers_must_be_numbers():

@@ -58,6 +58,7 @@ def test_an_export_says_where_it_comes_from(run_dir, sources, tmp_path):
     assert found["format"] == 1
     assert (found["name"], found["run"], found["checkpoint"]) == ("model", "run", "best/ckpt-7")
     assert found["licence"] == "CC BY 4.0"
+    assert found["steps"] == 7
     assert found["scores"]["validation"] == {"step": 7, "validation_f1": 0.5}
     assert found["scores"]["evaluations"][0]["data_set"] == "held out"
     data = {"path": "sources", "fingerprint": sources.fingerprint, "pictures": 6}

@@ -9,6 +9,7 @@ from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.augment.retouching import RANDOM_NUMBERS, reduce, retouch
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.randomness import (
+    COPY_MOVE,
     PLACING,
     RECOLOURING,
     RETOUCHING,
@@ -40,14 +41,25 @@ def augment(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation
     """
     source, t = _toned(source, t, i, preparation)
     source = _placed(_shaped(source, i, preparation), i, preparation)
+    in_place = tf.constant(True)  # T's window is where S's is
     if preparation.resize_mode == "crop":
         side = window_side(i, preparation)
-        mask = source[1] > preparation.white
-        source = cut(source, window_corner(source[0], mask, i, SOURCE_WINDOW, side, preparation), side)
+        corner = window_corner(source[0], source[1] > preparation.white, i, SOURCE_WINDOW, side, preparation)
+        source = cut(source, corner, side)
         if not preparation.target_size:
-            (t,) = cut((t,), window_corner(t, None, i, TARGET_WINDOW, side, preparation), side)
-    (t,) = _flipped((t,), i, TARGET_FLIP, preparation)
-    return _flipped(source, i, SOURCE_FLIP, preparation), t
+            other = window_corner(t, None, i, TARGET_WINDOW, side, preparation)
+            (t,), in_place = cut((t,), other, side), tf.reduce_all(corner == other)
+    if not preparation.flip:
+        return source, t
+    mirror, mirror_t = _is_mirrored(i, SOURCE_FLIP, preparation), _is_mirrored(i, TARGET_FLIP, preparation)
+    if preparation.copy_move_share:  # a region that is pasted where it was is no manipulation
+        mirror_t = tf.where(is_copy_move(i, preparation) & in_place, ~mirror, mirror_t)
+    return _mirrored(source, mirror), *_mirrored((t,), mirror_t)
+
+
+def is_copy_move(i: tf.Tensor, preparation: Preparation) -> tf.Tensor:
+    """Whether element i is pasted on S's own picture, a scalar bool."""
+    return uniform(i, COPY_MOVE, preparation.seed, 1)[0] < preparation.copy_move_share
 
 
 def recoloured(
@@ -80,11 +92,13 @@ def finish(source: Layers, t: tf.Tensor, i: tf.Tensor, preparation: Preparation)
     return (s, tf.where(k, tf.constant(255, tf.uint8), 0), *original), t, (m,)
 
 
-def _flipped(layers: Layers, i: tf.Tensor, purpose: int, preparation: Preparation) -> Layers:
-    """All of them mirrored, or none: with probability one half (Section 4.1: only flips)."""
-    if not preparation.flip:
-        return layers
-    mirror = uniform(i, purpose, preparation.seed, 1)[0] < 0.5
+def _is_mirrored(i: tf.Tensor, purpose: int, preparation: Preparation) -> tf.Tensor:
+    """With probability one half (Section 4.1: only flips)."""
+    return uniform(i, purpose, preparation.seed, 1)[0] < 0.5
+
+
+def _mirrored(layers: Layers, mirror: tf.Tensor) -> Layers:
+    """All of them mirrored, or none."""
     return tf.cond(mirror, lambda: tuple(tf.reverse(layer, [1]) for layer in layers), lambda: layers)
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.augment.recolouring import Recolouring
-from gsr_tf.data.augmentation import Layers, augment, finish, recoloured
+from gsr_tf.data.augmentation import Layers, augment, finish, is_copy_move, recoloured
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
 from gsr_tf.data.loading import Loader
 from gsr_tf.data.preparation import Preparation
-from gsr_tf.data.randomness import COPY_MOVE, SOURCE_ORDER, TARGET_ORDER, uniform, visit
+from gsr_tf.data.randomness import SOURCE_ORDER, TARGET_ORDER, visit
 from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.data.stream import in_batches
 
@@ -74,7 +74,7 @@ def training_stream(
             own = tf.gather(pairs[:, 0], pair)
             target = tf.where(target == own, (target + 1) % len(targets), target)
             if preparation.copy_move_share:
-                target = tf.where(_is_copy_move(i, preparation), own, target)
+                target = tf.where(is_copy_move(i, preparation), own, target)
         source, t = load(pair, target)
         source, t = augment(source, t, i, preparation)
         if recolouring:
@@ -85,10 +85,6 @@ def training_stream(
         return compose(source, t, preparation, m, half_pixel=half_pixel)
 
     return in_batches(example, batch_size, start, share).map(batch).prefetch(tf.data.AUTOTUNE)
-
-
-def _is_copy_move(i: tf.Tensor, preparation: Preparation) -> tf.Tensor:
-    return uniform(i, COPY_MOVE, preparation.seed, 1)[0] < preparation.copy_move_share
 
 
 def _loading(
@@ -122,7 +118,7 @@ def _loading(
 
 
 def readable(batches: Iterable[Batch], records: Sequence[Records]) -> Iterator[Batch]:
-    """The batches of a stream from `records`; raises RecordsError when its pictures turn out to be damaged."""
+    """The batches of a stream from `records`; raises RecordsError when its pictures are damaged, or gone."""
     try:
         yield from batches
     except tf.errors.InvalidArgumentError as error:

@@ -95,10 +95,10 @@ class Preparation:
     def __post_init__(self):
         check_bounds(self)
         self._check_windows()
-        if self.copy_move_share and not self.flip and self.resize_mode != "crop":
+        if self.copy_move_share and not self.flip:
             raise ConfigError(
-                f"--copy_move_share={self.copy_move_share} would paste each region where it was: set --flip or "
-                "--resize_mode=crop"
+                f"--copy_move_share={self.copy_move_share} would paste regions where they were: set --flip, which "
+                "mirrors T where its window is S's"
             )
 
     def _check_windows(self) -> None:
@@ -133,9 +133,30 @@ class Preparation:
         """Mask pixels above this, of 255, are manipulated."""
         return int(255 * self.mask_threshold + 1e-6)
 
+    def check_source(self, learnt_from: bool) -> None:
+        """Raises ConfigError where S itself is learnt from, and K would not be what was manipulated in S."""
+        placed = self.placed_share and (self.paste_scale != (1.0, 1.0) or self.paste_rotation)
+        others = {
+            "authentic_share": self.retouching.authentic_share,  # K is emptied
+            "shape_share": self.shape_share,  # K is another region
+            "paste_scale or --paste_rotation": placed,  # S is mirrored at its border, K is not
+        }
+        given = [name for name, share in others.items() if share]
+        if learnt_from and given:
+            raise ConfigError(
+                f"--{given[0]}: K is then not what was manipulated in S, from which this run learns, too; leave it, or "
+                "learn from composites alone (--segment_on, --train_on)"
+            )
+
     def unmoved(self, **changes: object) -> Preparation:
-        """The same without random flips, shapes and placing, for pictures that are shown or validated on."""
-        still = {"flip": False, "shape_share": 0.0, "paste_scale": (1.0, 1.0), "paste_rotation": 0.0}
-        if self.resize_mode != "crop":
-            still["copy_move_share"] = 0.0  # neither mirrored nor in a window of its own, a region would stay in place
+        """For pictures that are shown or validated on: nothing at random but which T is met, each with its region."""
+        still = {
+            "flip": False,
+            "gamma": 1.0,
+            "shape_share": 0.0,
+            "copy_move_share": 0.0,  # not mirrored, a region may stay where it was
+            "paste_scale": (1.0, 1.0),
+            "paste_rotation": 0.0,
+            "retouching": dataclasses.replace(self.retouching, authentic_share=0.0),
+        }
         return dataclasses.replace(self, **{**still, **changes})

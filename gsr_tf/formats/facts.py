@@ -10,7 +10,7 @@ from typing import Any
 
 from gsr_tf.evaluation import outputs
 from gsr_tf.formats.agreement import ExportError
-from gsr_tf.training.checkpoints import BEST_SCORE_NAME
+from gsr_tf.training.checkpoints import BEST_SCORE_NAME, last_step
 from gsr_tf.training.run_dir import read_facts
 
 FORMAT = 1
@@ -41,8 +41,9 @@ def export_facts(
         licence: of the weights.
 
     Returns:
-        "format", "name", "licence", "threshold"; "run", "checkpoint", "config", and of run.json "commit", "records",
-        "versions"; "scores": "validation" (the best checkpoint's, else absent) and "evaluations".
+        "format", "name", "licence", "threshold"; "run", "checkpoint", "steps" (that the run has done), "config", and
+        of run.json "commit", "records", "versions"; "scores": "validation" (the best checkpoint's, else absent) and
+        "evaluations".
 
     Raises:
         ExportError: a folder of `scores` holds no evaluation, or the score of the best checkpoint is damaged.
@@ -61,6 +62,7 @@ def export_facts(
         "threshold": threshold,
         "run": run_dir.resolve().name,
         "checkpoint": str(Path(checkpoint).relative_to(run_dir)),
+        "steps": last_step(run_dir),
         "scores": measured,
         **without_places({"config": dict(settings), **read_facts(run_dir)}),
     }

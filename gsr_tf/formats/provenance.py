@@ -18,11 +18,13 @@ def trained_how(metadata: Mapping[str, Any]) -> str:
     pretrained = ", ".join(f"{network} {config[name]}" for name, network in PRETRAINED.items() if name in config)
     released = config.get("release_checkpoint")
     start = "the authors' checkpoint" if released else config["initial_weights"] or pretrained or "random weights"
-    if not config["steps"]:
+    planned, done = config["steps"], metadata.get("steps", config["steps"])  # an earlier version's says the plan alone
+    if not done:
         return f"{start}, not trained here"
+    steps = f"{done}" if done >= planned else f"{done} of {planned}"
     edge = metadata.get("edge_threshold")
     edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
-    return f"{_learnt(metadata)}trained on {data} for {config['steps']} steps from {start}{edges}"
+    return f"{_learnt(metadata)}trained on {data} for {steps} steps from {start}{edges}"
 
 
 def _named(records: Mapping[str, Any]) -> str:

@@ -27,7 +27,11 @@ class Losses:
         "Eq. 3-5 are means over their region (paper) or over all pixels (release).",
         choices=("region", "pixel"),
     )
-    laplacian_scale: float = setting(1.0, "Factor on the Laplacian of Eq. 4; the release's is 0.25.", least=0.0)
+    laplacian_scale: float = setting(
+        1.0,
+        "Factor on the Laplacian of Eq. 4 (ours, the operator as it stands; paper silent; release: 0.25).",
+        least=0.0,
+    )
     boundary_size: int = setting(5, "Side of the square that dilates and erodes K (release; paper silent).", least=2)
     boundary_class_weights: tuple[float, ...] = setting(
         (1.0, 1.0),

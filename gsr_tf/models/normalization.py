@@ -95,9 +95,10 @@ class MomentNormalization(keras.layers.Layer):
         moments = _moments.get()
         if moments is None and (training or x.shape[0] == 1):
             return self._in_groups(x, _groups.get() if training else 1)
-        mean, variance = moments(x) if moments else tf.nn.moments(x, axes=[1, 2], keepdims=True)
-        gamma, beta = tf.cast(self.gamma, x.dtype), tf.cast(self.beta, x.dtype)
-        return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
+        wide = tf.cast(x, tf.float32)  # a sum over a picture in bfloat16 stops growing long before its end
+        mean, variance = moments(wide) if moments else tf.nn.moments(wide, axes=[1, 2], keepdims=True)
+        normalised = tf.nn.batch_normalization(wide, mean, variance, self.beta, self.gamma, self.epsilon)
+        return tf.cast(normalised, x.dtype)
 
     def _in_groups(self, x: tf.Tensor, groups: int) -> tf.Tensor:
         """x [groups * b, h, w, c], each group by its own moments."""

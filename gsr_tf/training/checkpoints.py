@@ -6,12 +6,13 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
+from tqdm import tqdm
 
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.errors import UserError
@@ -39,8 +40,18 @@ class Checkpoints:
     TensorFlow writes a checkpoint aside and renames it: one that is listed is whole.
     """
 
-    def __init__(self, net: Trained, run_dir: Path, *, keep: int):
-        """Raises CheckpointError where the newest one is not known."""
+    def __init__(self, net: Trained, run_dir: Path, *, keep: int, validated_on: Sequence[str] = ()):
+        """A run's, in its folder.
+
+        Args:
+            net: what is saved and restored.
+            run_dir: the run's folder.
+            keep: how many of the newest are kept.
+            validated_on: fingerprints of what scores are measured on; those on other data decide nothing.
+
+        Raises:
+            CheckpointError: the newest one is not known.
+        """
         _sweep(run_dir)
         for folder in ("checkpoints", "best"):
             _state(run_dir / folder)
@@ -48,7 +59,7 @@ class Checkpoints:
         self.checkpoint = tf.train.Checkpoint(**checkpoint_items(net))
         self.newest = tf.train.CheckpointManager(self.checkpoint, str(run_dir / "checkpoints"), max_to_keep=keep)
         self.best = tf.train.CheckpointManager(self.checkpoint, str(run_dir / "best"), max_to_keep=1)
-        self.best_score_file = run_dir / BEST_SCORE_NAME
+        self.best_score_file, self.validated_on = run_dir / BEST_SCORE_NAME, list(validated_on)
 
     def restore(self) -> bool:
         """Restores the newest checkpoint, all of it; False where there is none yet."""
@@ -69,21 +80,41 @@ class Checkpoints:
         """Saves beside the newest ones when `score` is above every earlier one; says whether it was."""
         if score <= self.best_score():
             return False
+        if not self._is_same(self._best()):
+            tqdm.write(f"{self.best_score_file}: of other validation pictures; the best score starts anew")
         self._save(self.best)
-        record = {"step": int(self.net.step.numpy()), f"validation_{self.net.criterion}": score}
+        record = {
+            "step": int(self.net.step.numpy()),
+            self._score_name: score,
+            "validated_on": self.validated_on,
+        }
         write_atomically(self.best_score_file, json.dumps(record).encode())
         return True
 
     def best_score(self) -> float:
-        """The best validation score of the run so far, minus infinity before the first."""
+        """The run's best validation score so far on the same data, minus infinity before the first."""
+        best = self._best()
+        return best[self._score_name] if best and self._is_same(best) else -math.inf
+
+    @property
+    def _score_name(self) -> str:
+        return f"validation_{self.net.criterion}"
+
+    def _best(self) -> dict:
+        """What is written of the best checkpoint; empty before the first."""
         if not self.best_score_file.exists():
-            return -math.inf
+            return {}
         try:
-            return json.loads(self.best_score_file.read_text())[f"validation_{self.net.criterion}"]
+            best = json.loads(self.best_score_file.read_text())
+            return {**best, self._score_name: float(best[self._score_name])}
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(
                 f"{self.best_score_file} is damaged ({error}); delete it, and the next validation counts as the best"
             ) from error
+
+    def _is_same(self, best: dict) -> bool:
+        """Whether a best score was measured on the data of now; an earlier version did not say on which."""
+        return best.get("validated_on", self.validated_on) == self.validated_on
 
     def _save(self, manager: tf.train.CheckpointManager) -> None:
         step = int(self.net.step.numpy())
@@ -142,6 +173,12 @@ def restore_generation(net: GSRNet, run_dir: str | os.PathLike, flag: str) -> No
     """
     (path,) = _kept(Path(run_dir), "newest", flag)
     _restore(path, generator=net.generator, discriminator=net.discriminator)
+
+
+def last_step(run_dir: Path) -> int:
+    """How many steps a run has done, by its newest checkpoint; 0 where there is none."""
+    states = [_state(run_dir / folder) for folder in ("checkpoints", "best")]
+    return max((int(state.model_checkpoint_path.rpartition("-")[2]) for state in states if state), default=0)
 
 
 def restore_generators(net: GSRNet, run_dir: Path) -> Iterator[int]:

@@ -11,8 +11,9 @@ from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, load_release_checkpoint, named_variables
-from gsr_tf.settings import check_bounds, check_one_of, setting
+from gsr_tf.settings import ConfigError, check_bounds, check_one_of, setting
 from gsr_tf.training.checkpoints import restore_generation
+from gsr_tf.training.run_settings import stored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,10 @@ class Initialization:
     def __post_init__(self):
         check_bounds(self)
         check_one_of(self, "initial_weights", "release_checkpoint")
+        check_one_of(self, "initial_generator", "release_checkpoint")
+        given = self.initial_weights or self.release_checkpoint
+        if given and self.vgg16_weights not in ("imagenet", "random"):
+            raise ConfigError(f"--vgg16_weights={self.vgg16_weights}: not used, since all weights come from {given}")
 
 
 def load_teachers(settings: Initialization, networks: Networks) -> list[keras.Model]:
@@ -72,4 +77,15 @@ def initialize(net: GSRNet, settings: Initialization) -> None:
     else:
         initialize_vgg16(net.segmenter, settings.vgg16_weights)
     if settings.initial_generator:
+        _check_generates(settings.initial_generator)
         restore_generation(net, settings.initial_generator, "--initial_generator")
+
+
+def _check_generates(run_dir: str) -> None:
+    """Raises ConfigError where a run's generator is as random as it began: it has one, but never trained it."""
+    segment_on = stored(run_dir, "--initial_generator", dict).get("segment_on", ())
+    if segment_on and "generated" not in segment_on:
+        raise ConfigError(
+            f"--initial_generator={run_dir}: a run with --segment_on={','.join(segment_on)}, which trains no "
+            "generator; expected one with 'generated' in it, or with none"
+        )

@@ -121,8 +121,9 @@ def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:
     bad = [f"{name} = {value}" for name, value in values.items() if not math.isfinite(value)]
     if bad:
         raise NonFiniteLoss(
-            f"step {step}: {', '.join(bad)}. Nothing was saved after it; the newest checkpoint is from before. Try a "
-            "lower --learning_rate, or look at the data of this step"
+            f"step {step}: {', '.join(bad)}. Nothing was saved after it. Look at the data of this step, or start "
+            "another --run_dir at a lower --learning_rate, with --initial_weights from an earlier checkpoint "
+            "(python -m gsr_tf.export --format=weights)"
         )
     return values
 

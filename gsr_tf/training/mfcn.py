@@ -54,6 +54,7 @@ class MFCNRun(RunSettings):
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
         check_bounds(self)
+        self.preparation.check_source("source" in self.step.train_on)
         weights = self.initialization.vgg16_weights
         if weights != "random" and self.network.width != 1.0 and not self.initialization.initial_weights:
             raise ConfigError(f"--vgg16_weights={weights} fits --width=1 alone; use --vgg16_weights=random")

@@ -50,6 +50,7 @@ class RGBNRun(RunSettings):
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
         check_bounds(self)
+        self.preparation.check_source("source" in self.step.train_on)
         weights, backbone = self.initialization.resnet_weights, self.network.backbone
         released = self.initialization.release_checkpoint
         if released and (backbone == "tiny" or self.network.streams != "both"):

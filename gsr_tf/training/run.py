@@ -23,6 +23,8 @@ from gsr_tf.training.summaries import Summaries
 from gsr_tf.training.trained import Trained
 from gsr_tf.training.workers import Workers, check_alike, find_workers, losses_named, share, somewhere
 
+VALIDATION = ("--validation_records", "--validation_targets")
+
 
 def run(config: RunSettings, run_dir: Path, command: str) -> int:
     """Trains, or goes on training, one run; holds its folder for this process.
@@ -94,11 +96,12 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
 
 def _begin(config: RunSettings, run_dir: Path, records: Mapping[str, Records], net: Trained) -> Checkpoints:
     """The run's state into the net: its newest checkpoint's, or initial weights; the folder is this run's then."""
-    checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep)
+    validated_on = [records[flag].fingerprint for flag in VALIDATION if flag in records]
+    checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep, validated_on=validated_on)
     fresh, steps = not checkpoints.restore(), config.optimization.steps
     if fresh:
         config.initialize(net)
-    if steps or not net.step.numpy():  # --steps=0 leaves a run that has been trained as it is
+    if fresh or net.step.numpy() < steps:  # what was trained for more steps stays what it is
         config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
         write_facts(run_dir, records)
     if fresh and not steps:

@@ -192,7 +192,10 @@ def check_same(run_dir: Path, config: RunSettings) -> None:
     if not (run_dir / CONFIG_NAME).exists():
         return
     earlier, now = stored(run_dir, "--run_dir", config.from_dict).flat(), config.flat()
-    changed = [name for name in now if now[name] != earlier[name] and name not in config.may_change()]
+    free = config.may_change()
+    if now.get("learning_rate_schedule") == "cosine" and now["steps"]:
+        free -= {"steps"}  # the way of the rate depends on them
+    changed = [name for name in now if now[name] != earlier[name] and name not in free]
     if changed:
         lines = [f"  --{name}: {earlier[name]} there, {now[name]} now" for name in changed]
         raise ConfigError(

@@ -113,7 +113,27 @@ def test_a_copy_move_pastes_within_one_picture(sources, share):
     batches = take(sources, sources, dataclasses.replace(SQUASH, copy_move_share=share), 60)
     own = [is_own_picture(batch) for batch in batches]
     assert np.mean(own) == pytest.approx(share, abs=0.2 if 0 < share < 1 else 0)
-    assert len({batch.m.tobytes() for batch, moved in zip(batches, own) if moved}) > 1 or not share
+    assert all(pasted_elsewhere(batch) for batch, moved in zip(batches, own) if moved)
+
+
+def pasted_elsewhere(batch):
+    """Whether M differs from T where K is, as it does not where a region is pasted where it was."""
+    return not np.array_equal(batch.m * batch.k, batch.t * batch.k)
+
+
+@pytest.mark.parametrize("short_side", [32, 33, 48])
+def test_a_copy_move_whose_window_is_where_ss_is_is_mirrored(sources, short_side):
+    windows = dataclasses.replace(SQUASH, resize_mode="crop", short_side=short_side, copy_move_share=1.0)
+    batches = take(sources, sources, windows, 40)
+    assert all(map(pasted_elsewhere, batches))
+
+
+def test_what_is_validated_on_has_regions_and_their_own_tones(sources):
+    changes = {"retouching": Retouching(authentic_share=0.5), "gamma": 2.0, "shape_share": 0.5, "copy_move_share": 0.5}
+    still = dataclasses.replace(SQUASH, **changes).unmoved()
+    plain = SQUASH.unmoved()
+    assert all(map(equal, take(sources, sources, still, 10), take(sources, sources, plain, 10)))
+    assert all(batch.k.any() for batch in take(sources, sources, still, PAIRS))
 
 
 def test_copy_moves_need_one_set_of_pictures(sources, targets):
@@ -349,6 +369,15 @@ def test_a_sliver_is_named_and_the_next_takes_its_place_where_its_aspect_is_kept
     loader = Loader(records, size=32, resize_mode="crop")
     np.testing.assert_array_equal(loader.picture(0), loader.picture(1))
     assert "expected the long side to be at most 20 times the short one" in loader.unreadable["tile 0"]
+
+
+def test_a_shard_that_is_gone_is_named(tmp_path, sources, targets):
+    copy = shutil.copytree(targets.path, tmp_path / "gone")
+    opened = open_records(copy, "--target_records")
+    (shard,) = copy.glob("*.tfrecord")
+    shard.unlink()
+    with pytest.raises(RecordsError, match=rf"--target_records={copy}: shard {shard.name} cannot be read any more"):
+        next(readable(training_stream(sources, opened, SQUASH, batch_size=1), [sources, opened]))
 
 
 def test_records_without_one_readable_picture_are_an_error_that_names_them(tmp_path, sources, targets):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gsr_tf.models import losses
+from gsr_tf.models.normalization import MomentNormalization
 from gsr_tf.models.teaching import taught
 from gsr_tf.models.weights import named_variables
 from tests.networks import TINY, make_batch, settings, tiny_net
@@ -45,6 +46,15 @@ def test_one_says_what_it_answers_each_picture_by_its_own_moments(teachers):
     together = taught(teachers[:1], image)["segmentation"]
     alone = [probability(teachers[0](image[number : number + 1])["segmentation"].numpy())[0] for number in range(3)]
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_picture_is_normalised_as_alone_in_bfloat16_too():
+    layer = MomentNormalization(dtype="mixed_bfloat16")
+    x = tf.cast(10 + tf.random.stateless_normal([2, 96, 96, 4], [0, 1]), tf.bfloat16)
+    together = tf.cast(layer(x), tf.float32).numpy()
+    alone = [tf.cast(layer(x[number : number + 1])[0], tf.float32).numpy() for number in range(2)]
+    np.testing.assert_allclose(together, alone, atol=2**-7)
+    assert abs(together.mean()) < 0.01 and abs(together.std() - 1) < 0.01
 
 
 def test_nobody_says_nothing():

@@ -9,6 +9,7 @@ import tensorflow as tf
 from gsr_tf.training.checkpoints import (
     CheckpointError,
     Checkpoints,
+    last_step,
     restore_generation,
     restore_generators,
     restore_segmenter,
@@ -74,6 +75,31 @@ def test_the_best_is_kept_beside_them_also_after_a_resume(tmp_path):
     assert kept == [True, True, False, False, True]
     assert Checkpoints(net, tmp_path, keep=1).best_score() == 0.6
     assert [path.name for path in (tmp_path / "best").glob("*.index")] == ["ckpt-5.index"]
+
+
+def test_scores_on_other_data_decide_nothing(tmp_path, capsys):
+    net, kept = small_net(), []
+    for step, (score, data) in enumerate([(0.5, ["a"]), (0.2, ["a", "b"]), (0.1, ["a", "b"]), (0.3, ["a", "b"])], 1):
+        set_all(net, step)
+        kept.append(Checkpoints(net, tmp_path, keep=1, validated_on=data).save_if_best(score))
+    assert kept == [True, True, False, True]
+    assert capsys.readouterr().out.count("of other validation pictures; the best score starts anew") == 1
+
+
+def test_a_best_score_of_an_earlier_version_counts(tmp_path):
+    (tmp_path / "best.json").write_text('{"step": 2, "validation_f1": 0.4}')
+    assert Checkpoints(small_net(), tmp_path, keep=1, validated_on=["a"]).best_score() == 0.4
+
+
+def test_a_run_knows_how_far_it_has_come(tmp_path):
+    assert last_step(tmp_path) == 0
+    net = small_net(3)
+    checkpoints = Checkpoints(net, tmp_path, keep=1)
+    checkpoints.save_if_best(0.1)
+    assert last_step(tmp_path) == 3
+    set_all(net, 12)
+    checkpoints.save()
+    assert last_step(tmp_path) == 12
 
 
 def test_export_takes_the_best_else_the_newest(tmp_path):

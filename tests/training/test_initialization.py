@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from gsr_tf.config import Config
 from gsr_tf.inference import shipped
 from gsr_tf.models.weights import WeightsError, named_variables
+from gsr_tf.settings import ConfigError
 from gsr_tf.training.initialization import Initialization, initialize, load_teachers
 from tests.networks import settings, tiny_net
 
@@ -32,6 +34,16 @@ def test_initial_weights_are_a_name_or_a_file(folder, given):
 def test_a_name_that_is_unknown_is_answered_with_those_that_are(folder):
     with pytest.raises(WeightsError, match="--initial_weights=our: no such file, .* those are: ours"):
         initialize(tiny_net(), Initialization(initial_weights="our"))
+
+
+def test_a_run_without_a_generator_is_no_start_for_one(tmp_path):
+    Config().changed(segment_on=("source", "pasted"), refine_on=("pasted",)).write(tmp_path)
+    with pytest.raises(
+        ConfigError, match=f"--initial_generator={tmp_path}: .*--segment_on=source,pasted, which trains"
+    ):
+        initialize(tiny_net(), Initialization(initial_generator=str(tmp_path), vgg16_weights="random"))
+    with pytest.raises(ConfigError, match="no config.json there"):
+        initialize(tiny_net(), Initialization(initial_generator=str(tmp_path / "none"), vgg16_weights="random"))
 
 
 def test_teachers_are_names_or_files_and_frozen(folder):

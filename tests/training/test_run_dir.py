@@ -64,6 +64,14 @@ def test_the_same_run_may_go_on_longer_and_elsewhere(run, sources, tmp_path):
     check_records(run, {"--source_records": sources})
 
 
+def test_a_rate_that_falls_is_not_stretched(run):
+    falling = CONFIG.changed(learning_rate_schedule="cosine", steps=100)
+    falling.write(run)
+    check_same(run, falling.changed(keep=9))
+    with pytest.raises(ConfigError, match="--steps: 100 there, 200 now"):
+        check_same(run, falling.changed(steps=200))
+
+
 def test_other_settings_are_refused_with_both_values(run):
     other = CONFIG.changed(width=0.2, segment_on=("pasted",), refine_on=("pasted",), steps=3)
     with pytest.raises(ConfigError, match=f"--run_dir={run} holds a run of other settings") as refusal:
