@@ -113,4 +113,4 @@ def manipulation_probability(segmenter: keras.Model, image: tf.Tensor) -> tf.Ten
 def log_odds(logits: tf.Tensor) -> tf.Tensor:
     """[..., 1]: of the second of two classes, as manipulation or a boundary, from the logits of both [..., 2]."""
     of_first, of_second = tf.unstack(logits, axis=-1)  # whose gradient is one operation; of slices it is five
-    return (of_second - of_first)[..., tf.newaxis]
+    return tf.expand_dims(of_second - of_first, -1)

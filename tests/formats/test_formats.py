@@ -89,10 +89,12 @@ def test_onnx_without_its_packages_says_what_to_install(squashing, monkeypatch):
         onnx.convert(squashing)
 
 
-def test_tflite_is_the_network(squashing):
-    model = tflite.convert(squashing)
+@pytest.mark.parametrize("resize_mode", ["squash", "crop"])
+def test_tflite_is_the_network(resize_mode, squashing):
+    network = squashing if resize_mode == "squash" else detector(75, resize_mode)
+    model = tflite.convert(network)
     maps = tflite.runner(model)
-    assert largest_difference(squashing, maps, [*PICTURES, *trial_pictures()]) <= tflite.TOLERANCE
+    assert largest_difference(network, maps, [*PICTURES, *trial_pictures()]) <= tflite.TOLERANCE
     operations = {op["op_name"] for op in tf.lite.Interpreter(model_content=model)._get_ops_details()}
     assert not {name for name in operations if name.startswith("Flex") or name == "CUSTOM"}
 
