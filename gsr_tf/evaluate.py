@@ -9,6 +9,7 @@ A picture that cannot be scored is named, counted and skipped; the exit code is 
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,8 +65,10 @@ def define(values: flags.FlagValues) -> None:
         "attacks", [], "Attacks to evaluate under as well: kind-strength, figure-5, grid.", flag_values=values
     )
     flags.DEFINE_enum(
-        "postprocessing", "none", list(POSTPROCESSING), "What is done to each score map.", flag_values=values
-    )
+        "postprocessing", "none", list(POSTPROCESSING),
+        "What is done to each score map; paper: the clean-up of Section 4.1, of maps of probabilities only.",
+        flag_values=values,
+    )  # fmt: skip
 
 
 def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
@@ -73,7 +76,8 @@ def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
     if (records is None) == (pairs is None):
         raise RecordsError("give one of --records=DIR and --pairs=FILE")
     if pairs is not None:
-        return DataSet(Path(pairs).stem, items.fingerprint(pairs), items.from_list(pairs))
+        files = functools.partial(items.files_now, pairs)
+        return DataSet(Path(pairs).stem, items.fingerprint(pairs), items.from_list(pairs), files)
     opened = open_records(records)
     return DataSet(opened.path.resolve().name, opened.fingerprint, items.from_records(opened))
 

@@ -116,6 +116,8 @@ def figure_5(args: flags.FlagValues) -> bytes:
             raise UserError(f"--evaluations={folder}: no {path}; evaluate with --attacks=figure-5 first")
         with path.open(encoding="utf-8") as stream:
             scores = {row["attack"]: float(row["f1 re-optimised"] or "nan") for row in csv.DictReader(stream)}
+        if not np.isfinite(list(scores.values())).any():
+            raise UserError(f"--evaluations={folder}: no F1 in {path}; evaluate pictures with masks")
         curves[label] = scores
     return figures.robustness(curves)
 

@@ -10,7 +10,10 @@ harmonises, is trained first, with what it has of --training. A run that is ther
 exported one is used if it was trained with the settings that are asked for, those of its flagfile and of --training; if
 not, its cells say what differs. A note below the table says when rows were trained on different records.
 Without --source_records and --target_records nothing is trained: rows without an exported run say so. Cells that are
-done are not done again, so the same command goes on after an interruption.
+done are not done again, so the same command goes on after an interruption. Rows that --rows leaves out show what was
+found of them before in --output, if all that it depends on is still the same.
+
+The exit code is 1 when a training failed, and 3 when a cell that was asked for was not run or lacks pictures.
 """
 
 from __future__ import annotations
@@ -25,11 +28,12 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
+from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators import exported, methods
 from gsr_tf.comparators.method import Method
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.errors import UserError
-from gsr_tf.evaluation import items, layout, protocols, study
+from gsr_tf.evaluation import attacks, items, layout, outputs, protocols, study
 from gsr_tf.evaluation.layout import NOT_RUN, Cell
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.evaluation.study import DataSet
@@ -46,6 +50,7 @@ MATTERS = {"steps", "comparison", "patches_across", *PRETRAINED}
 IGNORED = {name for kind in config_lib.KINDS.values() for name in kind.may_change()} - MATTERS
 # What an export that this command makes says of itself beside its settings.
 PLAIN = {"centre": 0.5, "scales": [1.0], "averaged_with": []}
+NOT_ASKED = "not among --rows or --records"
 HARMONIZER = "dih"  # the file of its weights, in its run's folder
 
 
@@ -160,6 +165,7 @@ def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[s
         return [str(error)]
     asked = {**without_places(dict(asked)), **PLAIN}  # of folders an export keeps only the names
     there = {**found, **{name: metadata.get(name, plain) for name, plain in PLAIN.items()}}
+    there["steps"] = metadata.get("steps", found["steps"])  # done, not planned; an earlier version's says the plan
     return [
         f"{name}: {there[name]} there, {value} asked"
         for name, value in asked.items()
@@ -183,8 +189,11 @@ def trained(row: Row, args: flags.FlagValues) -> Method:
 
 def _harmonizer(row: Row, args: flags.FlagValues) -> Path:
     """The weights of the harmoniser of a row, as `trained`."""
-    export = _run(row.harmonizer, args) / f"{HARMONIZER}.npz"
-    return _made(row.harmonizer, (), export, args, "--format=weights")
+    return _made(row.harmonizer, (), _weights(row, args), args, "--format=weights")
+
+
+def _weights(row: Row, args: flags.FlagValues) -> Path:
+    return _run(row.harmonizer, args) / f"{HARMONIZER}.npz"
 
 
 def _made(flagfile: str, more: Sequence[str], export: Path, args: flags.FlagValues, *how: str) -> Path:
@@ -223,9 +232,21 @@ def _said(export: Path) -> dict[str, Any]:
     return read_metadata(export) if export.is_dir() else read_beside(export)
 
 
+def _asked(row: Row, args: flags.FlagValues) -> bool:
+    return not args.rows or row.name in args.rows
+
+
+def _is_made(row: Row, args: flags.FlagValues) -> bool:
+    """Whether all that a row that needs training consists of is there."""
+    return _export(row, args).exists() and (not row.harmonizer or _weights(row, args).exists())
+
+
 def _method(row: Row, args: flags.FlagValues) -> Method | str:
+    """The method of a row, trained only if the row was asked for; or why there is none."""
     if row.method:
         return methods.choose(row.method)
+    if not (_asked(row, args) or _is_made(row, args)):
+        return NOT_ASKED
     try:
         return trained(row, args)
     except TrainingError as error:
@@ -233,21 +254,35 @@ def _method(row: Row, args: flags.FlagValues) -> Method | str:
 
 
 def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagValues) -> dict:
-    """(row, data set, metric) -> Cell of every cell of a row."""
-    metrics = TABLES[table].metrics
-    method = _method(row, args)
+    """(row, data set, metric) -> Cell of every cell of a row; of one that was not asked for, of those made before."""
+    if not _asked(row, args):
+        sets = [one for one in sets if outputs.read_summary(_folder(row, one, args))]
+        if not sets:
+            return {}
+    method, metrics = _method(row, args), TABLES[table].metrics
     if isinstance(method, str):
         return {(row.name, one.name, metric): Cell(None, f"{NOT_RUN}: {method}") for one in sets for metric in metrics}
-    postprocessing = args.postprocessing if row.flagfile else "none"
     cells = {}
     for one in sets:
-        folder = Path(args.output) / "evaluations" / one.name / _slug(row.name)
-        summary = study.run(folder, one, method, protocols.choose(CELL_PROTOCOLS), (), postprocessing)["none"]
-        lines = {line["metric"]: line for line in summary["scores"] if line["protocol"] == args.protocol}
-        how = _how(row, summary, args) if lines else f"{NOT_RUN}: {args.protocol} needs a map of probabilities"
-        for metric in metrics:
-            cells[row.name, one.name, metric] = Cell(lines.get(metric), how)
+        if summary := _summary(row, one, method, args):
+            lines = {line["metric"]: line for line in summary["scores"] if line["protocol"] == args.protocol}
+            how = _how(row, summary, args) if lines else f"{NOT_RUN}: {args.protocol} needs a map of probabilities"
+            for metric in metrics:
+                cells[row.name, one.name, metric] = Cell(lines.get(metric), how, summary["pictures"]["skipped"])
     return cells
+
+
+def _summary(row: Row, data_set: DataSet, method: Method, args: flags.FlagValues) -> dict | None:
+    """What was found of a row on a data set: evaluated now if the row was asked for, and else before, if it was."""
+    folder, chosen = _folder(row, data_set, args), protocols.choose(CELL_PROTOCOLS)
+    postprocessing = args.postprocessing if row.flagfile else "none"
+    if _asked(row, args):
+        return study.run(folder, data_set, method, chosen, (), postprocessing)["none"]
+    return study.finished(folder, study.setting_of(data_set, method, attacks.NONE, postprocessing, chosen))
+
+
+def _folder(row: Row, data_set: DataSet, args: flags.FlagValues) -> Path:
+    return Path(args.output) / "evaluations" / data_set.name / _slug(row.name)
 
 
 def _slug(name: str) -> str:
@@ -258,8 +293,7 @@ def _harmonized_how(row: Row, args: flags.FlagValues) -> str:
     """The same of the harmoniser; nothing of a row without one."""
     if not row.harmonizer:
         return ""
-    weights = _run(row.harmonizer, args) / f"{HARMONIZER}.npz"
-    return f"harmonised by flags/{row.harmonizer} {trained_how(_said(weights))}, "
+    return f"harmonised by flags/{row.harmonizer} {trained_how(_said(_weights(row, args)))}, "
 
 
 def _origin(row: Row, summary: dict, args: flags.FlagValues) -> str:
@@ -289,23 +323,25 @@ def _action(args: flags.FlagValues) -> int:
     sets = data_sets(args.records)
     shown = list(dict.fromkeys([*DATA_SETS, *(one.name for one in sets)]))
     cells = {
-        (row, name, metric): Cell(None, f"{NOT_RUN}: not among --rows or --records")
+        (row, name, metric): Cell(None, f"{NOT_RUN}: {NOT_ASKED}")
         for row in names
         for name in shown
         for metric in TABLES[table].metrics
     }
     data, notes = {}, []
     for row in TABLES[table].rows:
-        if not args.rows or row.name in args.rows:
-            found = row_cells(row, table, sets, args)
-            cells.update(found)
-            if row.flagfile and any(cell.line for cell in found.values()):
-                data[row.name] = fingerprints(read_metadata(_export(row, args)))
-            notes = data_notes(data)
-            layout.write(args.output, table, shown, cells, args.protocol, notes)
+        found = row_cells(row, table, sets, args)
+        cells.update(found)
+        if row.flagfile and any(cell.line for cell in found.values()):
+            data[row.name] = fingerprints(read_metadata(_export(row, args)))
+        notes = data_notes(data)
+        layout.write(args.output, table, shown, cells, args.protocol, notes)
     print(f"{layout.markdown(table, shown, cells, args.protocol, notes)}\nin {args.output}, with every evaluation")
-    failed = [cell.how for cell in cells.values() if "exit code" in cell.how]
-    return 1 if failed else 0
+    scored_on = {one.name for one in sets}
+    asked = [cell for (row, name, _), cell in cells.items() if row in (args.rows or names) and name in scored_on]
+    if any("exit code" in cell.how for cell in asked):
+        return 1
+    return SOME_SKIPPED if any(cell.line is None or cell.skipped for cell in asked) else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

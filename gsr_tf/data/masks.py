@@ -8,7 +8,8 @@
     transparency        that says what the colours say: nothing. Where the colours are one, the opaque part is
                         manipulated, with a note. That contradicts the colours: refused
 
-A black mask is one of nothing. Levels of lossy files are never counted: compression makes more of them.
+A black mask is one of nothing. Levels of lossy files are never counted: compression makes more of them, and leaves
+some in a black mask too, but no high ones.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gsr_tf.data.pictures import read_bytes
 from gsr_tf.data.tones import UnknownRange
 
 LOSSY = ("JPEG", "MPO", "WEBP", "HEIF")
+COMPRESSION_NOISE = 16  # the highest level that compression may leave in a black mask
 WHITES = {"I": (255, 65535), "F": (1, 255)}  # of deep integers and floats, levels that nobody wonders about
 AGREEMENT = 0.02  # of the smaller region: where soft edges may differ
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -53,7 +55,7 @@ class Mask(NamedTuple):
     Attributes:
         pixels: [h, w] bool, True = manipulated.
         levels: the darkest and the brightest, of 0..255.
-        dim: nothing is bright, and yet it is not black: of a file without lossy compression, which could explain it.
+        dim: nothing is bright, and yet it is not black, and compression does not explain it.
         notes: what was not plain to see in how it was read, in words.
     """
 
@@ -92,7 +94,7 @@ def decode_mask(data: bytes, name: str = "mask", rule: MaskRule = PLAIN) -> Mask
         elif (bright != opaque).sum() > AGREEMENT * min(bright.sum(), opaque.sum()):
             raise PictureError(f"{name}: its transparency contradicts its colours; save the mask without transparency")
     least, most = int(levels.min()), int(levels.max())
-    dim = bool(most and not bright.any() and opened.format not in LOSSY)
+    dim = not bright.any() and most > (COMPRESSION_NOISE if opened.format in LOSSY else 0)
     return Mask(bright != rule.inverted, (least, most), dim, tuple(notes))
 
 

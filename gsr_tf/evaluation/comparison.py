@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from gsr_tf.evaluation.accumulator import interval
 
 
 class ComparisonError(UserError):
-    """Evaluations that are not finished, or not over the same pictures."""
+    """Evaluations that are not finished, not over the same pictures, or not by the same protocols."""
 
 
 class Difference(NamedTuple):
@@ -24,10 +25,11 @@ class Difference(NamedTuple):
     Attributes:
         protocol: by which both were scored.
         metric: of that protocol.
-        value: first minus second.
+        value: first minus second; NaN where one of them is undefined.
         low: of the 95 % interval.
         high: of the 95 % interval.
-        at_most_zero: share of bootstrap replicates in which the first is not better.
+        at_most_zero: share of the bootstrap replicates with a difference in which the first is not better; NaN for
+            none.
     """
 
     protocol: str
@@ -44,41 +46,66 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
     A picture is resampled alike in both, so what is hard for both methods cancels out of the difference.
 
     Raises:
-        ComparisonError: a folder without an evaluation, or the two are over different pictures.
+        ComparisonError: a folder without an evaluation, the two are over different pictures or masks, or have no score
+            in common.
     """
     _same_pictures(Path(first), Path(second))
-    one, other = (np.load(Path(path) / outputs.REPLICATES) for path in (first, second))
-    differences = []
-    for key in one.files:
-        if key in other.files and key.count("/") == 1 and not key.startswith("curve/"):
-            rows = one[key] - other[key]
-            at_most_zero = float(np.mean(rows[1:] <= 0))
-            differences.append(Difference(*key.split("/"), float(rows[0]), *interval(rows[1:]), at_most_zero))
-    return differences
+    one, other = (_scores(Path(path)) for path in (first, second))
+    common = [key for key in one if key in other]
+    if not common:
+        raise ComparisonError(
+            f"{first} has scores of {_protocols(one)}, {second} of {_protocols(other)}: none in common; evaluate both "
+            "with the same --protocols"
+        )
+    return [_difference(key, one[key] - other[key]) for key in common]
+
+
+def _scores(path: Path) -> dict[str, np.ndarray]:
+    """Protocol/metric -> [1 + replicates]."""
+    with np.load(path / outputs.REPLICATES) as stored:
+        return {key: stored[key] for key in stored.files if "/" in key and not key.startswith("curve/")}
+
+
+def _protocols(scores: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(key.partition("/")[0] for key in scores)) or "no protocol"
+
+
+def _difference(key: str, rows: np.ndarray) -> Difference:
+    defined = rows[1:][np.isfinite(rows[1:])]
+    at_most_zero = float(np.mean(defined <= 0)) if len(defined) else float("nan")
+    return Difference(*key.split("/"), float(rows[0]), *interval(defined), at_most_zero)
 
 
 def _same_pictures(first: Path, second: Path) -> None:
-    one, other = _names(first), _names(second)
-    if one != other:
-        lone = sorted(one ^ other)
+    one, other = _truths(first), _truths(second)
+    if lone := sorted(one.keys() ^ other.keys()):
         raise ComparisonError(
             f"{first} and {second} are over different pictures, so their difference means nothing: {len(lone)} are in "
             f"one only, the first {lone[0]}; evaluate both on the same list"
         )
+    if differ := [name for name, truth in one.items() if truth != other[name]]:
+        raise ComparisonError(
+            f"{first} and {second} were scored against different masks, so their difference means nothing: those of "
+            f"{len(differ)} pictures, the first {differ[0]}; evaluate both anew"
+        )
 
 
-def _names(path: Path) -> set[str]:
+def _truths(path: Path) -> dict[str, list[str]]:
+    """What is known of each picture's mask: whether there is one, and the share of the picture that it covers."""
     try:
         with (path / outputs.PER_IMAGE).open(encoding="utf-8") as stream:
-            return {row["name"] for row in csv.DictReader(stream)}
+            return {row["name"]: [row["manipulated"], row["share"]] for row in csv.DictReader(stream)}
     except FileNotFoundError:
         raise ComparisonError(f"{path}: no {outputs.PER_IMAGE}; give the --output of a finished evaluation") from None
 
 
 def describe(difference: Difference, other: str | os.PathLike) -> str:
     """A difference as it is printed."""
+    how = f"({difference.protocol}, paired by picture)"
+    if np.isnan(difference.value):
+        return f"{difference.metric:>20} undefined against {other}  {how}"
     bounds = f"[{difference.low:+.4f}, {difference.high:+.4f}]"
     return (
         f"{difference.metric:>20} {difference.value:+.4f} {bounds} against {other}, "
-        f"not better in {difference.at_most_zero:.1%} of replicates  ({difference.protocol}, paired by picture)"
+        f"not better in {difference.at_most_zero:.1%} of replicates  {how}"
     )

@@ -13,7 +13,7 @@ from gsr_tf.data import temporary
 from gsr_tf.evaluation import metrics
 from gsr_tf.evaluation.accumulator import Accumulator, resample
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, Counts
-from gsr_tf.evaluation.protocols.protocol import Protocol, Score, Values, at_half, native
+from gsr_tf.evaluation.protocols.protocol import Protocol, Score, Table, Values, at_half, native
 
 CURVES = ("f1", "mcc")
 CURVES_OF_PICTURES = "the curves of the pictures that were scored"
@@ -29,7 +29,6 @@ COLUMNS = (
     "ap",
     *(f"{name} {where}" for name in CURVES for where in ("at best", "best threshold", "at 0.5")),
 )
-Table = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +150,10 @@ class Evaluator:
         table = {"name": np.array(self._names, object), **dict(zip(COLUMNS, rows.T))}
         manipulated = table["manipulated"] > 0
         scores = {
-            protocol.name: protocol.score(self._sums[protocol.name], _grid(protocol, self._thresholds))
+            protocol.name: {
+                **protocol.rank(table),
+                **protocol.score(self._sums[protocol.name], _grid(protocol, self._thresholds)),
+            }
             for protocol in self._protocols
             if any(protocol.covers(kind) for kind in np.unique(manipulated))
         }

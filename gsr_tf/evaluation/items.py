@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gsr_tf.data.lists import find
-from gsr_tf.data.masks import read_mask
+from gsr_tf.data.masks import PLAIN, read_mask
 from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.data.records import Records
@@ -84,7 +84,10 @@ def from_paths(name: str, picture: Path, mask: Path | None, say: Callable[[str],
         for note in truth.notes:
             say(note)
         if truth.dim:
-            raise PictureError(f"{mask}: its levels end at {truth.levels[1]}: neither black nor a mask")
+            raise PictureError(
+                f"{mask}: its levels end at {truth.levels[1]}: neither black nor a mask, which marks by levels "
+                f"above {PLAIN.threshold}; save it in black and white, as PNG"
+            )
         if not truth.pixels.any():
             say("black, and so the picture is authentic")
             return raster.pixels, None
@@ -123,8 +126,41 @@ def from_list(path: str | os.PathLike, flag: str = "--pairs") -> Sequence[Item]:
 
 
 def fingerprint(path: str | os.PathLike) -> str:
-    """Of a list's text: sixteen hexadecimal digits; raises PictureError when it cannot be read."""
+    """Of a list's text, so that it is the same on every machine: sixteen hexadecimal digits.
+
+    Raises:
+        PictureError: the list cannot be read.
+    """
     return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
+
+
+def files_now(path: str | os.PathLike, flag: str = "--pairs") -> str:
+    """Of the files that a list names, as they are now: sixteen hexadecimal digits, others when one of them changed.
+
+    Sizes and times tell a change without reading what may be terabytes. They are those of one machine: good to decide
+    whether its own numbers still hold, and never published, as `fingerprint` is.
+
+    Args:
+        path: the list.
+        flag: that gave it, for messages.
+
+    Raises:
+        PictureError: as `from_list`.
+    """
+    digest, folder = hashlib.sha256(), Path(path).parent
+    for row in _rows(path, flag):
+        digest.update(f"{[_now(folder / name) for name in row if name]}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _now(path: Path) -> tuple[int, int] | None:
+    """A file's size and when it was written, in nanoseconds; None of one that cannot be read."""
+    file = find(path)
+    try:
+        stat = file.stat()
+        return (stat.st_size, stat.st_mtime_ns) if os.access(file, os.R_OK) else None
+    except (OSError, ValueError):  # as `read_bytes`
+        return None
 
 
 def _rows(path: str | os.PathLike, flag: str) -> list[tuple[str, str]]:

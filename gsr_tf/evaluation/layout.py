@@ -22,10 +22,12 @@ class Cell(NamedTuple):
     Attributes:
         line: the score, as in a summary's "scores"; None where nothing was run.
         how: how it was made, or why it was not.
+        skipped: how many pictures it lacks.
     """
 
     line: dict | None
     how: str
+    skipped: int = 0
 
 
 # (row, data set, metric) -> Cell

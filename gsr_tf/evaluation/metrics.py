@@ -94,34 +94,35 @@ def count(scores: np.ndarray, mask: np.ndarray, thresholds: np.ndarray = PROBABI
     return Counts(above[1], above[0], positives, negatives)
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray, empty: float = 0.0) -> np.ndarray:
+def ratio(numerator: np.ndarray, denominator: np.ndarray, empty: float = 0.0) -> np.ndarray:
+    """Numerator over denominator; `empty` where there is nothing to divide by."""
     numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
     return np.divide(numerator, denominator, out=np.full(numerator.shape, empty), where=denominator != 0)
 
 
 def f1(counts: Counts, empty: float = 0.0) -> np.ndarray:
     """[..., t] F1 = 2 TP / (2 TP + FP + FN); `empty` where mask and prediction are both empty."""
-    return _ratio(2 * counts.tp, counts.tp + counts.fp + counts.positives, empty)
+    return ratio(2 * counts.tp, counts.tp + counts.fp + counts.positives, empty)
 
 
 def iou(counts: Counts) -> np.ndarray:
     """[..., t] intersection over union, TP / (TP + FP + FN)."""
-    return _ratio(counts.tp, counts.fp + counts.positives)
+    return ratio(counts.tp, counts.fp + counts.positives)
 
 
 def precision(counts: Counts) -> np.ndarray:
     """[..., t] TP / (TP + FP)."""
-    return _ratio(counts.tp, counts.tp + counts.fp)
+    return ratio(counts.tp, counts.tp + counts.fp)
 
 
 def recall(counts: Counts) -> np.ndarray:
     """[..., t] TP / (TP + FN)."""
-    return _ratio(counts.tp, counts.positives)
+    return ratio(counts.tp, counts.positives)
 
 
 def false_positive_rate(counts: Counts) -> np.ndarray:
     """[..., t] FP / (FP + TN)."""
-    return _ratio(counts.fp, counts.negatives)
+    return ratio(counts.fp, counts.negatives)
 
 
 def mcc(counts: Counts) -> np.ndarray:
@@ -129,7 +130,7 @@ def mcc(counts: Counts) -> np.ndarray:
     tp, fp, fn, tn = (np.asarray(part, float) for part in (counts.tp, counts.fp, counts.fn, counts.tn))
     # Two roots: the product of all four sums would lose digits for pooled pixels.
     scale = np.sqrt((tp + fp) * (tp + fn)) * np.sqrt((tn + fp) * (tn + fn))
-    return _ratio(tp * tn - fp * fn, scale)
+    return ratio(tp * tn - fp * fn, scale)
 
 
 def _with_ends(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
@@ -144,14 +145,14 @@ def roc_auc(counts: Counts) -> np.ndarray:
     """[...] area under the ROC curve; `positives` and `negatives` of shape [...]; NaN for one class only."""
     tp, fp = _with_ends(counts)
     area = (np.diff(fp) * (tp[..., 1:] + tp[..., :-1])).sum(axis=-1) / 2
-    return _ratio(area, np.asarray(counts.positives, float) * counts.negatives, empty=np.nan)
+    return ratio(area, np.asarray(counts.positives, float) * counts.negatives, empty=np.nan)
 
 
 def average_precision(counts: Counts) -> np.ndarray:
     """[...] sum of precision times the step in recall; `positives` and `negatives` of shape [...]."""
     tp, fp = _with_ends(counts)
-    steps = np.diff(tp) * _ratio(tp, tp + fp)[..., 1:]
-    return _ratio(steps.sum(axis=-1), counts.positives)
+    steps = np.diff(tp) * ratio(tp, tp + fp)[..., 1:]
+    return ratio(steps.sum(axis=-1), counts.positives)
 
 
 def quantile_grid(samples: np.ndarray) -> np.ndarray:

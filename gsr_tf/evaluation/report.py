@@ -91,6 +91,8 @@ def _robustness(path: Path, names: list[str]) -> list[str]:
     if len(names) == 1:
         return []
     columns = study.robustness(path, names)
+    if not np.isfinite(columns["f1 re-optimised"]).any():  # authentic pictures only
+        return []
     plot = figures.robustness(
         {how: dict(zip(names, columns[f"f1 {how}"])) for how in ("re-optimised", "frozen")}, metric="F1 (paper)"
     )

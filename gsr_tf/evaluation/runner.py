@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gsr_tf.comparators.method import Method, ScoreError
+from gsr_tf.comparators.method import Method, MethodError, ScoreError
 from gsr_tf.data.lacking import naming
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.evaluation import attacks
@@ -52,6 +52,14 @@ class Scorer:
     method: Method
     attack: Attack = attacks.NONE
     postprocess: Callable[[np.ndarray], np.ndarray] = postprocessing.POSTPROCESSING["none"]
+
+    def __post_init__(self):
+        """Raises MethodError for a clean-up that the method's maps would not survive."""
+        if self.postprocess is postprocessing.paper and not self.method.probabilities:
+            raise MethodError(
+                f"--postprocessing=paper is for maps of probabilities, and those of {self.method.name} are none; "
+                "--protocols=paper-cleaned cleans the mask of each of its thresholds"
+            )
 
     def __call__(self, item: Item) -> Scored:
         """Reads and scores an item.

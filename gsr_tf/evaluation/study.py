@@ -22,11 +22,19 @@ ROBUSTNESS = "robustness.csv"
 
 
 class DataSet(NamedTuple):
-    """What is evaluated on: its name and fingerprint, as printed, and its items."""
+    """What is evaluated on.
+
+    Attributes:
+        name: as printed.
+        fingerprint: as printed, the same on every machine.
+        items: its pictures.
+        files: tells of the files behind them what says whether they changed since, where the fingerprint does not.
+    """
 
     name: str
     fingerprint: str
     items: Sequence[Item]
+    files: Callable[[], str] = lambda: ""
 
 
 # How one pass is made: (its folder, the data set, the scorer, the protocols, the thresholds, the setting) -> what
@@ -54,6 +62,7 @@ def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, pro
     return {
         "data_set": data_set.name,
         "data_fingerprint": data_set.fingerprint,
+        "data_files": data_set.files(),
         "method": method.name,
         "method_fingerprint": method.fingerprint,
         "scoring": scoring.fingerprint(method),
@@ -61,6 +70,12 @@ def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, pro
         "postprocessing": post,
         "protocols": {one.name: {"definition": one.definition, "source": one.source} for one in protocols},
     }
+
+
+def finished(path: Path, setting: dict) -> dict | None:
+    """The summary that a finished pass of this setting left in `path`; None where there is none."""
+    summary = outputs.read_summary(path)
+    return summary if summary and all(summary.get(key) == value for key, value in setting.items()) else None
 
 
 def _pass(
@@ -72,9 +87,8 @@ def _pass(
     evaluate: Evaluate,
 ) -> dict:
     """One pass into `path`, or what a finished pass of the same setting left there."""
-    finished = outputs.read_summary(path)
-    if finished and all(finished.get(key) == value for key, value in setting.items()):
-        return finished
+    if summary := finished(path, setting):
+        return summary
     if scorer.attack is attacks.NONE:
         thresholds = runner.threshold_grid(data_set.items, scorer)
     else:  # the clean pass's, two folders up: a threshold can be frozen only on one grid

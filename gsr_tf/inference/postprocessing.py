@@ -21,7 +21,7 @@ def paper(scores: np.ndarray) -> np.ndarray:
     `PROBABILITY_GRID` can tell the difference.
 
     Args:
-        scores: [h, w] probabilities.
+        scores: [h, w] probabilities; of other maps nothing would be left but what lies between 0 and 1.
 
     Returns:
         [h, w] float64: at every threshold k / 256 the mask, dilated by 5x5, without components (8-connected) of

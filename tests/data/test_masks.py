@@ -142,6 +142,12 @@ def test_noise_of_a_lossy_black_mask_counts_for_nothing():
     assert mask.levels[1] > 0 and not mask.pixels.any() and not mask.dim
 
 
+@pytest.mark.parametrize(("form", "level"), [("JPEG", 120), ("JPEG", 40), ("WEBP", 120)])
+def test_a_lossy_mask_of_a_region_that_is_not_bright_is_none(form, level):
+    mask = decode_mask(encoded(np.kron(K * np.uint8(level), np.ones((8, 8), np.uint8)), form, quality=90))
+    assert not mask.pixels.any() and mask.dim and abs(mask.levels[1] - level) < 7
+
+
 def test_levels_of_which_nobody_can_say_the_white_are_refused():
     values = K.astype(np.int32) * 2**30
     values[0, 0] = 70000

@@ -72,6 +72,36 @@ def test_other_pictures_are_refused_by_name(folders, tmp_path):
         comparison.compare(folders / "sharp", tmp_path / "nowhere")
 
 
+def test_other_masks_are_refused_by_name(folders, tmp_path):
+    def turned():
+        picture, mask = sample(3)
+        return picture, mask[::-1] & mask
+
+    items = [item._replace(read=turned) if item.name == "picture 3" else item for item in ITEMS]
+    study.run(tmp_path, DATA._replace(items=items), noisy("sharp", 0.05), choose(["paper"]))
+    with pytest.raises(ComparisonError, match="different masks, .* those of 1 pictures, the first picture 3"):
+        comparison.compare(folders / "sharp", tmp_path)
+
+
+def test_evaluations_without_a_protocol_in_common_are_refused(folders, tmp_path):
+    study.run(tmp_path, DATA, noisy("sharp", 0.05), choose(["pooled", "mvss"]))
+    with pytest.raises(ComparisonError, match="of paper, fixed-0.5, .* of pooled, mvss: none in common; .*--protocols"):
+        comparison.compare(folders / "sharp", tmp_path)
+
+
+def test_an_undefined_difference_is_called_so(tmp_path):
+    for name, amount in (("sharp", 0.05), ("dull", 0.07)):
+        study.run(tmp_path / name, DATA, noisy(name, amount), choose(["image-level"]))
+    auc = found(tmp_path, "sharp", "dull")["image-level", "auc"]
+    assert np.isnan([auc.value, auc.at_most_zero]).all()
+    assert comparison.describe(auc, "dull") == f"{'auc':>20} undefined against dull  (image-level, paired by picture)"
+
+
+def test_replicates_without_a_difference_do_not_count_as_better():
+    rows = np.array([1.0, np.nan, np.nan, -1.0, 2.0])
+    assert comparison._difference("paper/f1", rows).at_most_zero == 0.5
+
+
 def test_a_printed_difference_says_against_what(folders):
     line = comparison.describe(found(folders, "sharp", "dull")["paper", "f1"], "dull")
     assert "against dull" in line and "(paper, paired by picture)" in line and "+0." in line

@@ -9,6 +9,7 @@ from gsr_tf.training.summaries import Summaries, panel_pictures
 from tests.evaluation import toy_records
 from tests.evaluation.test_comparison import DATA, noisy
 from tests.evaluation.test_figures import drawn_in, pixels
+from tests.evaluation.toy_records import sample
 
 BLUE, RED = figures.COLOURS[:2]
 
@@ -36,6 +37,15 @@ def test_figure_5_reads_what_evaluate_wrote(tmp_path):
     assert figure.main(["figure", "--figure=5", f"--evaluations=Ours={tmp_path / 'one'}", f"--output={output}"]) == 0
     blue = drawn_in(BLUE, output.read_bytes())
     assert blue[:, : blue.shape[1] // 2].any() and blue[:, blue.shape[1] // 2 :].any()  # a panel a kind of attack
+
+
+def test_figure_5_needs_pictures_with_masks(tmp_path, capsys):
+    authentic = DATA._replace(items=[item._replace(read=lambda: (sample(0)[0], None)) for item in DATA.items[:2]])
+    study.run(tmp_path / "one", authentic, noisy("one", 0.05), choose(["paper"]), parse_all(["jpeg-70"]))
+    output = tmp_path / "figure5.png"
+    assert figure.main(["figure", "--figure=5", f"--evaluations=Ours={tmp_path / 'one'}", f"--output={output}"]) == 1
+    assert "one/robustness.csv; evaluate pictures with masks" in capsys.readouterr().err
+    assert not output.exists()
 
 
 def test_curves_of_runs_are_drawn_together(tmp_path):

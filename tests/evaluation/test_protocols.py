@@ -3,6 +3,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+import sklearn.metrics as reference
 from scipy import ndimage
 
 from gsr_tf import evaluate
@@ -230,6 +231,33 @@ def test_pictures_are_told_apart_by_their_highest_pixel():
             "mvss f1": 2 * sensitivity * specificity / (sensitivity + specificity),
         }
     )
+
+
+def ranked(scores, truth):
+    """The scores of image-level of pictures of one pixel, named by their place."""
+    evaluator = Evaluator(choose(["image-level"]))
+    for place, (score, manipulated) in enumerate(zip(scores, truth)):
+        evaluator.add(f"picture {place}", np.array([[score]]), np.array([[manipulated]]), manipulated)
+    return evaluator.finish().scores["image-level"]
+
+
+def test_pictures_are_ranked_by_their_own_scores_and_not_by_a_grid():
+    rng = np.random.default_rng(0)
+    truth = rng.random(60) < 0.4
+    scores = 1 - (rng.integers(1, 30, 60) - 4 * truth) * 1e-5  # all above 255/256, with ties
+    assert len(np.unique(scores)) < 40 and np.isin(scores[truth], scores[~truth]).any()
+    found = ranked(scores, truth)
+    for name, expected in (("auc", reference.roc_auc_score), ("ap", reference.average_precision_score)):
+        assert found[name].pictures == 60 and found[name].threshold is None
+        for row in (0, 1, 500, 1000):
+            weights = np.array([resample(f"picture {place}")[row] for place in range(60)])
+            assert found[name].rows[row] == pytest.approx(expected(truth, scores, sample_weight=weights), abs=1e-12)
+
+
+def test_of_one_kind_of_picture_no_pairs_can_be_made():
+    for truth, ap in (([True, True], 1), ([False, False], 0)):
+        found = ranked([0.3, 0.7], truth)
+        assert np.isnan(found["auc"].rows).all() and found["ap"].rows[0] == ap
 
 
 def test_imdlbenco_halves_everything_with_as_many_authentic_pictures():

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import re
 import shutil
 import threading
@@ -10,7 +11,7 @@ import pytest
 
 from gsr_tf import evaluate
 from gsr_tf.comparators import methods
-from gsr_tf.comparators.method import Method
+from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import attacks, items, outputs, runner, scoring, study
@@ -142,6 +143,12 @@ def test_attacked_maps_return_to_the_size_of_the_truth():
     assert evaluation.scores["fixed-0.5"]["f1"].rows[0] > 0.9
 
 
+def test_a_clean_up_of_probabilities_is_refused_for_other_maps(tmp_path):
+    message = "those of noi are none; --protocols=paper-cleaned"
+    with pytest.raises(MethodError, match=message):
+        study.run(tmp_path, DATA, methods.choose("noi"), choose(["paper"]), postprocessing="paper")
+
+
 def test_postprocessing_is_done_to_the_maps():
     evaluation, _ = run(ITEMS, postprocess=lambda scores: np.ones_like(scores))
     assert evaluation.table["marked at 0.5"].tolist() == [1] * 5
@@ -253,7 +260,7 @@ def test_masks_are_read_by_the_one_rule(tmp_path, capsys):
 def test_a_mask_that_is_neither_black_nor_marks_anything_is_refused(tmp_path):
     dim = np.zeros((48, 64), np.uint8)
     dim[0, :2] = 1, 2
-    with pytest.raises(PictureError, match="m.png: its levels end at 2: neither black nor a mask"):
+    with pytest.raises(PictureError, match="m.png: its levels end at 2: neither black nor a mask, .* above 127; save"):
         pair_item(tmp_path, dim).read()
 
 
@@ -342,6 +349,49 @@ def test_finished_passes_are_not_done_again(tmp_path):
         assert len(calls) == expected
 
 
+def rewrite(path, change):
+    """Changes a file's bytes, and when they were written, as a later edit does."""
+    before = path.stat().st_mtime_ns
+    path.write_bytes(change(path.read_bytes()))
+    os.utime(path, ns=(before, before + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("0_gt.png", lambda data: encode_png(np.full((48, 64), 255, np.uint8))), ("1.png", lambda data: data)],
+    ids=["mask", "picture, of the same size"],
+)
+def test_a_pass_over_files_that_changed_since_is_done_again(tmp_path, name, change):
+    calls, path = [], tmp_path / "list.csv"
+    path.write_text("\n".join(written_list(tmp_path)))
+
+    def measure():
+        data = evaluate.chosen_data_set(None, str(path))
+        return study.run(tmp_path / "out", data, counting(calls, "one"), choose(["paper"]))["none"]
+
+    first = measure()
+    assert measure() == first and len(calls) == 3
+    rewrite(tmp_path / name, change)
+    second = measure()
+    assert len(calls) == 6 and measure() == second and len(calls) == 6
+    assert second["data_fingerprint"] == first["data_fingerprint"]  # of the list alone: what is published
+    assert (second["scores"] == first["scores"]) == (name == "1.png")
+
+
+def test_a_pass_that_lacks_pictures_is_done_again_when_they_are_there(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(written_list(tmp_path)))
+    away = (tmp_path / "1.png").rename(tmp_path / "away.png")
+    skipped = []
+    for _ in range(2):
+        data = evaluate.chosen_data_set(None, str(path))
+        summary = study.run(tmp_path / "out", data, BRIGHTNESS, choose(["paper"]))["none"]
+        skipped.append(summary["pictures"]["skipped"])
+        if away.exists():
+            away.rename(tmp_path / "1.png")
+    assert skipped == [1, 0]
+
+
 @pytest.mark.parametrize("fingerprint", ["", "a model's"])
 def test_a_pass_of_other_scoring_code_is_done_again(tmp_path, fingerprint):
     calls = []
@@ -417,6 +467,14 @@ def test_an_exported_detector_is_a_method(tmp_path):
     np.testing.assert_allclose(method(picture, mask), BRIGHTNESS.score(picture), atol=1e-6)
     assert method.name == "detector" and method.probabilities
     assert method.fingerprint == fingerprint(tmp_path / "detector") and len(method.fingerprint) == 16
+
+
+def test_authentic_pictures_alone_can_be_attacked(tmp_path):
+    pictures = [line.partition(",")[0] for line in written_list(tmp_path)]
+    (tmp_path / "list.csv").write_text("\n".join(pictures))
+    where = [f"--pairs={tmp_path / 'list.csv'}", f"--output={tmp_path / 'out'}"]
+    assert evaluate.main(["evaluate", "--method=noi", *where, "--attacks=jpeg-50"]) == 0
+    assert "Under attacks" not in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_the_command_line_from_end_to_end(tmp_path, capsys):

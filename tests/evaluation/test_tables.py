@@ -11,6 +11,8 @@ import tensorflow as tf
 from absl import flags
 
 from gsr_tf import flagfiles, tables
+from gsr_tf.command import SOME_SKIPPED
+from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import layout
 from gsr_tf.evaluation.layout import Cell
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
@@ -87,7 +89,7 @@ def test_tables_show_ours_beside_the_papers(tmp_path):
 
 
 def test_table_1_without_training(records, tmp_path, capsys):
-    assert run(records, tmp_path, "--table=1", f"--runs={tmp_path / 'runs'}") == 0
+    assert run(records, tmp_path, "--table=1", f"--runs={tmp_path / 'runs'}") == SOME_SKIPPED  # rows without a run
     printed = capsys.readouterr().out
     rows_printed = {line.split("|")[1].strip(): line for line in printed.splitlines() if line.startswith("| ")}
     cells = [cell.strip() for cell in rows_printed["all-positive"].split("|")]
@@ -210,7 +212,7 @@ def test_the_row_of_harmonised_pictures_trains_the_harmoniser_first(records, tmp
 
 def test_a_harmoniser_of_other_settings_is_not_used(records, tmp_path, commands, capsys):
     assert dih_row(records, tmp_path, "--training=steps=2") == 0
-    assert dih_row(records, tmp_path, "--training=steps=3") == 0
+    assert dih_row(records, tmp_path, "--training=steps=3") == SOME_SKIPPED
     cell = next(line for line in capsys.readouterr().out.splitlines()[::-1] if line.startswith("- DL + DIH (CASIA): "))
     assert "not run: " in cell and "dih.npz is another model than was asked for (steps: 2 there, 3 asked)" in cell
     assert len(commands) == 4
@@ -230,8 +232,10 @@ DL = next(row for row in TABLES[2].rows if row.name == "DL")
 def cell_of_an_export(records, folder, capsys, *more, **metadata):
     """What is said of the DL row, beside an export that says this of itself."""
     export_constant(folder / "runs" / "table2" / "dl" / "export", 0.75, **metadata)
-    assert run(records, folder / "out", "--table=2", "--rows=DL", f"--runs={folder / 'runs'}", *more) == 0
-    return next(line for line in capsys.readouterr().out.splitlines() if line.startswith("- DL (CASIA): "))
+    code = run(records, folder / "out", "--table=2", "--rows=DL", f"--runs={folder / 'runs'}", *more)
+    cell = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("- DL (CASIA): "))
+    assert code == (SOME_SKIPPED if "not run: " in cell else 0)
+    return cell
 
 
 def test_an_export_of_the_settings_asked_for_is_used(records, tmp_path, capsys):
@@ -266,6 +270,11 @@ def test_an_export_that_was_made_otherwise_is_not_put_into_a_cell(records, tmp_p
     assert "(scales: [0.75, 1.0] there, [1.0] asked)" in cell
 
 
+def test_an_export_of_an_unfinished_run_is_not_put_into_a_cell(records, tmp_path, capsys):
+    cell = cell_of_an_export(records, tmp_path, capsys, config=settings(DL), steps=20)
+    assert "(steps: 20 there, 50000 asked)" in cell
+
+
 def test_an_export_that_says_nothing_is_not_put_into_a_cell(records, tmp_path, capsys):
     assert "it does not say with which settings it was trained" in cell_of_an_export(records, tmp_path, capsys)
 
@@ -293,7 +302,7 @@ def test_rows_that_were_trained_on_different_data_are_said_to_be(records, tmp_pa
             data["--source_records"] = {"path": name, "fingerprint": source}  # elsewhere, and still the same
         export_constant(tmp_path / "runs" / "table2" / name / "export", 0.75, config=settings(row), records=data)
     arguments = ("--table=2", "--rows=DL,GS-Net,GSR-Net", f"--runs={tmp_path / 'runs'}")
-    assert run(records, tmp_path / "out", *arguments) == 0
+    assert run(records, tmp_path / "out", *arguments) == SOME_SKIPPED  # GSR-Net has no run
     written = [capsys.readouterr().out, *(path.read_text() for path in (tmp_path / "out").glob("table2.[mh]*"))]
     assert len(written) == 3
     assert all(note in text if note else "training data" not in text for text in written)
@@ -309,6 +318,7 @@ def test_a_trained_cell_says_data_steps_initialisation_and_edge_threshold():
     edges = {"edge_threshold": 0.3, "edge_threshold_chosen_by": "validation"}
     other = {"config": settings(DL, "initial_weights=w.npz", "steps=7"), "records": data, **edges}
     assert trained_how(other) == f"{learnt} 7 steps from w.npz, edge threshold 0.3 chosen by validation"
+    assert trained_how({**one, "steps": 20}) == f"{learnt} 20 of 50000 steps from VGG-16 imagenet"
     as_it_was = {"config": settings(DL, "release_checkpoint=c", "steps=0")}
     assert trained_how(as_it_was) == "the authors' checkpoint, not trained here"
     further = {"config": settings(DL, "release_checkpoint=c", "steps=7"), "records": data}
@@ -368,7 +378,7 @@ def test_the_former_name_still_works_and_says_so(monkeypatch, capsys):
 
 def test_other_protocols_show_other_cells_of_the_same_evaluations(records, tmp_path, capsys):
     arguments = ("--table=1", "--rows=random,NOI", f"--runs={tmp_path / 'runs'}")
-    assert run(records, tmp_path, *arguments, "--protocol=fixed-0.5") == 0
+    assert run(records, tmp_path, *arguments, "--protocol=fixed-0.5") == SOME_SKIPPED
     printed = capsys.readouterr().out
     assert "NOI (CASIA): not run: fixed-0.5 needs a map of probabilities" in printed
     assert "random (CASIA): random; protocol fixed-0.5, native" in printed
@@ -384,6 +394,40 @@ def test_other_protocols_show_other_cells_of_the_same_evaluations(records, tmp_p
 def test_wrong_flags_are_explained(records, tmp_path, capsys, arguments, message):
     assert run(records, tmp_path, *arguments) == 1
     assert message in capsys.readouterr().err
+
+
+def lines_of(folder, row):
+    """The lines of a row on CASIA in Table 2's CSV file."""
+    with (folder / "table2.csv").open() as stream:
+        return [line for line in csv.DictReader(stream) if (line["row"], line["data set"]) == (row, "CASIA")]
+
+
+def test_rows_left_out_keep_what_was_found_of_them(records, tmp_path, commands):
+    data = (f"--runs={tmp_path / 'runs'}", f"--source_records={records}", f"--target_records={records}")
+    arguments = ("--table=2", "--training=steps=2", *data)
+    assert run(records, tmp_path, *arguments, "--rows=DL") == 0
+    before, made = lines_of(tmp_path, "DL"), len(commands)
+    assert before[0]["value"]
+    assert run(records, tmp_path, *arguments, "--rows=GS-Net") == 0
+    assert lines_of(tmp_path, "DL") == before and lines_of(tmp_path, "GS-Net")[0]["value"]
+    assert len(commands) == 2 * made  # nothing was trained of a row that was not asked for
+    assert run(records, tmp_path, *arguments, "--rows=GS-Net", "--postprocessing=paper") == 0
+    assert not lines_of(tmp_path, "DL")[0]["value"]  # found with another setting
+    other = toy_records.write(tmp_path / "other", (1,))
+    assert run(other, tmp_path, *arguments, "--rows=GS-Net") == 0
+    assert not lines_of(tmp_path, "DL")[0]["value"]  # found on other pictures
+
+
+def test_a_cell_that_lacks_pictures_is_told_by_the_exit_code(tmp_path):
+    records = toy_records.write(tmp_path / "records", (1, 1))
+    opened = open_records(records)
+    shard = records / opened.shards[0]
+    damaged = bytearray(shard.read_bytes())
+    damaged[opened.columns["offset"][0] + 50] ^= 255
+    shard.write_bytes(damaged)
+    assert run(records, tmp_path / "out", "--table=1", "--rows=random") == SOME_SKIPPED
+    assert "1 skipped" in (tmp_path / "out" / "table1.md").read_text()
+    assert run(records, tmp_path / "out", "--table=1", "--rows=random") == SOME_SKIPPED
 
 
 def test_numbers_are_printed_as_the_paper_does():

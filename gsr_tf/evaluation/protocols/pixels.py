@@ -15,13 +15,17 @@ def keep(counts: Counts, thresholds: np.ndarray) -> Values:
     return {name: np.atleast_1d(value).astype(np.float64) for name, value in counts._asdict().items()}
 
 
-def areas(sums: Accumulator) -> tuple[Counts, Scores]:
-    """Summed counts, [rows, t], and the two areas that need no threshold."""
+def total(sums: Accumulator) -> Counts:
+    """Summed counts, [rows, t]."""
     totals = sums.sums()
-    counts = Counts(totals["tp"], totals["fp"], totals["positives"], totals["negatives"])
-    flat = counts._replace(positives=totals["positives"][:, 0], negatives=totals["negatives"][:, 0])
-    pictures = sums.pictures("tp")
-    return counts, {
+    return Counts(totals["tp"], totals["fp"], totals["positives"], totals["negatives"])
+
+
+def areas(sums: Accumulator) -> Scores:
+    """The two areas that need no threshold."""
+    counts, pictures = total(sums), sums.pictures("tp")
+    flat = counts._replace(positives=counts.positives[:, 0], negatives=counts.negatives[:, 0])
+    return {
         "auc": Score(metrics.roc_auc(flat), None, pictures),
         "ap": Score(metrics.average_precision(flat), None, pictures),
     }

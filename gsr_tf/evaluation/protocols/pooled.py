@@ -12,9 +12,8 @@ from gsr_tf.evaluation.protocols.protocol import Protocol, Score, Scores, at_hal
 
 def score(sums: Accumulator, thresholds: np.ndarray) -> Scores:
     """F1, MCC and IoU at their best thresholds and at 0.5, and the areas."""
-    counts, scores = pixels.areas(sums)
-    pictures = sums.pictures("tp")
-    for name, rows in curves(counts, ("f1", "mcc", "iou")).items():
+    scores, pictures = pixels.areas(sums), sums.pictures("tp")
+    for name, rows in curves(pixels.total(sums), ("f1", "mcc", "iou")).items():
         scores[name] = Score(rows.max(axis=1), float(thresholds[rows[0].argmax()]), pictures)
         if at_half(thresholds, thresholds).size:
             scores[f"{name} at 0.5"] = Score(at_half(rows, thresholds)[:, 0], 0.5, pictures)

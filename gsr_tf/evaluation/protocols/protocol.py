@@ -16,6 +16,8 @@ from gsr_tf.evaluation.metrics import Counts
 # What is kept of one picture, to be summed over pictures: name -> [v]. A [t] curve where the threshold is chosen for
 # the data set; one value where it is fixed or chosen picture by picture; none where the grid lacks the threshold.
 Values = dict[str, np.ndarray]
+# What is known of each picture, as columns in the order of the data set: "name" and `evaluator.COLUMNS` -> [pictures].
+Table = dict[str, np.ndarray]
 
 
 class ProtocolError(UserError):
@@ -65,6 +67,7 @@ class Protocol:
         keep: (counts, thresholds) -> what is kept of one picture.
         look: (scores [h, w], mask [h, w] bool, thresholds [t]) -> how one picture is counted.
         score: (sums of what was kept, thresholds) -> the metrics.
+        rank: (table of the pictures) -> metrics that no sums give, since they compare pictures with one another.
         resolution: at which size pixels are counted.
         pictures: "manipulated", "authentic" or "all": which ones it is over.
         needs_probabilities: it has a fixed threshold or grid, which means nothing for other maps.
@@ -78,6 +81,7 @@ class Protocol:
     keep: Callable[[Counts, np.ndarray], Values]
     look: Callable[[np.ndarray, np.ndarray, np.ndarray], Counts] = native
     score: Callable[[Accumulator, np.ndarray], Scores] = mean
+    rank: Callable[[Table], Scores] = lambda table: {}
     resolution: str = "native"
     pictures: str = "manipulated"
     needs_probabilities: bool = False
