@@ -17,35 +17,45 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from benchmarks.pictures import photograph
 from benchmarks.processes import by_thirds, resident
+from gsr_tf import command
 from gsr_tf.formats import saved_model
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 
-COUNT = flags.DEFINE_integer("count", 2000, "How many pictures.", lower_bound=3)
-WIDTH = flags.DEFINE_float("width", 0.25, "Of the network, as in gsr_tf.train.")
-SIDE = flags.DEFINE_integer("side", 192, "Of the pictures, about, in pixels.", lower_bound=32)
 LOOK_SECONDS = 0.5  # between two looks at the memory
 
 
-def write_pictures(folder: Path) -> None:
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_integer("count", 2000, "How many pictures.", 3, flag_values=values)
+    flags.DEFINE_float("width", 0.25, "Of the network, as in gsr_tf.train.", flag_values=values)
+    flags.DEFINE_integer("side", 192, "Of the pictures, about, in pixels.", 32, flag_values=values)
+
+
+def _action(args: flags.FlagValues) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(Path(folder), args.count, args.width, args.side), indent=1))
+
+
+def write_pictures(folder: Path, count: int, side: int) -> None:
     """Photographs made here, as JPEG; sides differ by up to a quarter."""
     random = np.random.default_rng(0)
     folder.mkdir()
-    for number in range(COUNT.value):
-        size = tuple(int(side) for side in random.integers(SIDE.value * 7 // 8, SIDE.value * 9 // 8, 2))
+    for number in range(count):
+        size = tuple(map(int, random.integers(side * 7 // 8, side * 9 // 8, 2)))
         cv2.imwrite(str(folder / f"{number}.jpg"), photograph(random, *size), [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
-def timed(module: str, *arguments: str) -> dict:
+def timed(count: int, module: str, *arguments: str) -> dict:
     """Runs a command to its end: its seconds and its memory."""
     held = []
     start = time.perf_counter()
@@ -59,7 +69,7 @@ def timed(module: str, *arguments: str) -> dict:
         raise RuntimeError(f"{module} {' '.join(arguments)} ended with {process.returncode}")
     return {
         "seconds": round(seconds, 1),
-        "throughput": round(COUNT.value / seconds, 2),
+        "throughput": round(count / seconds, 2),
         "megabytes": by_thirds(held),
     }
 
@@ -76,38 +86,36 @@ def records(paths: list[Path]) -> dict[str, dict]:
     return {line["name"]: {key: line[key] for key in line if key != "seconds"} for line in lines}
 
 
-def equal(one: Path, many: Path) -> bool:
-    """Whether all answers are the same, to the bit."""
+def equal(one: Path, many: Path, count: int) -> bool:
+    """Whether all answers are there and the same, to the bit."""
     of_one, of_many = records([one / "results.jsonl"]), records(sorted(many.glob("answers-*.jsonl")))
-    return len(of_one) == COUNT.value and of_one == of_many and contents(one) == contents(many)
+    return len(of_one) == count and of_one == of_many and contents(one) == contents(many)
 
 
-def measure(folder: Path) -> dict:
+def measure(folder: Path, count: int, width: float, side: int) -> dict:
     """Everything, in one temporary folder."""
     model, pictures, one, many = (folder / name for name in ("model", "pictures", "one", "many"))
-    saved_model.save(DetectorModule(build_segmenter(Networks(width=WIDTH.value))), model, {})
-    write_pictures(pictures)
+    saved_model.save(DetectorModule(build_segmenter(Networks(width=width))), model, {})
+    write_pictures(pictures, count, side)
     given = [f"--saved_model={model}", f"--input={pictures}"]
     load = os.getloadavg()[0]
-    predict = timed("gsr_tf.predict", *given, f"--output={one}")
-    beam = timed("gsr_tf.predict_beam", *given, f"--output={many}")
+    predict = timed(count, "gsr_tf.predict", *given, f"--output={one}")
+    beam = timed(count, "gsr_tf.predict_beam", *given, f"--output={many}")
     return {
-        "pictures": COUNT.value,
+        "pictures": count,
         "cores": os.cpu_count(),
         "load_before": round(load, 1),
         "predict": predict,
         "predict_beam": beam,
         "ratio": round(predict["seconds"] / beam["seconds"], 3),
-        "equal": equal(one, many),
+        "equal": equal(one, many, count),
     }
 
 
-def main(argv: list[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    del argv
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder)), indent=1))
+    return command.main(_action, __doc__, _define, argv)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

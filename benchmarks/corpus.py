@@ -1,6 +1,6 @@
 """Any folder of pictures through decoding and preparation, beside what Pillow and OpenCV show; prints one JSON object.
 
-    python -m benchmarks.corpus FOLDER
+    python -m benchmarks.corpus --folder=FOLDER
 
 Meant for test suites of image libraries and for folders of users. Every file must be decoded or refused in words, and
 a record must hold what decoding shows: `unexpected` and `prepared_differently` are to be empty, and `probed_otherwise`
@@ -16,22 +16,31 @@ import os
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from absl import app
+from absl import flags
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from data_prep.reading.entries import Entry, Refused
 from data_prep.writing.examples import make_example
+from gsr_tf import command
 from gsr_tf.data.pictures import PictureError, Raster, decode_picture, probe_picture, read_bytes
 from gsr_tf.data.records import parse_example
 
 MAX_PIXELS = 64_000_000
 ALIKE = 2.0  # of 255 levels, on average: decoders of JPEG round differently
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("folder", None, "Of pictures, at any depth.", required=True, flag_values=values)
+
+
+def _action(args: flags.FlagValues) -> None:
+    print(json.dumps(look_through(Path(args.folder)), indent=1))
 
 
 def _by_pillow(path: Path) -> np.ndarray:
@@ -130,12 +139,10 @@ def look_through(folder: Path) -> dict:
     }
 
 
-def main(argv: list[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    if len(argv) != 2:
-        raise app.UsageError("give one FOLDER")
-    print(json.dumps(look_through(Path(argv[1])), indent=1))
+    return command.main(_action, __doc__, _define, argv)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

@@ -26,28 +26,56 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from absl import app, flags
+from absl import flags
 
 from data_prep.coco import list_coco
 from data_prep.reading.entries import Entry, Listing
 from data_prep.reading.json_arrays import read_elements
 from data_prep.reading.outlines import AreaLimits, decode_object
 from data_prep.writing.records import plan, run_locally, write_records
+from gsr_tf import command
 from gsr_tf.data.pictures import decode_picture, encode_png, read_bytes
 from gsr_tf.data.records import open_records
 
 FULL_PICTURES, FULL_OBJECTS = 118_287, 860_001  # train2017
-LIMITS = AreaLimits(0.01, 0.5)
+LIMITS = AreaLimits()
 
-ANNOTATIONS = flags.DEFINE_string("annotations", None, "Instance annotations, JSON.", required=True)
-IMAGES = flags.DEFINE_string("images", None, "Folder of the pictures.", required=True)
-PROCESSES = flags.DEFINE_integer("processes", 2, "Worker processes.", 1)
-ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds of ours and the bare work in turn; the best counts.", 1)
-REPEAT_TO = flags.DEFINE_integer("repeat_to", 20_000, "Entries of the memory measurement; 0 leaves it out.", 0)
+
+def _define(values: flags.FlagValues) -> None:
+    own = {"flag_values": values}
+    flags.DEFINE_string("annotations", None, "Instance annotations, JSON.", required=True, **own)
+    flags.DEFINE_string("images", None, "Folder of the pictures.", required=True, **own)
+    flags.DEFINE_integer("processes", 2, "Worker processes.", 1, **own)
+    flags.DEFINE_integer("rounds", 3, "Rounds of ours and the bare work in turn; the best counts.", 1, **own)
+    flags.DEFINE_integer("repeat_to", 20_000, "Entries of the memory measurement; 0 leaves it out.", 0, **own)
+
+
+def _action(args: flags.FlagValues) -> None:
+    start = time.perf_counter()
+    listing = list_coco(Path(args.annotations), Path(args.images), LIMITS, keep_without_objects=True)
+    listing_seconds = time.perf_counter() - start
+    ours = functools.partial(run_ours, args.processes)
+    with tempfile.TemporaryDirectory() as folder:
+        ours(listing, folder)  # warms the file cache, and says how many bytes the bare work must write
+        columns = open_records(f"{folder}/records").columns
+    kept = dict(zip(columns["name"], columns["length"]))
+    listing = listing._replace(entries=[entry for entry in listing.entries if entry.name in kept])
+    lengths = [kept[entry.name] for entry in listing.entries]
+    result = measure(listing, lengths, args.processes, args.rounds)
+    objects = sum(len(entry.masks.places) for entry in listing.entries)
+    result["full_coco_seconds"] = (
+        FULL_OBJECTS * listing_seconds / objects + FULL_PICTURES / result["examples_per_second"]
+    )
+    if args.repeat_to:
+        with tempfile.TemporaryDirectory() as folder:
+            repeated = repeat(listing, args.repeat_to)
+            result["repeated_to"] = args.repeat_to
+            result["peak_memory_bytes"] = peak_memory(functools.partial(ours, repeated, folder))
+    print(json.dumps(result))
 
 
 class Part(NamedTuple):
@@ -77,17 +105,17 @@ def _make_masks(entry: Entry) -> None:
             encode_png(mask * 255)
 
 
-def run_bare(listing: Listing, lengths: list[int], with_masks: bool, folder: str) -> None:
+def run_bare(processes: int, listing: Listing, lengths: list[int], with_masks: bool, folder: str) -> None:
     """The bare work over all entries, by as many workers as ours, in as many parts."""
     count = len(plan(listing, Path(folder)))
     parts = [Part(listing.entries[number::count], lengths[number::count], with_masks) for number in range(count)]
-    with multiprocessing.get_context("fork").Pool(PROCESSES.value) as pool:
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
         pool.map(functools.partial(bare_work, folder=folder), parts, chunksize=1)
 
 
-def run_ours(listing: Listing, folder: str) -> None:
+def run_ours(processes: int, listing: Listing, folder: str) -> None:
     """The real thing."""
-    run = functools.partial(run_locally, processes=PROCESSES.value)
+    run = functools.partial(run_locally, processes=processes)
     write_records(listing, f"{folder}/records", run=run, progress=False)
 
 
@@ -143,50 +171,29 @@ def repeat(listing: Listing, count: int) -> Listing:
     return listing._replace(entries=entries)
 
 
-def measure(listing: Listing, lengths: list[int]) -> dict:
+def measure(listing: Listing, lengths: list[int], processes: int, rounds: int) -> dict:
     """Ours and the bare work in turn; the best round of each."""
     works = {
-        "seconds": functools.partial(run_ours, listing),
-        "bare_seconds": functools.partial(run_bare, listing, lengths, False),
-        "bare_with_masks_seconds": functools.partial(run_bare, listing, lengths, True),
+        "seconds": functools.partial(run_ours, processes, listing),
+        "bare_seconds": functools.partial(run_bare, processes, listing, lengths, False),
+        "bare_with_masks_seconds": functools.partial(run_bare, processes, listing, lengths, True),
     }
-    rounds = [{name: timed(work) for name, work in works.items()} for _ in range(ROUNDS.value)]
-    best = {name: min(one[name] for one in rounds) for name in works}
+    taken = [{name: timed(work) for name, work in works.items()} for _ in range(rounds)]
+    best = {name: min(one[name] for one in taken) for name in works}
     wall, cpu = best["seconds"]
     return {
         "examples_per_second": len(listing.entries) / wall,
-        "cpu_use": cpu / wall / PROCESSES.value,
+        "cpu_use": cpu / wall / processes,
         **{name: value[0] for name, value in best.items()},
         "ratio": wall / best["bare_seconds"][0],
         "ratio_with_masks": wall / best["bare_with_masks_seconds"][0],
     }
 
 
-def main(argv: list[str]) -> None:
-    """Measures and prints."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
-    start = time.perf_counter()
-    listing = list_coco(Path(ANNOTATIONS.value), Path(IMAGES.value), LIMITS, keep_without_objects=True)
-    listing_seconds = time.perf_counter() - start
-    with tempfile.TemporaryDirectory() as folder:
-        run_ours(listing, folder)  # warms the file cache, and says how many bytes the bare work must write
-        columns = open_records(f"{folder}/records").columns
-    kept = dict(zip(columns["name"], columns["length"]))
-    listing = listing._replace(entries=[entry for entry in listing.entries if entry.name in kept])
-    lengths = [kept[entry.name] for entry in listing.entries]
-    result = measure(listing, lengths)
-    objects = sum(len(entry.masks.places) for entry in listing.entries)
-    result["full_coco_seconds"] = (
-        FULL_OBJECTS * listing_seconds / objects + FULL_PICTURES / result["examples_per_second"]
-    )
-    if REPEAT_TO.value:
-        with tempfile.TemporaryDirectory() as folder:
-            repeated = repeat(listing, REPEAT_TO.value)
-            result["repeated_to"] = REPEAT_TO.value
-            result["peak_memory_bytes"] = peak_memory(functools.partial(run_ours, repeated, folder))
-    print(json.dumps(result))
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
 
 
 if __name__ == "__main__":
-    sys.exit(app.run(main))
+    sys.exit(main())

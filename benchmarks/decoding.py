@@ -16,20 +16,19 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import tifffile
-from absl import app, flags
+from absl import flags
 from PIL import Image
 
+from gsr_tf import command
 from gsr_tf.data.pictures import decoding_bytes
 
 MEGA = 1_000_000
-MEGAPIXELS = flags.DEFINE_float("megapixels", 64, "Size of the pictures, 4:3.", lower_bound=0.01)
-KINDS = flags.DEFINE_list("kinds", [], "Only kinds whose names begin so.")
 
 ADAM7 = (
     (0, 0, 8, 8),
@@ -57,6 +56,17 @@ rest, start = of("VmRSS"), time.process_time()
 decode_picture(read_bytes(sys.argv[1]))
 print(json.dumps([of("VmHWM") - rest, time.process_time() - start]))
 """
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_float("megapixels", 64, "Size of the pictures, 4:3.", 0.01, flag_values=values)
+    flags.DEFINE_list("kinds", [], "Only kinds whose names begin so.", flag_values=values)
+
+
+def _action(args: flags.FlagValues) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for line in table(args.megapixels, args.kinds, Path(folder)):
+            print(line, flush=True)
 
 
 def _picture(width: int, height: int) -> np.ndarray:
@@ -163,14 +173,10 @@ def table(megapixels: float, kinds: list[str], folder: Path) -> Iterator[str]:
         yield f"| {kind} | {size / MEGA:.1f} | {seconds:.1f} | {peak / MEGA:.0f} | {each:.1f} | {expected / MEGA:.0f} |"
 
 
-def main(argv: list[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
-    with tempfile.TemporaryDirectory() as folder:
-        for line in table(MEGAPIXELS.value, KINDS.value, Path(folder)):
-            print(line, flush=True)
+    return command.main(_action, __doc__, _define, argv)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

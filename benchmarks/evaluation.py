@@ -13,13 +13,14 @@ import json
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 from sklearn.metrics import f1_score, matthews_corrcoef
 from tqdm import tqdm
 
+from benchmarks.clock import best_seconds
 from gsr_tf.comparators import cfa, noi
 from gsr_tf.evaluation.evaluator import Evaluator
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, count, f1, mcc
@@ -39,16 +40,6 @@ def maps(number: int, shape: tuple[int, int]) -> Iterator[tuple[np.ndarray, np.n
         noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 3)
         logits = 3 * (field / field.std() - 1.3) + noise / noise.std()
         yield 1 / (1 + np.exp(-logits)), mask
-
-
-def seconds(function: Callable[[], object], times: int = 3) -> float:
-    """The best of several runs: the machine is shared."""
-    best = float("inf")
-    for _ in range(times):
-        start = time.perf_counter()
-        function()
-        best = min(best, time.perf_counter() - start)
-    return best
 
 
 def all_protocols() -> float:
@@ -86,7 +77,7 @@ def against_scikit_learn() -> dict[str, float]:
         ]
     )
     reference = time.perf_counter() - start
-    own = seconds(lambda: [curve(count(probability, mask)) for curve in (f1, mcc)])
+    own = best_seconds(lambda: [curve(count(probability, mask)) for curve in (f1, mcc)])
     return {
         "ours": own,
         "scikit_learn": reference,
@@ -98,13 +89,13 @@ def against_scikit_learn() -> dict[str, float]:
 def detectors() -> dict[str, float]:
     """Seconds a picture of 768x1152."""
     picture = np.random.default_rng(0).integers(0, 256, (768, 1152, 3), np.uint8)
-    return {"noi": seconds(lambda: noi.score(picture)), "cfa": seconds(lambda: cfa.score(picture))}
+    return {"noi": best_seconds(lambda: noi.score(picture)), "cfa": best_seconds(lambda: cfa.score(picture))}
 
 
 def matmul_gflops() -> float:
     """Rate of the machine's 4096^3 float32 matrix product."""
     matrix = np.ones((4096, 4096), np.float32)
-    return 2 * 4096**3 / seconds(lambda: matrix @ matrix) / 1e9
+    return 2 * 4096**3 / best_seconds(lambda: matrix @ matrix) / 1e9
 
 
 def main() -> None:

@@ -16,22 +16,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from absl import app, flags
+from absl import flags
 
+from benchmarks.clock import best_seconds
 from benchmarks.pictures import photograph
+from gsr_tf import command
 from gsr_tf.formats import saved_model
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.saved_model import load
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
-
-PICTURES = flags.DEFINE_integer("pictures", 30, "How many pictures.", lower_bound=3)
-HEIGHT = flags.DEFINE_integer("height", 3000, "Of the pictures; they are a third wider.", lower_bound=3)
-WIDTH = flags.DEFINE_float("width", 1.0, "Of the network, as in gsr_tf.train.")
 
 # Runs in the child: the command itself, with the clocks read when the first answer and the last one are there.
 CHILD = """
@@ -52,44 +51,50 @@ sys.exit(code)
 """
 
 
-def write_pictures(folder: Path) -> None:
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_integer("pictures", 30, "How many pictures.", 3, flag_values=values)
+    flags.DEFINE_integer("height", 3000, "Of the pictures; they are a third wider.", 3, flag_values=values)
+    flags.DEFINE_float("width", 1.0, "Of the network, as in gsr_tf.train.", flag_values=values)
+
+
+def _action(args: flags.FlagValues) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(Path(folder), args.pictures, args.height, args.width), indent=1))
+
+
+def write_pictures(folder: Path, count: int, height: int) -> None:
     """Pictures to answer, as JPEG."""
     random = np.random.default_rng(0)
     folder.mkdir()
-    for number in range(PICTURES.value):
-        picture = photograph(random, HEIGHT.value, HEIGHT.value * 4 // 3)
+    for number in range(count):
+        picture = photograph(random, height, height * 4 // 3)
         cv2.imwrite(str(folder / f"{number}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
-def network_alone(model: Path) -> float:
+def network_alone(model: Path, height: int) -> float:
     """Seconds a picture of the SavedModel itself: the best of three."""
     module = load(model)
-    picture = np.zeros((HEIGHT.value, HEIGHT.value * 4 // 3, 3), np.uint8)
+    picture = np.zeros((height, height * 4 // 3, 3), np.uint8)
     module(picture)
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        module(picture)["probability"].numpy()
-        best = min(best, time.perf_counter() - start)
-    return best
+    return best_seconds(lambda: module(picture)["probability"].numpy())
 
 
-def measure(folder: Path) -> dict:
+def measure(folder: Path, count: int, height: int, width: float) -> dict:
     """Everything, in one temporary folder."""
     model, pictures = folder / "model", folder / "pictures"
-    saved_model.save(DetectorModule(build_segmenter(Networks(width=WIDTH.value))), model, {})
-    write_pictures(pictures)
-    command = [sys.executable, "-c", CHILD.format(folder=folder), "predict"]
+    saved_model.save(DetectorModule(build_segmenter(Networks(width=width))), model, {})
+    write_pictures(pictures, count, height)
+    child = [sys.executable, "-c", CHILD.format(folder=folder), "predict"]
     started = time.time()
     subprocess.run(
-        [*command, f"--saved_model={model}", f"--input={pictures}", f"--output={folder / 'answers'}"], check=True
+        [*child, f"--saved_model={model}", f"--input={pictures}", f"--output={folder / 'answers'}"], check=True
     )
     (begin, begin_cpu), (first, _), *_, (end, end_cpu) = json.loads((folder / "clocks.json").read_text())
-    each = (end - begin) / PICTURES.value
-    alone = network_alone(model)
+    each = (end - begin) / count
+    alone = network_alone(model, height)
     return {
-        "pictures": PICTURES.value,
-        "megapixels": round(HEIGHT.value**2 * 4 / 3 / 1e6, 1),
+        "pictures": count,
+        "megapixels": round(height**2 * 4 / 3 / 1e6, 1),
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0],
         "busy_share": round((end_cpu - begin_cpu) / (end - begin) / os.cpu_count(), 3),
@@ -100,12 +105,10 @@ def measure(folder: Path) -> dict:
     }
 
 
-def main(argv: list[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    del argv
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder)), indent=1))
+    return command.main(_action, __doc__, _define, argv)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

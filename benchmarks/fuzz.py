@@ -16,11 +16,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from tqdm import tqdm
 
+from gsr_tf import command
 from gsr_tf.answers.results import JOURNAL
 from gsr_tf.formats import saved_model
 from gsr_tf.inference.module import DetectorModule
@@ -29,14 +31,23 @@ from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.predict import SOME_SKIPPED
 from tests.damage import damaged_pictures
 
-COUNT = flags.DEFINE_integer("count", 2000, "How many damaged pictures.", lower_bound=1)
-SEED = flags.DEFINE_integer("seed", 0, "Which ones.")
-LIMIT = flags.DEFINE_float("memory_gib", 10, "Address space that the command may use, TensorFlow's 4 GiB included.")
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_integer("count", 2000, "How many damaged pictures.", 1, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Which ones.", flag_values=values)
+    flags.DEFINE_float(
+        "memory_gib", 10, "Address space that the command may use, TensorFlow's 4 GiB included.", flag_values=values
+    )
 
 
-def predict(model: Path, pictures: Path, answers: Path) -> tuple[int, str, float, float]:
+def _action(args: flags.FlagValues) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(fuzz(Path(folder), args.count, args.seed, args.memory_gib), indent=1))
+
+
+def predict(model: Path, pictures: Path, answers: Path, memory_gib: float) -> tuple[int, str, float, float]:
     """Exit code, last words on standard error, seconds and peak resident MiB of the command on a folder."""
-    limit = round(LIMIT.value * 2**30)
+    limit = round(memory_gib * 2**30)
     start = time.perf_counter()
     child = subprocess.run(
         [sys.executable, "-m", "gsr_tf.predict"]
@@ -50,22 +61,22 @@ def predict(model: Path, pictures: Path, answers: Path) -> tuple[int, str, float
     return child.returncode, child.stderr[-500:], time.perf_counter() - start, peak
 
 
-def fuzz(folder: Path) -> dict:
+def fuzz(folder: Path, count: int, seed: int, memory_gib: float) -> dict:
     """Makes a tiny network and the pictures, runs the command, and counts what came of each."""
     model, pictures, answers = folder / "model", folder / "pictures", folder / "answers"
     saved_model.save(DetectorModule(build_segmenter(Networks(width=0.05)), size=32), model, {})
     pictures.mkdir()
-    for name, data in tqdm(damaged_pictures(COUNT.value, SEED.value), total=COUNT.value, desc="damaging"):
+    for name, data in tqdm(damaged_pictures(count, seed), total=count, desc="damaging"):
         (pictures / name).write_bytes(data)
-    code, words, seconds, peak = predict(model, pictures, answers)
+    code, words, seconds, peak = predict(model, pictures, answers, memory_gib)
     records = [json.loads(line) for line in (answers / JOURNAL).read_text().splitlines()]
     refused = {record["file"]: record["error"] for record in records if "error" in record}
     kinds = {record["file"]: record["file"].partition("_")[2].rpartition(".")[0] for record in records}
     return {
-        "pictures": COUNT.value,
+        "pictures": count,
         "answered": len(records) - len(refused),
         "refused": len(refused),
-        "unaccounted": COUNT.value - len(records),
+        "unaccounted": count - len(records),
         "crashed": int(code not in (0, SOME_SKIPPED)),
         "exit_code": code,
         "unexpected": [f"{file}: {error}" for file, error in refused.items() if "Error: " in error],
@@ -76,17 +87,15 @@ def fuzz(folder: Path) -> dict:
             :3
         ],
         "peak_resident_mib": round(peak),
-        "address_space_limit_gib": LIMIT.value,
+        "address_space_limit_gib": memory_gib,
         **({"last_words": words} if code not in (0, SOME_SKIPPED) else {}),
     }
 
 
-def main(argv: list[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    del argv
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(fuzz(Path(folder)), indent=1))
+    return command.main(_action, __doc__, _define, argv)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,5 +134,10 @@ def _action(args: flags.FlagValues) -> int:
     return 0 if passed else 1
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
+
+
 if __name__ == "__main__":
-    sys.exit(command.main(_action, __doc__, _define))
+    sys.exit(main())

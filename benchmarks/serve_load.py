@@ -29,16 +29,17 @@ import threading
 import time
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.processes import by_thirds, family, resident
+from gsr_tf import command
 from tests.damage import damaged_pictures
 
 CLIENTS = 16
@@ -48,10 +49,17 @@ PATIENCE = 120  # seconds until a client gives up: the request is then lost
 HALF = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n" + bytes(5000)
 FLAT = 1.10  # the last third of the time may hold this much more memory than the second
 
-flags.DEFINE_string("saved_model", None, "Folder that gsr_tf.export made.", required=True)
-flags.DEFINE_float("seconds", 120, "How long the clients ask.")
-flags.DEFINE_integer("fuzz", 0, "Instead: send this many damaged pictures.")
-FLAGS = flags.FLAGS
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("saved_model", None, "Folder that gsr_tf.export made.", required=True, flag_values=values)
+    flags.DEFINE_float("seconds", 120, "How long the clients ask.", flag_values=values)
+    flags.DEFINE_integer("fuzz", 0, "Instead: send this many damaged pictures.", flag_values=values)
+
+
+def _action(args: flags.FlagValues) -> None:
+    with serving(args.saved_model) as server:
+        found = fuzz(server, args.fuzz) if args.fuzz else load(server, args.seconds)
+    print(json.dumps({"seconds_to_first_answer": server.start, **found}, indent=1))
 
 
 @dataclasses.dataclass
@@ -73,9 +81,9 @@ def serving(saved_model: str) -> Iterator[Server]:
     """A server of its own process; it must live to the end and stop when told to."""
     start = time.monotonic()
     limits = [f"--max_megabytes={MAX_MEGABYTES}", f"--upload_seconds={UPLOAD_SECONDS}", f"--queue={QUEUE}"]
-    command = [sys.executable, "-m", "gsr_tf.serve", f"--saved_model={saved_model}", "--port=0", *limits]
+    child = [sys.executable, "-m", "gsr_tf.serve", f"--saved_model={saved_model}", "--port=0", *limits]
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(child, stdout=subprocess.PIPE, stderr=log, text=True)
         words = process.stdout.readline().split()
         if not words:
             log.seek(0)
@@ -263,12 +271,10 @@ def fuzz(server: Server, count: int) -> dict:
     }
 
 
-def main(argv: list[str]) -> None:
-    """Runs one of the two."""
-    with serving(FLAGS.saved_model) as server:
-        found = fuzz(server, FLAGS.fuzz) if FLAGS.fuzz else load(server, FLAGS.seconds)
-    print(json.dumps({"seconds_to_first_answer": server.start, **found}, indent=1))
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    return command.main(_action, __doc__, _define, argv)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

@@ -10,6 +10,7 @@ import tensorflow as tf
 from absl import flags
 
 from gsr_tf import config, export, train
+from gsr_tf.evaluation.published import TABLES
 from gsr_tf.inference import shipped
 from gsr_tf.models.weights import named_variables
 from gsr_tf.training.summaries import read_scalars
@@ -65,6 +66,13 @@ def _in_the_top_folder(monkeypatch):
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FLAGS)))
 def test_a_flagfile_makes_a_config(path):
     assert config.from_flagfile(path).flat()["steps"] > 0
+
+
+def test_a_row_is_called_in_its_flagfile_as_the_tables_call_it():
+    rows = [row for table in TABLES.values() for row in table.rows if row.flagfile]
+    for row in rows:
+        line = (FLAGS / row.flagfile).read_text().splitlines()[0]
+        assert f'"{row.name}"' in line or line.startswith(f"# {row.name},"), (row.name, line)
 
 
 def test_each_recipe_has_its_traits_and_length():
@@ -162,6 +170,19 @@ def test_the_script_hands_on_what_each_step_made(tmp_path):
     entry = shipped.read_index()["gsr-net-coco"]
     assert (values.centre, [float(scale) for scale in values.scales or [1]]) == (entry["centre"], entry["scales"])
     assert values.size == entry["size"] and len(values.average_with) == len(entry["averaged_with"])
+
+
+def test_the_card_says_how_long_the_longest_line_of_steps_is(tmp_path):
+    lengths = {"": 0}  # of what each file began with and learnt; a mean's is that of its longest part
+    for module, _, values in dry_run("coco", "held_out", "all", "objects", str(tmp_path)):
+        if module == "train":
+            length = lengths[Path(values.initial_weights).stem] + STEPS[Path(values.run_dir).name]
+        else:
+            parts = [lengths[Path(path).stem] for path in values.average_with]
+            lengths[Path(values.output).stem] = max([length, *parts])
+    assert lengths["gsr-net-coco"] == max(lengths.values())
+    card = (shipped.FOLDER / "MODEL_CARD.md").read_text()
+    assert f"no run had more than {lengths['gsr-net-coco']:,} steps in one line" in card
 
 
 def test_the_script_does_not_make_again_what_is_there(tmp_path):

@@ -1,17 +1,11 @@
-"""The command that trains EXIF-consistency, and what becomes of its run: exported, evaluated, asked."""
-
-import json
-import re
+"""EXIF-consistency by the command that trains another method: a run, what is exported of it, and what cannot be."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from gsr_tf import config, evaluate, export, predict, train_comparator
+from gsr_tf import evaluate, export, train_comparator
 from gsr_tf.comparators.exif.weights import stored_variables
 from gsr_tf.inference.detector import Detector
-from gsr_tf.models.weights import read_npz
-from gsr_tf.training.exif import EXIFRun
 from tests import tiny
 from tests.comparators import runs
 
@@ -41,10 +35,7 @@ def exported(trained, tmp_path_factory):
 
 
 def test_what_a_run_leaves(trained):
-    names = {str(path.relative_to(trained)) for path in trained.rglob("*") if path.is_file()}
-    assert {"config.json", "run.json", "best.json", "checkpoints/ckpt-2.index", "checkpoints/ckpt-4.index"} <= names
-    assert {"panels/0000002.png", "panels/0000004.png"} <= names
-    assert json.loads((trained / "config.json").read_text())["method"] == "exif-sc"
+    runs.assert_it_left(trained, "exif-sc")
 
 
 def test_an_interrupted_run_is_the_uninterrupted_one(command, trained, tmp_path):
@@ -68,32 +59,7 @@ def test_an_export_is_a_detector_and_says_what_it_is(trained, exported):
 
 
 def test_it_is_evaluated_like_any_model_and_small_pictures_are_named(exported, tmp_path, capsys):
-    pairs = ["picture,mask"]
-    for name, side in (("large", 48), ("small", 32)):
-        example = tiny.manipulated()[2]
-        for kind, array in (("picture", example.picture), ("mask", 255 * example.masks[0].astype(np.uint8))):
-            Image.fromarray(array[:side, :side]).save(tmp_path / f"{name}_{kind}.png")
-        pairs.append(f"{tmp_path}/{name}_picture.png,{tmp_path}/{name}_mask.png")
-    (tmp_path / "pairs.csv").write_text("\n".join(pairs))
-    output = tmp_path / "results"
-    arguments = [
-        f"--saved_model={exported}",
-        "--method=exif-sc",
-        f"--pairs={tmp_path / 'pairs.csv'}",
-        f"--output={output}",
-    ]
-    assert evaluate.main(["evaluate", *arguments, "--protocols=paper"]) == 3
-    assert re.search("1 skipped, the first .*small.*: 32x32 pixels; exif needs at least 33", capsys.readouterr().out)
-    summary = json.loads((output / "summary.json").read_text())
-    assert (summary["pictures"]["scored"], summary["pictures"]["skipped"]) == (1, 1)
-    asked = [
-        f"--saved_model={exported}",
-        "--method=exif-sc",
-        f"--input={tmp_path}/*_picture.png",
-        f"--output={tmp_path / 'answers'}",
-    ]
-    assert predict.main(["predict", *asked]) == predict.SOME_SKIPPED
-    assert "32x32 pixels; exif needs at least 33 on each side" in capsys.readouterr().err
+    runs.assert_small_pictures_are_named(exported, "exif-sc", "exif", 33, tmp_path, capsys)
 
 
 def test_what_cannot_be_is_refused(trained, exported, sources, tmp_path, capsys):
@@ -110,15 +76,9 @@ def test_what_cannot_be_is_refused(trained, exported, sources, tmp_path, capsys)
 
 
 def test_weights_by_name_start_another_run(command, trained, tmp_path):
-    file = tmp_path / "exif.npz"
-    assert export.main(["export", f"--run_dir={trained}", f"--output={file}", "--format=weights"]) == 0
-    assert json.loads((tmp_path / "exif.npz.json").read_text())["method"] == "exif-sc"
-    stored = read_npz(str(file), "")
-    still = ["--learning_rate=0", "--steps=1", f"--initial_weights={file}", f"--run_dir={tmp_path / 'run'}"]
-    assert train_comparator.main([*command, *still]) == 0
-    for name, variable in stored_variables(export.load_run(tmp_path / "run", "newest")[0].segmenter).items():
-        if "moving" not in name:  # moments of the one step
-            np.testing.assert_array_equal(variable.numpy(), stored[name], err_msg=name)
+    # Moments are of the one step.
+    said, _ = runs.assert_weights_by_name_start_another_run(command, trained, tmp_path, stored_variables, but="moving")
+    assert said["method"] == "exif-sc"
 
 
 def test_a_run_that_is_done_may_answer_otherwise(command, tmp_path):
@@ -129,21 +89,3 @@ def test_a_run_that_is_done_may_answer_otherwise(command, tmp_path):
         detector = export.load_run(tmp_path, "newest")[0]
         assert detector.answer.comparison == comparison
     assert detector(tiny.tile(0))["probability"].shape == (48, 64, 1)
-
-
-def test_help_has_its_settings(capsys):
-    assert train_comparator.main(["train_comparator", "--method=exif-sc", "--help"]) == 0
-    said = capsys.readouterr().out
-    assert (
-        "--patches_across" in said and "--edge_weight" not in said and "comparators/exif-sc: EXIF-consistency" in said
-    )
-
-
-def test_help_shows_every_setting_once():
-    shown = [name for group in config.groups("run_dir", kind=EXIFRun) for name in group.names]
-    assert sorted(shown) == sorted(["run_dir", *EXIFRun.names()])
-
-
-def test_a_method_that_is_none_says_which_there_are(capsys):
-    assert train_comparator.main(["train_comparator", "--method=nope"]) == 2
-    assert "--method=nope: expected one of mfcn, rgbn, exif-sc, dih" in capsys.readouterr().err

@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from gsr_tf import config, evaluate, export, train_comparator
+from gsr_tf import evaluate, export
 from gsr_tf.comparators.rgbn.weights import stored_variables
 from gsr_tf.inference.detector import Detector
-from gsr_tf.models.weights import read_npz
 from tests import tiny
 from tests.comparators import runs
 
@@ -37,9 +36,7 @@ def exported(trained, tmp_path_factory):
 
 
 def test_what_a_run_leaves(trained):
-    names = {str(path.relative_to(trained)) for path in trained.rglob("*") if path.is_file()}
-    assert {"config.json", "run.json", "best.json", "checkpoints/ckpt-4.index", "panels/0000004.png"} <= names
-    assert json.loads((trained / "config.json").read_text())["method"] == "rgbn"
+    runs.assert_it_left(trained, "rgbn", panels=(4,))
 
 
 @pytest.mark.slow
@@ -68,17 +65,8 @@ def test_it_is_evaluated_like_any_model(exported, sources, tmp_path, capsys):
 
 
 def test_weights_by_name_start_another_run(command, trained, tmp_path):
-    file = tmp_path / "rgbn.npz"
-    asked = ["export", f"--run_dir={trained}", f"--output={file}", "--format=weights", "--checkpoint=newest"]
-    assert export.main(asked) == 0
-    assert json.loads((tmp_path / "rgbn.npz.json").read_text())["method"] == "rgbn"
-    stored = read_npz(str(file), "")
-    still = ["--learning_rate=0", "--steps=1", f"--initial_weights={file}", f"--run_dir={tmp_path / 'run'}"]
-    assert train_comparator.main([*command, *still]) == 0
-    network = export.load_run(tmp_path / "run", "newest")[0].segmenter
-    assert set(stored) == set(stored_variables(network))
-    for name, variable in stored_variables(network).items():
-        np.testing.assert_array_equal(variable.numpy(), stored[name], err_msg=name)
+    said, _ = runs.assert_weights_by_name_start_another_run(command, trained, tmp_path, stored_variables)
+    assert said["method"] == "rgbn"
 
 
 @pytest.mark.parametrize("form", ["onnx", "tflite"])
@@ -87,22 +75,3 @@ def test_a_form_that_cannot_hold_it_is_refused(trained, tmp_path, form, capsys):
     assert export.main(["export", f"--run_dir={trained}", f"--output={output}", f"--format={form}"]) == 1
     assert f"--format={form}: rgbn has operations that this format has not" in capsys.readouterr().err
     assert not output.exists()
-
-
-def test_help_is_the_methods_that_is_named(capsys):
-    for named in ("--method=rgbn", "--flagfile=comparators/rgbn"):
-        assert train_comparator.main(["train_comparator", named, "--help"]) == 0
-        said = capsys.readouterr().out
-        assert "--anchor_scales" in said and "--edge_weight" not in said and "comparators/rgbn: RGB-N" in said
-
-
-def test_a_method_or_a_file_that_is_not_there_is_named(capsys):
-    assert train_comparator.main(["train_comparator", "--method=nothing", "--run_dir=x"]) == 2
-    assert "--method=nothing: expected one of mfcn, rgbn" in capsys.readouterr().err
-    assert train_comparator.main(["train_comparator", "--flagfile=comparators/rgbm", "--run_dir=x"]) == 2
-    assert "nearest of those: comparators/rgbn" in capsys.readouterr().err
-
-
-def test_help_shows_every_setting_once():
-    shown = [name for group in config.groups("run_dir", kind=config.RGBNRun) for name in group.names]
-    assert sorted(shown) == sorted(["run_dir", *config.RGBNRun.names()])

@@ -1,4 +1,4 @@
-"""Memory: whether it was lacking; what was freed, given back to the system where the C library is glibc."""
+"""Memory that was freed, given back to the system where the C library is glibc."""
 
 from __future__ import annotations
 

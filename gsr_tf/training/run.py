@@ -101,7 +101,7 @@ def _begin(config: RunSettings, run_dir: Path, records: Mapping[str, Records], n
     fresh, steps = not checkpoints.restore(), config.optimization.steps
     if fresh:
         config.initialize(net)
-    if fresh or net.step.numpy() < steps:  # what was trained for more steps stays what it is
+    if fresh or net.step.numpy() <= steps:  # what was trained for more steps stays what it is
         config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
         write_facts(run_dir, records)
     if fresh and not steps:

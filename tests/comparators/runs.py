@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
-from gsr_tf import export, train_comparator
+from gsr_tf import evaluate, export, predict, train_comparator
 from gsr_tf.comparators.one_network import OneNetwork
 from gsr_tf.data.batch import Batch
 from gsr_tf.models.keras import keras
+from gsr_tf.models.weights import read_npz
+from tests import tiny
 
 Stored = Callable[[keras.Model], Mapping[str, tf.Variable]]
 
@@ -30,6 +35,14 @@ def exported(run_dir: Path, output: Path, *more: str) -> Path:
     return output
 
 
+def assert_it_left(run_dir: Path, method: str, panels: Sequence[int] = (2, 4)) -> None:
+    """The files of a run of four steps that saved after two; panels at these steps."""
+    names = {str(path.relative_to(run_dir)) for path in run_dir.rglob("*") if path.is_file()}
+    assert {"config.json", "run.json", "best.json", "checkpoints/ckpt-2.index", "checkpoints/ckpt-4.index"} <= names
+    assert {f"panels/{step:07d}.png" for step in panels} <= names
+    assert json.loads((run_dir / "config.json").read_text())["method"] == method
+
+
 def assert_an_uninterrupted_run_is_the_same(
     command: Sequence[str], run_dir: Path, folder: Path, stored: Stored
 ) -> None:
@@ -38,6 +51,46 @@ def assert_an_uninterrupted_run_is_the_same(
     one, other = (stored(export.load_run(run, "newest")[0].segmenter) for run in (run_dir, folder))
     for name, variable in one.items():
         np.testing.assert_allclose(variable.numpy(), other[name].numpy(), atol=1e-6, err_msg=name)
+
+
+def assert_weights_by_name_start_another_run(
+    command: Sequence[str], run_dir: Path, folder: Path, stored: Stored, but: str | None = None
+) -> tuple[dict, Mapping[str, np.ndarray]]:
+    """Exports a run's weights, and begins with them a run that learns nothing: what is said of them, and they.
+
+    `but` is in the names of those that a step changes all the same.
+    """
+    file = folder / f"{run_dir.name}.npz"
+    assert export.main(["export", f"--run_dir={run_dir}", f"--output={file}", "--format=weights"]) == 0
+    weights = read_npz(str(file), "")
+    still = ["--learning_rate=0", "--steps=1", f"--initial_weights={file}", f"--run_dir={folder / 'run'}"]
+    assert train_comparator.main([*command, *still]) == 0
+    begun = stored(export.load_run(folder / "run", "newest")[0].segmenter)
+    assert begun.keys() == weights.keys()
+    for name, variable in begun.items():
+        if but is None or but not in name:
+            np.testing.assert_array_equal(variable.numpy(), weights[name], err_msg=name)
+    return json.loads(Path(f"{file}.json").read_text()), weights
+
+
+def assert_small_pictures_are_named(model: Path, method: str, named: str, least: int, folder: Path, capsys) -> None:
+    """Of two pictures, one of them too small, `evaluate` scores and `predict` answers the other."""
+    pairs, example = ["picture,mask"], tiny.manipulated()[2]
+    for name, side in (("large", 48), ("small", least - 1)):
+        for kind, array in (("picture", example.picture), ("mask", 255 * example.masks[0].astype(np.uint8))):
+            Image.fromarray(array[:side, :side]).save(folder / f"{name}_{kind}.png")
+        pairs.append(f"{folder}/{name}_picture.png,{folder}/{name}_mask.png")
+    (folder / "pairs.csv").write_text("\n".join(pairs))
+    asked = [f"--saved_model={model}", f"--method={method}"]
+    why = f"{least - 1}x{least - 1} pixels; {named} needs at least {least}"
+    output = [f"--pairs={folder / 'pairs.csv'}", f"--output={folder / 'results'}", "--protocols=paper"]
+    assert evaluate.main(["evaluate", *asked, *output]) == predict.SOME_SKIPPED
+    assert re.search(f"1 skipped, the first .*small.*: {why}", capsys.readouterr().out)
+    pictures = json.loads((folder / "results" / "summary.json").read_text())["pictures"]
+    assert (pictures["scored"], pictures["skipped"]) == (1, 1)
+    output = [f"--input={folder}/*_picture.png", f"--output={folder / 'answers'}"]
+    assert predict.main(["predict", *asked, *output]) == predict.SOME_SKIPPED
+    assert f"{why} on each side" in capsys.readouterr().err
 
 
 def assert_two_replicas_are_one(
