@@ -185,6 +185,12 @@ def check_output(output: Path, format_: str, quantize: str) -> None:
     ending = FORMATS[format_]
     if ending and output.suffix != ending:
         raise ExportError(f"--output={output}: expected a file name that ends in {ending} for --format={format_}")
+    others = {other: name for name, other in FORMATS.items() if other}
+    if not ending and output.suffix in others:
+        raise ExportError(
+            f"--output={output}: --format={format_} is a folder, and {output.suffix} ends a file of "
+            f"--format={others[output.suffix]}; expected that format, or another name"
+        )
     if quantize != "none" and format_ != "tflite":
         raise ExportError(f"--quantize={quantize} is for --format=tflite, not --format={format_}")
     if output.exists():

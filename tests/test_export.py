@@ -124,8 +124,9 @@ def test_a_file_that_disagrees_is_not_written(run_dir, tmp_path, capsys, monkeyp
     ("flags", "message"),
     [
         (["--output=model.pb", "--format=onnx"], "--output=model.pb: expected a file name that ends in .onnx"),
+        (["--output=model.onnx"], "--output=model.onnx: --format=saved_model is a folder, and .onnx ends a file of"),
         (["--output=model", "--quantize=int8"], "--quantize=int8 is for --format=tflite, not --format=saved_model"),
-        (["--output=m.tflite", "--format=tflite", "--pictures=none"], "--pictures=none: no pictures there"),
+        (["--output=m.tflite", "--format=tflite", "--pictures=none"], "--pictures=none: no pictures that can be read"),
         (
             ["--output=m.tflite", "--format=tflite", "--quantize=int8", "--records=none"],
             "--records=none: no such folder",
@@ -138,9 +139,13 @@ def test_wrong_flags(run_dir, capsys, flags, message):
     assert message in capsys.readouterr().err
 
 
-def test_pictures_are_the_folders_or_the_runs_or_none(run_dir, tmp_path):
+def test_pictures_are_the_folders_or_the_runs_or_none(run_dir, tmp_path, capsys):
     Image.fromarray(tiny.tile(5)).save(tmp_path / "a.png")
+    for name in ("cut.png", "._a.png"):  # damaged; what a Mac writes beside a file
+        (tmp_path / name).write_bytes((tmp_path / "a.png").read_bytes()[:60])
     (found,) = pictures.folder_pictures(str(tmp_path))
+    said = capsys.readouterr().err
+    assert "cut.png" in said and "._a.png" not in said
     np.testing.assert_array_equal(found, tiny.tile(5))
     np.testing.assert_array_equal(pictures.run_pictures(run_dir)[0], tiny.manipulated()[0].picture)
     elsewhere = shutil.copytree(run_dir, tmp_path / "elsewhere")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from gsr_tf.data.pictures import PICTURE_SUFFIXES, read_picture
+from gsr_tf.data.pictures import PICTURE_SUFFIXES, PictureError, read_picture
 from gsr_tf.data.records import Records, RecordsError, open_records
 from gsr_tf.evaluation import items, metrics
 from gsr_tf.formats.agreement import ExportError, Maps
@@ -30,11 +31,22 @@ def paper_scores(maps: Maps, scored: Sequence[items.Item], name: str) -> dict[st
 
 
 def folder_pictures(folder: str) -> list[np.ndarray]:
-    """Some of the pictures of a folder, [h, w, 3] uint8; raises ExportError where there is none, PictureError."""
+    """Some of the pictures of a folder, [h, w, 3] uint8; one that cannot be read is named and left out.
+
+    Raises:
+        ExportError: there is none that can be read.
+    """
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
-    if not files:
-        raise ExportError(f"--pictures={folder}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
-    return [read_picture(path) for path in items.evenly(files, COMPARED)]
+    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    found = []
+    for path in items.evenly(shown, COMPARED):
+        try:
+            found.append(read_picture(path))
+        except PictureError as error:
+            print(f"--pictures={folder}: left out {error}", file=sys.stderr)
+    if not found:
+        raise ExportError(f"--pictures={folder}: no pictures that can be read ({', '.join(PICTURE_SUFFIXES)})")
+    return found
 
 
 def run_pictures(run_dir: Path) -> list[np.ndarray]:

@@ -46,16 +46,26 @@ def signatures(detector: DetectorModule) -> dict[str, Callable]:
 def decode(data: tf.Tensor) -> tf.Tensor:
     """A picture file's bytes, scalar string -> [h, w, 3] uint8 RGB.
 
-    JPEG, PNG, BMP, and a GIF's first frame; alpha is dropped, 16 bits become 8. The pixels are as stored: EXIF
-    orientation is not applied. For JPEG and PNG they are Pillow's to the bit, for which a JPEG needs the accurate
-    cosine transform (TensorFlow's default is up to 18 levels off).
+    JPEG, PNG, BMP of 24 or 32 bits, and a GIF's first frame; alpha is dropped, 16 bits become 8. The pixels are as
+    stored: EXIF orientation is not applied. For JPEG and PNG they are Pillow's to the bit, for which a JPEG needs the
+    accurate cosine transform (TensorFlow's default is up to 18 levels off).
     """
     image = tf.cond(
         tf.io.is_jpeg(data),
         lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
+        lambda: tf.io.decode_image(_without_palette(data), channels=3, expand_animations=False),
     )
     return tf.ensure_shape(image, [None, None, 3])
+
+
+def _without_palette(data: tf.Tensor) -> tf.Tensor:
+    """The same bytes; an error for a BMP of colours by number, whose numbers TensorFlow takes for levels of grey."""
+    bits = tf.io.decode_raw(tf.strings.substr(data, 0, 30), tf.uint8)
+    is_bmp = tf.equal(tf.strings.substr(data, 0, 2), b"BM")
+    plain = tf.logical_not(is_bmp) | (tf.cast(bits[-2], tf.int32) >= 24)
+    check = tf.debugging.Assert(plain, ["a BMP with a palette; expected one of 24 or 32 bits a pixel, PNG or JPEG"])
+    with tf.control_dependencies([check]):
+        return tf.identity(data)
 
 
 def describe(probability: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -50,16 +50,14 @@ def save_quantized(
         output: the file.
         quantize: "float16" or "int8".
         facts: what the file beside it says.
-        pictures: [h, w, 3] uint8; the representative set.
+        pictures: [h, w, 3] uint8; int8's representative set.
         scored: manipulated pictures with their masks.
 
     Raises:
-        ExportError: there are no pictures.
+        ExportError: int8, and there are no pictures.
     """
-    if not pictures:
-        raise ExportError(
-            f"--quantize={quantize} needs real pictures as its representative set: give --pictures=FOLDER"
-        )
+    if quantize == "int8" and not pictures:
+        raise ExportError("--quantize=int8 needs real pictures as its representative set: give --pictures=FOLDER")
     model = tflite.convert(detector, quantize, pictures)
     maps = tflite.runner(model)
     cost = {"network": paper_scores(detector, scored, "network"), quantize: paper_scores(maps, scored, quantize)}

@@ -134,6 +134,14 @@ def test_grey_alpha_and_16_bit_pictures_are_decoded_as_pillow_decodes_them():
         np.testing.assert_array_equal(signatures.decode(tf.constant(data)), decode_picture(data).pixels)
 
 
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_a_bmp_of_colours_by_number_is_refused(mode):
+    buffer = io.BytesIO()
+    Image.fromarray(photographs()[2]).convert(mode).save(buffer, format="BMP")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a BMP with a palette; expected one of 24 or 32 bits"):
+        signatures.decode(tf.constant(buffer.getvalue()))
+
+
 def test_the_first_frame_of_a_gif_is_taken():
     frames = [Image.fromarray(picture[:90, :90]).quantize(64) for picture in photographs()]
     buffer = io.BytesIO()
