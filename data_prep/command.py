@@ -36,7 +36,7 @@ def parse(
     """
     values = flags.FlagValues()
     define(values)
-    if {"--help", "-h", "-help"} & set(argv):
+    if {"--help", "-h", "-help", "--helpfull"} & set(argv):
         print(f"{doc.strip()}\n\nFlags:\n{describe(values)}")
         return None
     values.set_gnu_getopt()
@@ -73,13 +73,13 @@ def main(
     except flags.Error as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         if not standard_output.is_closed():
             raise
         return standard_output.CLOSED
+    except (UserError, OSError, MemoryError) as error:  # a full disk, a folder that must not be written
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; finished shards are kept, the same command goes on from them", file=sys.stderr)
         return 130

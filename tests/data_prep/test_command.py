@@ -1,0 +1,51 @@
+"""What all scripts do with what can go wrong."""
+
+import errno
+
+import pytest
+
+from data_prep import command
+from gsr_tf.errors import UserError
+
+
+def nothing(values):
+    """No flags."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UserError("no such folder"),
+        OSError(errno.ENOSPC, "No space left on device", "records/a"),
+        MemoryError("too much"),
+    ],
+    ids=["user", "disk", "memory"],
+)
+def test_what_a_user_can_mend_is_said_without_a_traceback(error, capsys):
+    def action(_):
+        raise error
+
+    assert command.main(action, "A script.", nothing, ["script"]) == 1
+    assert capsys.readouterr().err == f"error: {error}\n"
+
+
+def test_a_defect_keeps_its_traceback():
+    def action(_):
+        raise KeyError("a")
+
+    with pytest.raises(KeyError):
+        command.main(action, "A script.", nothing, ["script"])
+
+
+def test_interrupted(capsys):
+    def action(_):
+        raise KeyboardInterrupt
+
+    assert command.main(action, "A script.", nothing, ["script"]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", ["--help", "--helpfull"])
+def test_help_is_the_scripts_documentation(asked, capsys):
+    assert command.main(lambda _: 1, "A script.", nothing, ["script", asked]) == 0
+    assert capsys.readouterr().out.startswith("A script.\n")
