@@ -52,17 +52,14 @@ def _module(words: Sequence[str]) -> tuple[str | None, list[str]]:
         return (f"data_prep.{arguments[0]}", arguments[1:]) if arguments and arguments[0] in DATA else (None, [])
     if name not in COMMANDS:
         return None, []
-    return f"gsr_tf.{name}", _with_names(arguments) if name == "predict" else arguments
+    return f"gsr_tf.{name}", _with_output(arguments) if name == "predict" else arguments
 
 
-def _with_names(arguments: Sequence[str]) -> list[str]:
-    """`photo.jpg ...` as `--input=photo.jpg ...`, and the folder of answers where none is given."""
-    given = list(arguments)
-    if given and not given[0].startswith("-"):
-        given[0] = f"--input={given[0]}"
-    asks = {"--help", "-h", "-help", "--helpfull"} & set(given)
-    named = any(word.lstrip("-").split("=")[0] in ("output", "flagfile") for word in given)
-    return given if asks or named else [*given, f"--output={ANSWERS}"]
+def _with_output(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with the folder of answers where none is given."""
+    asks = {"--help", "-h", "-help", "--helpfull"} & set(arguments)
+    flags = {word.lstrip("-").split("=")[0] for word in arguments if word.startswith("-")}
+    return list(arguments) if asks or flags & {"output", "flagfile"} else [f"--output={ANSWERS}", *arguments]
 
 
 if __name__ == "__main__":

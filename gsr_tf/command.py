@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 from absl import flags
@@ -23,12 +24,25 @@ SOME_SKIPPED = 3
 MENDABLE = (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError)
 
 
+class Word(NamedTuple):
+    """What a word of the command line that is no flag means.
+
+    Attributes:
+        flag: the one that it sets.
+        advice: for who gives several.
+    """
+
+    flag: str
+    advice: str
+
+
 def parse(
     argv: Sequence[str],
     doc: str,
     define: Callable[[flags.FlagValues], None],
     groups: Sequence[Group] = (),
     variables: Sequence[str] = (),
+    word: Word | None = None,
 ) -> flags.FlagValues | None:
     """The flags of one command; None when `--help` was asked for and printed.
 
@@ -38,6 +52,7 @@ def parse(
         define: defines its flags.
         groups: of its flags, for `--help`; they are all of them, or none.
         variables: names of the flags that the environment may set where the command line does not (see `variable`).
+        word: what one word that is no flag means, wherever it stands; None: there is to be none.
 
     Raises:
         flags.Error: a flag that is unknown, missing, empty or of a wrong value, or a flagfile that cannot be read.
@@ -49,9 +64,8 @@ def parse(
         if variables:
             print(f"\n{wrapped(_about(variables))}")
         return None
-    extra = values(expanded(argv))[1:]
-    if extra:
-        raise flags.Error(f"unexpected argument {extra[0]!r}; flags are written --name=value")
+    values.set_gnu_getopt(word is not None)
+    _read_words(values, values(expanded(argv))[1:], word)
     for name in values:
         if values[name].default is None and values[name].value == "":  # --run_dir=$RUN, and no such variable
             raise flags.Error(f"--{name}= is empty; expected a value")
@@ -62,6 +76,18 @@ def parse(
 def variable(name: str) -> str:
     """The variable of the environment that sets a flag: GSR_TF_QUEUE for queue."""
     return f"GSR_TF_{name.upper()}"
+
+
+def _read_words(values: flags.FlagValues, words: Sequence[str], word: Word | None) -> None:
+    """Sets the flag that a word without a name means."""
+    if not words:
+        return
+    if word is None:
+        raise flags.Error(f"unexpected argument {words[0]!r}; flags are written --name=value")
+    given = [values[word.flag].value, *words] if values[word.flag].present else words
+    if len(given) > 1:
+        raise flags.Error(f"{len(given)} words for one --{word.flag}, {given[0]!r} and {given[1]!r}; {word.advice}")
+    values[word.flag].parse(words[0])
 
 
 def _read_variables(values: flags.FlagValues, names: Sequence[str]) -> None:
@@ -104,14 +130,15 @@ def main(
     argv: Sequence[str] | None = None,
     groups: Sequence[Group] = (),
     variables: Sequence[str] = (),
+    word: Word | None = None,
 ) -> int:
     """Runs a command: parses its flags, calls `action` with them, turns errors into messages and exit codes.
 
-    `action` returns an exit code, or None for 0; `doc`, `define`, `groups` and `variables` are `parse`'s; without
-    `argv` it is the process's.
+    `action` returns an exit code, or None for 0; `doc`, `define`, `groups`, `variables` and `word` are `parse`'s;
+    without `argv` it is the process's.
     """
     try:
-        values = parse(sys.argv if argv is None else argv, doc, define, groups, variables)
+        values = parse(sys.argv if argv is None else argv, doc, define, groups, variables, word)
         if values is None:
             return standard_output.CLOSED if standard_output.is_closed() else 0
         return action(values) or 0

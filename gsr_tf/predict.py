@@ -1,6 +1,6 @@
 r"""Where were these pictures manipulated?
 
-    python -m gsr_tf.predict --input=photo.jpg --output=answers
+    python -m gsr_tf.predict photo.jpg --output=answers
     python -m gsr_tf.predict --saved_model=models/gsr_net --input=folder --output=answers
     python -m gsr_tf.predict --input='scans/**/*.tif' --output=answers
     python -m gsr_tf.predict --list=names.txt --output=answers
@@ -17,13 +17,16 @@ pixel by pixel; map and mask carry the same orientation, so that viewers turn th
 are upright. Of animated pictures the first frame is answered, transparency is ignored; warnings say so.
 
 The same command again answers what is new or has changed, and what other settings or another model answered. One
-command at a time may write to a folder. A file that cannot be answered is named, counted and skipped; the exit code
-is then 3. Of a method whose map is no probability, the map is stretched to 0..1 in each picture first.
+command at a time may write to a folder, and none overwrites there the answer for another picture. A file that cannot be
+answered is named, counted and skipped; the exit code is then 3. Of a method whose map is no probability, the map is
+stretched to 0..1 in each picture first.
 """
 
 from __future__ import annotations
 
 import functools
+import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -34,9 +37,9 @@ from absl import flags
 from tqdm import tqdm
 
 from gsr_tf import command
-from gsr_tf.answers import contact_sheet, files, inputs
-from gsr_tf.answers.answering import Answering, Defect, Segment, preview, stamp
-from gsr_tf.answers.results import Results
+from gsr_tf.answers import contact_sheet, files, inputs, taken
+from gsr_tf.answers.answering import Answering, Defect, Segment, stamp
+from gsr_tf.answers.results import JOURNAL, TABLE, Results
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators.method import MethodError
 from gsr_tf.data import one_writer
@@ -48,6 +51,16 @@ from gsr_tf.inference.resolution import ONE_SIZE, RESOLUTIONS, SCALES_HELP, desc
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
 SHEET = "index.html"
+PICTURES = command.Word(
+    "input", "for several pictures name their folder, put a pattern in quotes ('*.jpg'), or give --list=FILE"
+)
+
+
+class _Place(flags.ArgumentParser):
+    """A path; `~`, which shells leave alone behind --name=, is the home folder."""
+
+    def parse(self, argument: str) -> str:
+        return os.path.expanduser(argument)
 
 
 def define(values: flags.FlagValues) -> None:
@@ -55,6 +68,9 @@ def define(values: flags.FlagValues) -> None:
 
     def text(name: str, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
+
+    def place(name: str, help_: str, **settings: object) -> None:
+        flags.DEFINE(_Place(), name, None, help_, flag_values=values, **settings)
 
     text(
         "saved_model",
@@ -66,10 +82,10 @@ def define(values: flags.FlagValues) -> None:
         "Instead of a model, noi, noi-minmax or cfa; or a floor to compare with, all-positive or random. With a model, "
         f"which of these it has to be: {', '.join(trained_methods.TRAINED)}.",
     )
-    text("input", "A picture, a folder of them, a pattern in quotes, or -: one picture on standard input.")
-    text("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
-    text("records", "Instead of --input, a folder of records (data_prep): its pictures, as files of their bytes.")
-    text("output", "Folder for the answers; made if missing.", required=True)
+    place("input", "A picture, a folder, a pattern in quotes, or -: standard input. --input= itself may be left out.")
+    place("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
+    place("records", "Instead of --input, a folder of records (data_prep): its pictures, as files of their bytes.")
+    place("output", "Folder for the answers; made if missing.", required=True)
     flags.DEFINE_float("threshold", None, "Of the mask; without it the model's own.", 0.0, 1.0, flag_values=values)
     flags.DEFINE_enum(
         "resolution", "whole", RESOLUTIONS,
@@ -81,8 +97,12 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)
     flags.DEFINE_float(
         "max_megapixels", 128, "Larger pictures are refused: 1 GiB of memory goes about 25 megapixels far.",
-        lower_bound=0, flag_values=values,
+        0, 10**9, flag_values=values,
     )  # fmt: skip
+    for name in ("threshold", "max_megapixels"):  # nan is within any bounds
+        flags.register_validator(
+            name, lambda value: value is None or not math.isnan(value), "expected a number", flag_values=values
+        )
 
 
 def _action(args: flags.FlagValues) -> int:
@@ -90,6 +110,7 @@ def _action(args: flags.FlagValues) -> int:
     output = Path(args.output)
     sources = chosen(args)
     segment, settings = way(args)()
+    taken.check(sources, output, (SHEET, TABLE, JOURNAL))
     with one_writer.hold(output, "--output"):
         return _answer(args, sources, segment, settings)
 
@@ -97,6 +118,7 @@ def _action(args: flags.FlagValues) -> int:
 def _answer(args: flags.FlagValues, sources: Sequence[inputs.Source], segment: Segment, settings: dict) -> int:
     output = Path(args.output)
     results = Results(output)
+    results.begin()
     todo = _todo(sources, results, settings, args.npz)
     answering = Answering(segment, settings, output, npz=args.npz, max_pixels=round(args.max_megapixels * 1e6))
     skipped = 0
@@ -183,7 +205,7 @@ def _finish(results: Results, sources: Sequence[inputs.Source]) -> None:
     """Puts results in order and writes the page."""
 
     def small(name: str) -> bytes | None:
-        path = preview(results.folder, name)
+        path = files.preview(results.folder, name)
         return path.read_bytes() if path.is_file() else None
 
     page = "".join(contact_sheet.page(results.finish({source.name for source in sources}), small))
@@ -192,7 +214,7 @@ def _finish(results: Results, sources: Sequence[inputs.Source]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(_action, __doc__, define, argv)
+    return command.main(_action, __doc__, define, argv, word=PICTURES)
 
 
 if __name__ == "__main__":

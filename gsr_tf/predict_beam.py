@@ -26,7 +26,7 @@ from pathlib import Path
 from absl import flags
 
 from gsr_tf import command, predict
-from gsr_tf.answers import many
+from gsr_tf.answers import many, taken
 from gsr_tf.answers.answering import Segment
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data import one_writer
@@ -53,6 +53,7 @@ def _action(args: flags.FlagValues) -> int:
     output, sources = Path(args.output).absolute(), predict.chosen(args)
     load = functools.partial(_load, args.threads, predict.way(args))
     asked = many.Asked(load, args.npz, round(args.max_megapixels * 1e6))
+    taken.check(sources, output)
     with one_writer.hold(output, "--output"):
         counts = many.answer(sources, output, asked, args.shards, args.runner, args.beam_options)
     for reason in counts.keys() - set(NO_REASONS):
@@ -66,7 +67,7 @@ def _action(args: flags.FlagValues) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(_action, __doc__, _define, argv)
+    return command.main(_action, __doc__, _define, argv, word=predict.PICTURES)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gsr_tf
-from gsr_tf import cli
+from gsr_tf import cli, predict
 from gsr_tf.data.pictures import encode_png
 
 
@@ -31,9 +31,10 @@ def called(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "module", "arguments"),
     [
-        (["predict", "photo.jpg"], "gsr_tf.predict", ["--input=photo.jpg", "--output=answers"]),
-        (["predict", "a b/photo.jpg", "--output=x"], "gsr_tf.predict", ["--input=a b/photo.jpg", "--output=x"]),
-        (["predict", "--list=names.txt"], "gsr_tf.predict", ["--list=names.txt", "--output=answers"]),
+        (["predict", "photo.jpg"], "gsr_tf.predict", ["--output=answers", "photo.jpg"]),
+        (["predict", "output"], "gsr_tf.predict", ["--output=answers", "output"]),
+        (["predict", "a b/photo.jpg", "--output=x"], "gsr_tf.predict", ["a b/photo.jpg", "--output=x"]),
+        (["predict", "--list=names.txt"], "gsr_tf.predict", ["--output=answers", "--list=names.txt"]),
         (["predict", "--help"], "gsr_tf.predict", ["--help"]),
         (["train", "--flagfile=run.cfg"], "gsr_tf.train", ["--flagfile=run.cfg"]),
         (["data", "coco", "--output=records"], "data_prep.coco", ["--output=records"]),
@@ -79,6 +80,35 @@ def test_predict_without_an_output_says_where_its_answers_are(tmp_path, monkeypa
     assert cli.main(["gsr-tf", "predict", "photo.png", "--method=all-positive"]) == 0
     assert "answers: 1 of 1 pictures answered, 0 skipped; answers/index.html shows them" in capsys.readouterr().out
     assert (tmp_path / "answers" / "photo_map.png").is_file()
+
+
+@pytest.fixture
+def input_of(monkeypatch):
+    """Calls predict with words, up to what they say of the input."""
+    monkeypatch.setattr(predict, "_action", lambda args: print(f"input {args.input}"))
+    return lambda *words: cli.main(["gsr-tf", "predict", *words])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--threshold=.6", "photo.jpg"],
+        ["--threshold", ".6", "photo.jpg", "--npz"],
+        ["--npz", "photo.jpg"],
+        ["photo.jpg", "--npz"],
+    ],
+)
+def test_a_picture_may_stand_anywhere_among_the_flags(input_of, capsys, words):
+    assert input_of(*words) == 0
+    assert capsys.readouterr().out == "input photo.jpg\n"
+
+
+@pytest.mark.parametrize("words", [["a.jpg", "--npz", "b.jpg"], ["--input=a.jpg", "b.jpg"]])
+def test_who_names_several_pictures_is_told_how_to(input_of, capsys, words):
+    assert input_of(*words) == 2
+    message = capsys.readouterr().err
+    assert "2 words for one --input, 'a.jpg' and 'b.jpg'; for several pictures name their folder" in message
+    assert "pattern in quotes ('*.jpg')" in message and "--list=FILE" in message
 
 
 def command_lines(package):

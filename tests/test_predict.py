@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from gsr_tf import predict
+from gsr_tf import predict, predict_beam
 from gsr_tf.answers import answering, files, inputs
 from gsr_tf.answers.answering import Answering, Defect
 from gsr_tf.answers.results import Results
@@ -225,6 +225,8 @@ def test_a_row_is_a_picture_of_this_calls_input(model, tmp_path):
     assert table(output) == ["a.bmp", "a.png"]
     assert set(records(output)) == {"a.bmp", "a.png", "b.png"}
     assert (output / "index.html").read_text().count("<article") == 2
+    maps = {path.name for path in output.glob("*_map.png")}
+    assert maps == {"a.bmp_map.png", "a.png_map.png", "b_map.png"}  # none of what a.png was called before
 
 
 def test_what_cannot_be_answered_is_named_and_the_rest_is_done(model, tmp_path, capsys):
@@ -439,6 +441,42 @@ def test_flags_that_do_not_go_together(tmp_path, capsys):
     for wrong in ([], ["--input=a.png", "--list=b.txt"]):
         assert predict.main(["predict", "--method=noi", f"--output={tmp_path}", *wrong]) == 1
         assert "give one of --input=PICTURES, --list=FILE and --records=DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("--threshold=nan", "--threshold=nan: expected a number"),
+        ("--max_megapixels=nan", "--max_megapixels=nan: expected a number"),
+        ("--max_megapixels=inf", "--max_megapixels=inf: inf is not a number in the range [0, 1000000000]"),
+    ],
+)
+@pytest.mark.parametrize("command", [predict, predict_beam])
+def test_numbers_that_are_none(tmp_path, capsys, command, wrong, message):
+    assert command.main(["predict", "--input=a.png", f"--output={tmp_path}", wrong]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_home_folder_is_found_though_the_shell_left_it_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(save(tmp_path / "in" / "a.png").parent)
+    (tmp_path / "names.txt").write_text("a.png\n")
+    assert predict.main(["predict", "--method=all-positive", "--input=~/in", "--output=~/one"]) == 0
+    assert predict.main(["predict", "--method=all-positive", "--list=~/names.txt", "--output=~/two"]) == 0
+    assert (tmp_path / "one" / "a_map.png").is_file() and (tmp_path / "two" / "a_map.png").is_file()
+
+
+def test_a_killed_call_that_put_nothing_down_goes_on(tmp_path, monkeypatch):
+    def killed(results, record):
+        raise SystemExit  # the picture's files are there, its record is not
+
+    save(tmp_path / "a.png")
+    arguments = ["predict", "--method=all-positive", f"--input={tmp_path / 'a.png'}", f"--output={tmp_path / 'out'}"]
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(predict.Results, "add", killed)
+        predict.main(arguments)
+    assert (tmp_path / "out" / "a_map.png").is_file()
+    assert predict.main(arguments) == 0
 
 
 def test_help_names_every_classical_method(capsys):

@@ -23,7 +23,6 @@ from gsr_tf.inference.segmentation import Segmentation
 
 WORKERS, GPU_WORKERS = 3, 8  # pictures at a time; on a GPU several go through the network together
 LARGE = 16_000_000  # pixels; of pictures above it one at a time, so that memory is bounded by the largest
-PREVIEWS = ".previews"
 LACKING = "needs more memory than there is now"
 
 Segment = Callable[[np.ndarray], Segmentation]
@@ -31,11 +30,6 @@ Segment = Callable[[np.ndarray], Segmentation]
 
 class Defect(RuntimeError):
     """An error that is neither the picture's nor the user's; its message names the picture, its cause is the error."""
-
-
-def preview(output: Path, name: str) -> Path:
-    """Where the contact sheet finds a picture's small JPEG."""
-    return output / PREVIEWS / f"{name}.jpg"
 
 
 def stamp(source: Source) -> dict:
@@ -160,7 +154,7 @@ class Answering:
             seconds["write"] = next(clock)
         paths = {self._output / f"{source.name}{ending}": content for ending, content in contents.items()}
         if self._previews:
-            paths[preview(self._output, source.name)] = small
+            paths[files.preview(self._output, source.name)] = small
         return paths, facts
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,6 +31,17 @@ MAP, MASK, OVERLAY, ARRAYS = "_map.png", "_mask.png", "_overlay.jpg", ".npz"
 # An overlay of a larger picture is smaller than it: a JPEG has no longer sides, and nobody looks at more pixels.
 LONGEST_OVERLAY, OVERLAY_PIXELS = 65_500, 16_000_000
 PREVIEW = 208  # pixels, the longer side of each half
+PREVIEWS = ".previews"
+
+
+def preview(output: Path, name: str) -> Path:
+    """Where the contact sheet finds a picture's small JPEG."""
+    return output / PREVIEWS / f"{name}.jpg"
+
+
+def places(output: Path, name: str) -> list[Path]:
+    """Every file that the answer of a name may have in a folder."""
+    return [*(output / f"{name}{ending}" for ending in endings(npz=True)), preview(output, name)]
 
 
 def endings(*, npz: bool) -> list[str]:

@@ -113,7 +113,7 @@ def _below(path: PurePath) -> str:
 
 
 def _in_folder(folder: Path, output: Path) -> list[Source]:
-    if output.resolve() == folder.resolve():
+    if os.path.realpath(output) == os.path.realpath(folder):
         raise InputError(f"--output={output} is --input: answers would lie among the pictures; choose another folder")
     files, left_out = [], defaultdict(list)
     try:
@@ -156,26 +156,33 @@ def _some(files: list[Path]) -> str:
 
 
 def _matching(pattern: str, output: Path) -> list[Source]:
-    plain = []  # the folders before the first with a wildcard
-    for part in Path(pattern).parts[:-1]:
-        if glob.has_magic(part):
-            break
-        plain.append(part)
-    folder = Path(*plain)
-    matched = (Path(path) for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path))
+    folder, below = _split(pattern)
+    found = glob.iglob(os.path.join(glob.escape(str(folder)), below), recursive=True)
+    matched = [Path(path) for path in found if os.path.isfile(path)]
     files = {path: str(path.relative_to(folder)) for path in _without(matched, output)}
     answered = functools.cache(holds_answers)
     meant = [(path, file) for path, file in files.items() if not _is_answer(Path(file), folder, answered)]
     if len(meant) < len(files):
         print(f"--input={pattern}: left out {len(files) - len(meant)}, earlier answers", file=sys.stderr)
+    if matched and not files:
+        raise InputError(f"--input={pattern}: matches no file outside --output={output}; choose another folder")
     if not meant:
         raise InputError(f"--input={pattern}: matches no file")
     return _named(meant)
 
 
+def _split(pattern: str) -> tuple[Path, str]:
+    """The folder that a pattern begins with, and the rest; a folder whose name has a wildcard's signs is a folder."""
+    *folders, last = Path(pattern).parts
+    plain = Path()
+    while folders and (not glob.has_magic(folders[0]) or (plain / folders[0]).is_dir()):
+        plain /= folders.pop(0)
+    return plain, os.path.join(*folders, last)
+
+
 def _without(files: Iterable[Path], output: Path) -> list[Path]:
-    answers = output.resolve()
-    return sorted(path for path in files if answers not in path.resolve().parents)
+    answers = Path(os.path.realpath(output))  # Path.resolve() raises for a link to itself
+    return sorted(path for path in files if answers not in Path(os.path.realpath(path)).parents)
 
 
 def _named(files: Iterable[tuple[Path, str]]) -> list[Source]:

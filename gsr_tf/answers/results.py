@@ -14,6 +14,7 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from gsr_tf.answers import files
 from gsr_tf.answers.cells import cell
 from gsr_tf.data.pictures import write_atomically
 
@@ -39,7 +40,8 @@ class Results:
     def __init__(self, folder: Path, journal: str = JOURNAL):
         self.folder = folder
         self._journal = folder / journal
-        self.records = _read(self._journal)
+        _take_off_torn_line(self._journal)
+        self.records = read(self._journal)
 
     def why_not_done(self, name: str, settings: Mapping, stamp: Mapping, endings: Collection[str]) -> str:
         """Why a picture is to be answered; "" when there is an answer that holds.
@@ -59,6 +61,11 @@ class Results:
             return "changed since it was answered"
         missing = any(not (self.folder / f"{name}{ending}").is_file() for ending in endings)
         return "some of its files missing" if missing else ""
+
+    def begin(self) -> None:
+        """Makes the journal: from now on the folder holds answers, though a killed call may have put none down."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._journal.touch()
 
     def add(self, record: dict) -> None:
         """Puts down one record for good: its line is on disk, whole, when this returns."""
@@ -84,20 +91,29 @@ class Results:
 
         Args:
             names: of the answers to this call's input. What a picture of it was called in an earlier call, before it
-                got a twin of its name say, is no longer a record.
+                got a twin of its name say, is no longer a record, and has no files any more.
         """
         here = {record["path"] for name, record in self.records.items() if name in names}
-        self.records = {
-            name: record for name, record in sorted(self.records.items()) if name in names or record["path"] not in here
-        }
+        renamed = [name for name, record in self.records.items() if name not in names and record["path"] in here]
+        for name in renamed:
+            del self.records[name]
+        self.records = dict(sorted(self.records.items()))
         meant = [record for name, record in self.records.items() if name in names]
         write_atomically(self._journal, b"".join(map(json_line, self.records.values())))
+        for name in renamed:
+            for path in files.places(self.folder, name):
+                path.unlink(missing_ok=True)
         return meant
+
+
+def journals(folder: Path) -> list[Path]:
+    """The files with the records of a folder, by one command or by many workers."""
+    return [path for path in (folder / JOURNAL, *sorted(folder.glob(SHARDS))) if path.is_file()]
 
 
 def holds_answers(folder: Path) -> bool:
     """Whether answers were written into a folder."""
-    return (folder / JOURNAL).is_file() or any(folder.glob(SHARDS))
+    return bool(journals(folder))
 
 
 def json_line(record: Mapping) -> bytes:
@@ -105,21 +121,23 @@ def json_line(record: Mapping) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def _read(journal: Path) -> dict[str, dict]:
-    """The last record of each name; a torn last line, of a machine that went down, is taken off the file."""
-    if not journal.is_file():
-        return {}
-    data = journal.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        write_atomically(journal, whole)
+def read(journal: Path) -> dict[str, dict]:
+    """The last record of each name; none where there is no such file."""
     records = {}
-    for line in whole.splitlines():
+    for line in journal.read_bytes().splitlines() if journal.is_file() else ():
         with contextlib.suppress(ValueError):  # not a line of ours
             record = json.loads(line)
             if isinstance(record, dict) and record.keys() >= ALWAYS:
                 records[record["name"]] = record
     return records
+
+
+def _take_off_torn_line(journal: Path) -> None:
+    """Takes off a last line that has no end: the machine went down while it was written."""
+    data = journal.read_bytes() if journal.is_file() else b""
+    whole = data[: data.rfind(b"\n") + 1]
+    if whole != data:
+        write_atomically(journal, whole)
 
 
 def _table(records: list[dict]) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import uuid
 from pathlib import Path
 from typing import NamedTuple
@@ -102,13 +103,15 @@ def decoding_bytes(data: bytes, name: str = "picture", *, max_pixels: int = MAX_
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """The file's bytes; a file that cannot be read is a PictureError."""
+    """The file's bytes; a file that cannot be read is a PictureError, and so is a pipe, which might never end."""
     try:
-        return Path(path).read_bytes()
+        if stat.S_ISREG(os.stat(path).st_mode):
+            return Path(path).read_bytes()
     except OSError as error:
         raise PictureError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # a NUL in its name
         raise PictureError(f"{path!r}: cannot be read ({error})") from error
+    raise PictureError(f"{path}: not a file")
 
 
 def read_picture(path: str | os.PathLike) -> np.ndarray:

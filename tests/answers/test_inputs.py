@@ -107,6 +107,28 @@ def test_a_pattern_keeps_the_tree_below_its_fixed_part(tmp_path, monkeypatch):
         inputs.find("out/*.jpg", Path("out"))
 
 
+def test_a_link_to_itself_is_named_as_one_to_nothing(tmp_path):
+    tree(tmp_path, "in/a.jpg")
+    (tmp_path / "in/round.jpg").symlink_to("round.jpg")
+    found = inputs.find(str(tmp_path / "in"), tmp_path / "out")
+    assert list(answers(found)) == ["a.jpg", "round.jpg"]
+    with pytest.raises(PictureError, match="round.jpg: cannot be read .Too many levels"):
+        found[1].read()
+
+
+def test_a_pattern_that_matches_only_in_the_output_folder_says_so(tmp_path):
+    tree(tmp_path, "pairs/p1.bmp")
+    with pytest.raises(InputError, match=r"matches no file outside --output=.*pairs; choose another folder"):
+        inputs.find(str(tmp_path / "pairs/*.bmp"), tmp_path / "pairs")
+
+
+def test_a_folder_with_brackets_is_a_folder(tmp_path, monkeypatch):
+    tree(tmp_path, "sc [1]/deep/a.bmp", "sc 1/b.bmp", "sc [1]/c.png")
+    assert answers(inputs.find(str(tmp_path / "sc [1]/**/*.bmp"), tmp_path / "out")) == {"deep/a.bmp": "deep/a"}
+    monkeypatch.chdir(tmp_path)
+    assert answers(inputs.find("sc [[]1]/*.png", Path("out"))) == {"sc [1]/c.png": "sc [1]/c"}
+
+
 def test_a_file_with_brackets_is_a_file(tmp_path):
     tree(tmp_path, "photo[1].jpg", "photo1.jpg")
     assert answers(inputs.find(str(tmp_path / "photo[1].jpg"), tmp_path)) == {"photo[1].jpg": "photo[1]"}

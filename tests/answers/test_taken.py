@@ -1,0 +1,133 @@
+"""What answers must not take the place of; both commands ask before they write."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gsr_tf import predict, predict_beam
+from gsr_tf.answers import inputs, taken
+from gsr_tf.answers.inputs import InputError, Source
+from gsr_tf.answers.shards import WORK
+from gsr_tf.data.pictures import encode_png
+
+OVERVIEWS = (predict.SHEET, "results.csv", "results.jsonl")
+
+
+def picture(path, grey=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(np.full([8, 8, 3], grey, np.uint8)))
+    os.utime(path, (1e9, 1e9))
+    return path
+
+
+def run(command, given, output):
+    return command.main(["predict", "--method=all-positive", given, f"--output={output}"])
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def put_down(journal, path, name="page1"):
+    """As an earlier call would have."""
+    journal.parent.mkdir(exist_ok=True)
+    with journal.open("a") as file:
+        record = {"name": name, "file": f"{name}.png", "path": str(path), "settings": {}, "stamp": {}}
+        file.write(json.dumps(record) + "\n")
+
+
+def found(path, name="page1"):
+    return [Source(Path(path).name, name, Path(path))]
+
+
+def test_a_picture_gets_no_other_ones_answer(tmp_path, capsys):
+    """The two are told apart by nothing but their folders: name, size and time are the same."""
+    first, second, out = picture(tmp_path / "a/page1.png", 1), picture(tmp_path / "b/page1.png", 2), tmp_path / "out"
+    assert run(predict, f"--input={first.parent}", out) == 0
+    before = contents(out)
+    for command in (predict, predict_beam):
+        assert run(command, f"--input={second.parent}", out) == 1
+        said = capsys.readouterr().err
+        assert f"page1 there is the answer for {first}, and that for {second} would take its place" in said
+    assert contents(out) == before
+    assert run(predict, f"--input={first.parent}", out) == 0
+
+
+@pytest.mark.parametrize("journal", ["results.jsonl", "answers-00003-of-00007.jsonl"])
+def test_whose_file_is_gone_has_moved(tmp_path, journal):
+    first, second = picture(tmp_path / "a/page1.png"), picture(tmp_path / "b/page1.png")
+    put_down(tmp_path / "out" / journal, tmp_path / "gone/page1.png")
+    taken.check(found(second), tmp_path / "out", OVERVIEWS)
+    put_down(tmp_path / "out" / journal, first)
+    taken.check(found(second, "deep/page1"), tmp_path / "out", OVERVIEWS)
+    with pytest.raises(InputError, match="page1 there is the answer for .*/a/page1.png"):
+        taken.check(found(second), tmp_path / "out", OVERVIEWS)
+    shutil.rmtree(first.parent)
+    taken.check(found(second), tmp_path / "out", OVERVIEWS)
+
+
+def test_one_file_under_other_paths_is_itself(tmp_path, monkeypatch):
+    path = picture(tmp_path / "a/page1.png")
+    put_down(tmp_path / "out/results.jsonl", path)
+    (tmp_path / "link").symlink_to("a")
+    taken.check(found(tmp_path / "link/page1.png"), tmp_path / "out")
+    monkeypatch.chdir(path.parent)
+    taken.check(found("page1.png"), tmp_path / "out")
+    path.unlink()
+    taken.check(found("page1.png"), tmp_path / "out")  # it is for the answers to say that it is gone
+
+
+def test_a_source_that_is_no_file_takes_no_files_place(tmp_path):
+    put_down(tmp_path / "out/results.jsonl", picture(tmp_path / "a/page1.png"))
+    for source in (*found(tmp_path / "gone/page1.png"), Source("standard input", "page1", None)):
+        with pytest.raises(InputError, match="page1 there is the answer for"):
+            taken.check([source], tmp_path / "out")
+
+
+def test_records_are_told_by_their_index(tmp_path):
+    index, other = picture(tmp_path / "one/index.json"), picture(tmp_path / "two/index.json")
+    put_down(tmp_path / "out/answers-00000-of-00001.jsonl", index)
+    taken.check([Source("page1.png", "page1", index, record=4)], tmp_path / "out")
+    with pytest.raises(InputError, match="one/index.json, and that for .*two/index.json"):
+        taken.check([Source("page1.png", "page1", other, record=4)], tmp_path / "out")
+
+
+def test_own_files_are_not_overwritten(tmp_path, capsys):
+    path = picture(tmp_path / "pairs/p1.bmp")
+    (tmp_path / "names.txt").write_text(f"{path}\n")
+    for name in ("p1_mask.png", "index.html", "results.csv"):
+        (path.parent / name).write_text("mine")
+    before = contents(tmp_path)
+    assert run(predict, f"--input={path}", path.parent) == 1
+    assert "pairs: index.html, results.csv, p1_mask.png would be overwritten" in capsys.readouterr().err
+    assert run(predict_beam, f"--input={path}", path.parent) == 1
+    assert "pairs: p1_mask.png would be overwritten" in capsys.readouterr().err
+    for given in (f"--input={path.parent}/*.bmp", f"--list={tmp_path / 'names.txt'}"):
+        assert run(predict, given, path.parent) == 1
+    assert "choose another folder" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["page1.npz", "results.jsonl"])
+def test_own_files_of_an_answers_names(tmp_path, name):
+    (tmp_path / name).write_text('{"epoch": 1}\n')
+    with pytest.raises(InputError, match=f"{name} would be overwritten"):
+        taken.check(found(tmp_path / "a/page1.png"), tmp_path, OVERVIEWS)
+
+
+@pytest.mark.parametrize("name", ["results.jsonl", f"{WORK}/00000-of-00001.list"])
+def test_files_of_a_call_that_was_killed_are_answers(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    (tmp_path / "page1_map.png").touch()
+    taken.check(found(tmp_path / "a/page1.png"), tmp_path, OVERVIEWS)
+
+
+def test_answers_may_lie_beside_their_picture(tmp_path):
+    path = picture(tmp_path / "p1.png")
+    (tmp_path / "notes.txt").touch()
+    taken.check(inputs.find(str(path), tmp_path), tmp_path, OVERVIEWS)
