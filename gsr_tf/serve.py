@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
+import os
 import re
 import socket
 import sys
@@ -24,12 +25,14 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf.answers import memory
+from gsr_tf.errors import UserError
 from gsr_tf.inference import trained_methods
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES
 from gsr_tf.inference.resolution import parse_scales
 from gsr_tf.settings import ConfigError
 
 PREFIX = re.compile(r"(/[^/]+)*")
+DAY = 24 * 60 * 60  # seconds; waiting for a process overflows above 24 of them
 # All flags but host and port: a Kubernetes service that is called gsr-tf gives containers a GSR_TF_PORT of its own.
 VARIABLES = (
     *("max_megabytes", "max_megapixels", "max_decode_megabytes", "workers", "queue", "upload_seconds"),
@@ -53,18 +56,49 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("port", 8321, "Port to listen on; 0: any free one.", 0, 65535, **own)
     flags.DEFINE_list("names", [], "Host names under which it may be asked, beside its own; for proxies.", **own)
     flags.DEFINE_string("path_prefix", "", "Path under which a proxy passes requests on, as /gsr_tf.", **own)
-    flags.DEFINE_float("max_megabytes", 32, "Largest picture file.", 0.001, **own)
-    flags.DEFINE_float("max_megapixels", 64, "Largest picture, decoded.", 0.001, **own)
-    flags.DEFINE_float("max_decode_megabytes", 400, "Memory that decoding a picture may take.", 1, **own)
+    _define_number("max_megabytes", 32, "Largest picture file.", 0.001, 100_000, values)
+    _define_number("max_megapixels", 64, "Largest picture, decoded.", 0.001, 100_000, values)
+    _define_number("max_decode_megabytes", 400, "Memory that decoding a picture may take.", 1, 1_000_000, values)
     flags.DEFINE_integer(
         "workers", 1, "Pictures at work at once, each in a process of its own that uses all cores.", 1, **own
     )
     flags.DEFINE_integer("queue", 8, "Requests that may wait beside those; 503 for more.", 0, **own)
-    flags.DEFINE_float("upload_seconds", 30, "Time for an upload.", 0.1, **own)
-    flags.DEFINE_float("picture_seconds", 300, "Time for a picture at work; 504 for what takes longer.", 1, **own)
+    _define_number("upload_seconds", 30, "Time for an upload.", 0.1, DAY, values)
+    _define_number("picture_seconds", 300, "Time for a picture at work; 504 for what takes longer.", 1, DAY, values)
+
+
+class _Number(flags.FloatParser):
+    """A number within bounds; absl's own lets nan through, which is neither below nor above any."""
+
+    def is_outside_bounds(self, value: float) -> bool:
+        """Whether it is not within them."""
+        return not self.lower_bound <= value <= self.upper_bound
+
+
+def _define_number(name: str, default: float, help_: str, least: float, most: float, values: flags.FlagValues) -> None:
+    flags.DEFINE(_Number(least, most), name, default, help_, values, flags.ArgumentSerializer())
 
 
 def _action(args: flags.FlagValues) -> None:
+    try:
+        _serve(args)
+    except UserError as error:
+        named = [name for name in VARIABLES if f"--{name}=" in str(error) and _is_as_environment_says(args[name])]
+        if not named:
+            raise
+        said = ", ".join(f"{variable}={os.environ[variable]}" for variable in map(command.variable, named))
+        raise ConfigError(f"{said} in the environment: {error}") from error
+
+
+def _is_as_environment_says(flag: flags.Flag) -> bool:
+    """Whether a flag has the value of its variable: then that set it, or the command line says the same."""
+    text = os.environ.get(command.variable(flag.name))
+    with contextlib.suppress(ValueError):  # no value of this flag: the command line has another one
+        return bool(text) and flag.parser.parse(text) == flag.value
+    return False
+
+
+def _serve(args: flags.FlagValues) -> None:
     try:
         from gsr_tf.web import replacing, worker
         from gsr_tf.web.app import create_app

@@ -5,6 +5,8 @@ import importlib.util
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,8 @@ from tests.formats.rest import serve as tensorflow_serving
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 SERVING, README = DEPLOY / "tensorflow_serving", DEPLOY / "README.md"
-QUOTED = "'$(base64 -w0 photo.jpg)'"
+BODY = re.compile(r"```json\n(.*?)\n```", re.DOTALL)  # of a request to TensorFlow Serving, and what writes it:
+PIPED = re.compile(r"^    (\(printf .*\n.*\)) \| curl -d @- http://\S+:predict$", re.MULTILINE)
 PINS = re.compile(r"^([\w.-]+==\S+)(?: ;.*)? \\$", re.MULTILINE)
 
 
@@ -214,8 +217,7 @@ def test_the_documented_requests_are_answered_as_the_detector_answers(export):
     file = encode_png(skimage.data.coffee()[:80, :100])
     expected = Detector.load(export).segment(decode_picture(file).pixels)
     loaded, said = tf.saved_model.load(str(export)), README.read_text(encoding="utf-8")
-    (body,) = re.findall(r"```json\n(.*?)\n```", said, re.DOTALL)
-    assert f"curl -d '{body.replace('BASE64', QUOTED)}'" in said
+    (body,) = BODY.findall(said)
     body = body.replace("BASE64", base64.b64encode(file).decode())
     (answer,) = json.loads(tensorflow_serving(loaded, body))["predictions"]
     levels = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["probability_bytes"]["b64"]))))
@@ -227,6 +229,17 @@ def test_the_documented_requests_are_answered_as_the_detector_answers(export):
     found = loaded.signatures["encoded"](image_bytes=tf.constant(sent))
     assert float(found["score"][0]) == pytest.approx(expected.score, abs=1e-6)
     assert 'signature_name = "gsr_net", "encoded"' in said and 'inputs["image_bytes"]' in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="base64 -w0 is that of GNU")
+@pytest.mark.parametrize("page", [README, ROOT / "docs" / "using.md"], ids=["deploy", "using"])
+def test_the_documented_command_sends_large_files_too(tmp_path, page):
+    file = np.random.default_rng(0).bytes(1_000_000)  # far more than an argument may hold
+    (tmp_path / "photo.jpg").write_bytes(file)
+    (body,) = BODY.findall(README.read_text(encoding="utf-8"))
+    (written,) = PIPED.findall(page.read_text(encoding="utf-8"))
+    sent = subprocess.run(["sh", "-c", written], cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert sent == body.replace("BASE64", base64.b64encode(file).decode())
 
 
 def test_only_signatures_with_a_number_of_pictures_first_are_said_to_be_batched(export):

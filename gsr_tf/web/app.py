@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -20,6 +20,7 @@ from gsr_tf.inference.included import CARD
 from gsr_tf.inference.resolution import RESOLUTIONS
 from gsr_tf.web import answer, refusal
 from gsr_tf.web.guard import guarded
+from gsr_tf.web.refusal import Refusal
 from gsr_tf.web.service import Service
 from gsr_tf.web.task import Found
 
@@ -41,7 +42,7 @@ Resolution = Annotated[
     Query(description="whole: resized to the size trained on. tile: the picture's own resolution; takes longer."),
 ]
 Depth = Annotated[answer.Depth, Query(description="Bits of the maps; none: numbers only.")]
-MaxSide = Annotated[int, Query(ge=0, description="Longest side of maps and preview; 0: the picture's own.")]
+MaxSide = Annotated[int, Query(ge=0, le=100_000, description="Longest side of maps and preview; 0: the picture's own.")]
 Preview = Annotated[bool, Query(description="Whether the upright picture comes along, as JPEG.")]
 Format = Literal["pdf", "png"]
 Name = Annotated[str, Query(max_length=1000, description="The picture's, to stand on the page.")]
@@ -67,7 +68,14 @@ def create_app(service: Service, names: Collection[str] = (), prefix: str = "") 
         await warm_up
 
     # FastAPI's own documentation pages load scripts from a third party.
-    app = FastAPI(title="gsr_tf", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="gsr_tf",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        dependencies=[Depends(_refuse_unknown_parameters)],
+    )
     refusal.install(app)
 
     @app.get("/", include_in_schema=False)
@@ -124,6 +132,14 @@ def create_app(service: Service, names: Collection[str] = (), prefix: str = "") 
     app.mount("/static", StaticFiles(directory=STATIC))
     routes = {"/", "/v1/segment", "/v1/report", "/v1/model", "/model-card", "/healthz", "/metrics"}
     return guarded(app, names=names, prefix=prefix, metrics=metrics, routes=routes)
+
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    """Refuses (422) what a route that takes parameters does not know: ?treshold=.9 would be answered at another one."""
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    unknown = [repr(name[:80]) for name in request.query_params if name not in known]
+    if known and unknown:
+        raise Refusal(422, f"no parameter {', '.join(unknown)}; there are {', '.join(known)}")
 
 
 def _report(found: Found, detector: Detector, **settings) -> Response:

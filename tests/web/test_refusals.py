@@ -77,10 +77,24 @@ def test_a_model_that_can_only_see_whole_pictures_says_so(client):
         ({"threshold": "half"}, "query.threshold"),
         ({"maps": "12"}, "query.maps: Input should be '8', '16' or 'none'"),
         ({"max_side": "-1"}, "query.max_side"),
+        ({"max_side": "1" + 400 * "0"}, "query.max_side: Input should be less than or equal to 100000"),
     ],
 )
 def test_wrong_parameters(client, parameters, words):
     assert words in said(client.post("/v1/segment", content=PICTURE, params=parameters), 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/v1/segment", "threshold, resolution, maps, max_side, preview"),
+        ("/v1/report", "format, threshold, resolution, name"),
+    ],
+)
+def test_unknown_parameters_are_named_with_the_known_ones(client, path, known):
+    wrong = {"treshold": "0.9", "resolution": "whole", "scales": ".75,1", 81 * "x": ""}
+    refused = client.post(path, content=PICTURE, params=wrong)
+    assert said(refused, 422) == f"no parameter 'treshold', 'scales', '{80 * 'x'}'; there are {known}"
 
 
 def test_a_form_is_told_to_send_the_file_itself(client):

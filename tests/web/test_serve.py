@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -12,7 +13,8 @@ import httpx
 import pytest
 from absl import flags
 
-from gsr_tf import serve
+from gsr_tf import command, serve
+from gsr_tf.errors import UserError
 from gsr_tf.web import replacing, worker
 from gsr_tf.web.monitoring import Metrics
 from tests.web.conftest import Here, red_detector
@@ -116,6 +118,39 @@ def test_a_wrong_value_in_the_environment_is_named(monkeypatch, capsys, name, va
     monkeypatch.setenv(f"GSR_TF_{name}", value)
     assert serve.main(["serve", "--port=0"]) == 2
     assert f"error: GSR_TF_{name}={value}, a variable of the environment: flag --" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SCALES", "9, 1"), ("PATH_PREFIX", "gsr/"), ("METHOD", "mfcn"), ("SAVED_MODEL", "/nix"), ("DEVICE", "gpu")],
+)
+def test_a_value_that_is_found_wrong_later_is_named_as_it_was_set(monkeypatch, capsys, name, value):
+    def refuse(load, limits):  # as the worker tells what kept it from its model
+        raise UserError(f"--{name.lower()}={value}: no such thing")
+
+    monkeypatch.setattr(worker, "Worker", refuse)
+    monkeypatch.setattr(replacing, "Replaced", lambda start, metrics, number: start())
+    monkeypatch.setenv(f"GSR_TF_{name}", value)
+    assert serve.main(["serve", "--port=0"]) == 1
+    assert f"error: GSR_TF_{name}={value} in the environment: --{name.lower()}=" in capsys.readouterr().err
+
+
+def test_a_variable_that_a_flag_overrides_is_not_blamed(monkeypatch, capsys):
+    monkeypatch.setenv("GSR_TF_PATH_PREFIX", "/fine")
+    monkeypatch.setenv("GSR_TF_METHOD", "unknown")
+    assert serve.main(["serve", "--port=0", "--path_prefix=gsr/", "--method=mfcn"]) == 1
+    assert serve.main(["serve", "--port=0", "--method=mfcn"]) == 1
+    assert re.findall("error: (--[a-z_]+)=", capsys.readouterr().err) == ["--path_prefix", "--method"]
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e9"])
+@pytest.mark.parametrize(
+    "name", ["max_megabytes", "max_megapixels", "max_decode_megabytes", "upload_seconds", "picture_seconds"]
+)
+def test_bounds_of_numbers(name, value):
+    words = re.escape(f"flag --{name}={value}: {float(value)} is not a number in the range")
+    with pytest.raises(flags.Error, match=words):
+        command.parse(["serve", f"--{name}={value}"], "", serve._define)
 
 
 def test_the_help_names_the_variables(capsys):
