@@ -44,6 +44,7 @@ from data_prep.inspecting.inspection import Facts, inspect
 from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import PreparationError, Skipped
 from data_prep.writing.workers import in_processes
+from gsr_tf.command import Word
 from gsr_tf.data.pictures import encode_png, write_atomically
 
 FOUND_SOMETHING = 3
@@ -170,15 +171,16 @@ def check(paths: Sequence[Path], output: Path, processes: int) -> dict:
 
 
 def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_list("paths", [], "What is checked; each PATH is one.", flag_values=values)
     flags.DEFINE_string("output", "check", "Folder of the report.", flag_values=values)
     flags.DEFINE_integer("processes", os.cpu_count(), "Worker processes.", 1, flag_values=values)
 
 
-def _run(args: flags.FlagValues, paths: Sequence[str]) -> int:
-    if not paths:
+def _run(args: flags.FlagValues) -> int:
+    if not args.paths:
         raise flags.Error("no PATH was given: python -m data_prep.check PATH [PATH ...]")
     try:
-        report = check([Path(path) for path in paths], Path(args.output), args.processes)
+        report = check([Path(path) for path in args.paths], Path(args.output), args.processes)
     except OSError as error:
         raise PreparationError(f"--output={args.output}: cannot be written ({error.strerror})") from error
     print("\n".join(_lines(report)))
@@ -186,7 +188,7 @@ def _run(args: flags.FlagValues, paths: Sequence[str]) -> int:
     return FOUND_SOMETHING if needs_a_decision(report) else 0
 
 
-main = functools.partial(command.main, _run, __doc__, _define, takes_paths=True)
+main = functools.partial(command.main, _run, __doc__, _define, word=Word("paths"))
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -29,11 +29,11 @@ class Word(NamedTuple):
 
     Attributes:
         flag: the one that it sets.
-        advice: for who gives several.
+        advice: for who gives several; none where the flag is a list, which takes them all.
     """
 
     flag: str
-    advice: str
+    advice: str = ""
 
 
 def parse(
@@ -52,7 +52,7 @@ def parse(
         define: defines its flags.
         groups: of its flags, for `--help`; they are all of them, or none.
         variables: names of the flags that the environment may set where the command line does not (see `variable`).
-        word: what one word that is no flag means, wherever it stands; None: there is to be none.
+        word: what a word that is no flag means, wherever it stands; None: there is to be none.
 
     Raises:
         flags.Error: a flag that is unknown, missing, empty or of a wrong value, or a flagfile that cannot be read.
@@ -79,11 +79,14 @@ def variable(name: str) -> str:
 
 
 def _read_words(values: flags.FlagValues, words: Sequence[str], word: Word | None) -> None:
-    """Sets the flag that a word without a name means."""
+    """Sets the flag that words without a name mean."""
     if not words:
         return
     if word is None:
         raise flags.Error(f"unexpected argument {words[0]!r}; flags are written --name=value")
+    if not word.advice:
+        values[word.flag].value = [*values[word.flag].value, *words]
+        return
     given = [values[word.flag].value, *words] if values[word.flag].present else words
     if len(given) > 1:
         raise flags.Error(f"{len(given)} words for one --{word.flag}, {given[0]!r} and {given[1]!r}; {word.advice}")
@@ -131,11 +134,12 @@ def main(
     groups: Sequence[Group] = (),
     variables: Sequence[str] = (),
     word: Word | None = None,
+    interrupted: str = "interrupted",
 ) -> int:
     """Runs a command: parses its flags, calls `action` with them, turns errors into messages and exit codes.
 
     `action` returns an exit code, or None for 0; `doc`, `define`, `groups`, `variables` and `word` are `parse`'s;
-    without `argv` it is the process's.
+    without `argv` it is the process's; `interrupted` is said after Ctrl-C.
     """
     try:
         values = parse(sys.argv if argv is None else argv, doc, define, groups, variables, word)
@@ -150,9 +154,9 @@ def main(
             return standard_output.CLOSED
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return 130
     except MENDABLE as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130

@@ -18,7 +18,8 @@ FLOORS = (
     {"training"},
     {"config", "formats"},
 )  # and above them the command lines
-GROUND = {"errors", "settings", "flag_help", "flagfiles", "marked_text", "standard_output"}  # files, all of one room
+# Files, all of one room.
+GROUND = {"command", "errors", "settings", "flag_help", "flagfiles", "marked_text", "standard_output"}
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Not command lines themselves: where flags are made from settings or read, and what all command lines share.
 MAY_SEE_FLAGS = {"settings", "flag_help", "flagfiles", "config", "command"}
