@@ -76,7 +76,7 @@ def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
     if (records is None) == (pairs is None):
         raise RecordsError("give one of --records=DIR and --pairs=FILE")
     if pairs is not None:
-        files = functools.partial(items.files_now, pairs)
+        files = functools.cache(functools.partial(items.files_now, pairs))  # asked for by each pass
         return DataSet(Path(pairs).stem, items.fingerprint(pairs), items.from_list(pairs), files)
     opened = open_records(records)
     return DataSet(opened.path.resolve().name, opened.fingerprint, items.from_records(opened))

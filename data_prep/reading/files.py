@@ -54,7 +54,7 @@ def _fault_of_name(file: PurePosixPath) -> Skipped | None:
     except UnicodeEncodeError:  # unpacked from an archive of another alphabet; records and lists hold UTF-8
         readable = os.fsencode(str(file)).decode("utf-8", "backslashreplace")
         return Skipped(readable, "name is not UTF-8", "rename the file")
-    if any(part.startswith(".") or part == "__MACOSX" for part in file.parts):
+    if folders.is_hidden(file):
         return Skipped(str(file), "hidden", "a name or folder that begins with a point, or a Mac's own")
     if file.suffix.lower() not in PICTURE_SUFFIXES:
         return Skipped(str(file), "not a picture", f"suffix {file.suffix or 'missing'}")

@@ -139,7 +139,7 @@ def _in_folder(folder: Path, output: Path) -> list[Source]:
 
 def _why_left_out(file: Path, folder: Path, answered: Callable[[Path], bool]) -> str:
     """Why a picture of a folder is not meant; "" where it is."""
-    if any(part.startswith(".") or part == "__MACOSX" for part in file.parts):
+    if folders.is_hidden(file):
         return "hidden"
     if _is_answer(file, folder, answered):
         return "earlier answers"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -24,6 +24,11 @@ def walk(folder: Path) -> Iterator[Path]:
         seen.add(real)
         subfolders.sort(key=lambda name: (os.path.islink(os.path.join(parent, name)), name))
         yield from (Path(parent, name) for name in names)
+
+
+def is_hidden(file: PurePath) -> bool:
+    """Whether a file, as named from the folder that was given, is not meant: by a leading point, or a Mac's own."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in file.parts)
 
 
 def _raise(error: OSError) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from gsr_tf.data import folders
 from gsr_tf.data.pictures import PICTURE_SUFFIXES, PictureError, read_picture
 from gsr_tf.data.records import Records, RecordsError, open_records
 from gsr_tf.evaluation import items, metrics
@@ -37,7 +38,7 @@ def folder_pictures(folder: str) -> list[np.ndarray]:
         ExportError: there is none that can be read.
     """
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
-    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    shown = [path for path in files if not folders.is_hidden(path.relative_to(folder))]
     found = []
     for path in items.evenly(shown, COMPARED):
         try:

@@ -60,9 +60,9 @@ def decode(data: tf.Tensor) -> tf.Tensor:
 
 def _without_palette(data: tf.Tensor) -> tf.Tensor:
     """The same bytes; an error for a BMP of colours by number, whose numbers TensorFlow takes for levels of grey."""
-    bits = tf.io.decode_raw(tf.strings.substr(data, 0, 30), tf.uint8)
+    header = tf.io.decode_raw(tf.strings.substr(data, 0, 30), tf.uint8)  # of other formats, whole files may be shorter
     is_bmp = tf.equal(tf.strings.substr(data, 0, 2), b"BM")
-    plain = tf.logical_not(is_bmp) | (tf.cast(bits[-2], tf.int32) >= 24)
+    plain = tf.logical_not(is_bmp) | (header[-2] >= 24)
     check = tf.debugging.Assert(plain, ["a BMP with a palette; expected one of 24 or 32 bits a pixel, PNG or JPEG"])
     with tf.control_dependencies([check]):
         return tf.identity(data)

@@ -19,7 +19,7 @@ from gsr_tf.errors import UserError
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras
 from gsr_tf.training.trained import Trained
-from gsr_tf.training.whole import STATE, UNUSABLE, by_step, is_whole, way_on
+from gsr_tf.training.whole import STATE, UNUSABLE, by_step, is_whole, step_of, way_on
 
 BEST_SCORE_NAME = "best.json"
 
@@ -156,7 +156,7 @@ def restore_network(name: str, network: keras.Model, run_dir: Path, which: str) 
         total = [so_far + variable.numpy() for so_far, variable in zip(total, network.variables)]
     for variable, so_far in zip(network.variables, total):
         variable.assign(so_far / len(paths))
-    steps = [path.rpartition("-")[2] for path in paths]
+    steps = [step_of(Path(path)) for path in paths]
     return paths[0] if len(paths) == 1 else f"{paths[0].rpartition('-')[0]}-{{{','.join(steps)}}}"
 
 
@@ -178,7 +178,7 @@ def restore_generation(net: GSRNet, run_dir: str | os.PathLike, flag: str) -> No
 def last_step(run_dir: Path) -> int:
     """How many steps a run has done, by its newest checkpoint; 0 where there is none."""
     states = [_state(run_dir / folder) for folder in ("checkpoints", "best")]
-    return max((int(state.model_checkpoint_path.rpartition("-")[2]) for state in states if state), default=0)
+    return max((int(step_of(Path(state.model_checkpoint_path))) for state in states if state), default=0)
 
 
 def restore_generators(net: GSRNet, run_dir: Path) -> Iterator[int]:

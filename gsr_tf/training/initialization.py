@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from gsr_tf.inference.shipped import weights_file
-from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.models.gsr_net import GSRNet, Step
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, load_release_checkpoint, named_variables
-from gsr_tf.settings import ConfigError, check_bounds, check_one_of, setting
+from gsr_tf.settings import ConfigError, check_bounds, check_one_of, from_flat, setting
 from gsr_tf.training.checkpoints import restore_generation
 from gsr_tf.training.run_settings import stored
 
@@ -83,9 +84,9 @@ def initialize(net: GSRNet, settings: Initialization) -> None:
 
 def _check_generates(run_dir: str) -> None:
     """Raises ConfigError where a run's generator is as random as it began: it has one, but never trained it."""
-    segment_on = stored(run_dir, "--initial_generator", dict).get("segment_on", ())
-    if segment_on and "generated" not in segment_on:
+    step = stored(run_dir, "--initial_generator", functools.partial(from_flat, Step))
+    if not step.generates:
         raise ConfigError(
-            f"--initial_generator={run_dir}: a run with --segment_on={','.join(segment_on)}, which trains no "
+            f"--initial_generator={run_dir}: a run with --segment_on={','.join(step.segment_on)}, which trains no "
             "generator; expected one with 'generated' in it, or with none"
         )

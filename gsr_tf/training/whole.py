@@ -14,7 +14,7 @@ UNUSABLE = (AssertionError, ValueError, IndexError, tf.errors.OpError)
 def by_step(folder: Path) -> list[Path]:
     """The checkpoints in a folder, by their names without endings, the newest first, whether listed or not."""
     found = [path.with_suffix("") for path in folder.glob("ckpt-*.index")]
-    return sorted((path for path in found if _step(path).isdecimal()), key=lambda path: -int(_step(path)))
+    return sorted((path for path in found if step_of(path).isdecimal()), key=lambda path: -int(step_of(path)))
 
 
 def is_whole(path: Path) -> bool:
@@ -44,5 +44,6 @@ def _newest_whole(folder: Path) -> Path | None:
     return next((path for path in by_step(folder) if is_whole(path)), None)
 
 
-def _step(path: Path) -> str:
+def step_of(path: Path) -> str:
+    """The step that a checkpoint is named by, where it is named by one."""
     return path.name.removeprefix("ckpt-")
