@@ -30,7 +30,7 @@ from gsr_tf.models import losses
 from gsr_tf.models.convolution import Convolution, DilatedConvolution
 from gsr_tf.models.generator import SIZE, build_generator
 from gsr_tf.models.heads import Upsample
-from gsr_tf.models.normalization import FEW_GROUPS, MomentNormalization
+from gsr_tf.models.normalization import FEW_GROUPS, MomentNormalization, normalized
 from gsr_tf.models.segmenter import CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
 from gsr_tf.training.device import set_up
 
@@ -113,7 +113,7 @@ def convolution(s: Sizes, channels: int, side: int) -> Question:
 
 
 def dilated_convolution(s: Sizes) -> Question:
-    """Of conv5: by TensorFlow's space to batch, or as one operation, which most CPUs have no gradient of."""
+    """Of conv5: by TensorFlow's space to batch, or as one operation, as on a GPU; most CPUs have no gradient of it."""
     side, wide, dilation = -(-s.side // 8), s.wide(VGG16[-1].channels), VGG16[-1].dilation
     x = _noise([s.pictures, side, side, wide], 10)
     layer = _convolution(wide, x, dilation)
@@ -121,25 +121,26 @@ def dilated_convolution(s: Sizes) -> Question:
     def one_operation(x: tf.Tensor) -> tf.Tensor:
         return tf.nn.conv2d(x, tf.cast(layer.kernel, x.dtype), 1, "SAME", dilations=dilation)
 
-    ways = {"space to batch": layer, "one operation": one_operation}
+    def space_to_batch(x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.convolution(x, tf.cast(layer.kernel, x.dtype), padding="SAME", dilations=dilation)
+
+    ways = {"as in the step": layer, "space to batch": space_to_batch, "one operation": one_operation}
     return Question(f"conv5 {wide} to {wide} @{side}", ways, [x], layer.trainable_variables)
 
 
 def normalization(s: Sizes, channels: int, side: int) -> Question:
-    """Groups one by one, side by side in one operation, or by moments without a fused operation."""
-    layer, x = MomentNormalization(), _noise([s.pictures, side, side, s.wide(channels)], 2)
+    """With its ReLU: groups one by one, side by side in one operation, or compiled with XLA."""
+    layer, x = MomentNormalization(rectified=True), _noise([s.pictures, side, side, s.wide(channels)], 2)
     layer(x)
 
-    def by_moments(x: tf.Tensor) -> tf.Tensor:
-        groups = tf.reshape(x, [s.groups, -1, *x.shape[1:]])
-        mean, variance = tf.nn.moments(groups, [1, 2, 3], keepdims=True)
-        gamma, beta = tf.cast(layer.gamma, x.dtype), tf.cast(layer.beta, x.dtype)
-        return tf.reshape(tf.nn.batch_normalization(groups, mean, variance, beta, gamma, layer.epsilon), tf.shape(x))
+    @tf.function(autograph=False, jit_compile=True)
+    def with_xla(x: tf.Tensor) -> tf.Tensor:
+        return normalized(x, layer.gamma, layer.beta, s.groups, layer.epsilon, rectified=True)
 
     ways = {
         "one by one": lambda x: layer.one_by_one(x, s.groups),
         "side by side": lambda x: layer.side_by_side(x, s.groups),
-        "moments and their use": by_moments,
+        "XLA": with_xla,
     }
     own = "one by one" if s.groups <= FEW_GROUPS else "side by side"
     ways = {own: ways[own], **ways}
@@ -162,7 +163,7 @@ def pooling(s: Sizes, channels: int, side: int) -> Question:
 
 
 def fc6(s: Sizes) -> Question:
-    """Nine products, one dilated convolution, or one product of all nine taps."""
+    """Nine products on a CPU and one dilated convolution on a GPU, or one product of all nine taps."""
     side, inward = -(-s.side // 8), s.wide(VGG16[-1].channels)
     layer, x = DilatedConvolution(s.wide(FC_CHANNELS), FC6_DILATION), _noise([s.pictures, side, side, inward], 4)
     layer(x)
@@ -181,7 +182,7 @@ def fc6(s: Sizes) -> Question:
         seen = tf.concat([padded[:, i : i + side, j : j + side] for i in starts for j in starts], -1)
         return tf.nn.bias_add(tf.tensordot(seen, tf.reshape(kernel, [9 * inward, -1]), 1), bias)
 
-    ways = {"nine products": layer, "one dilated convolution": dilated, "one product": one_product}
+    ways = {"as in the step": layer, "one dilated convolution": dilated, "one product": one_product}
     return Question(f"fc6 @{side}", ways, [x], layer.trainable_variables)
 
 

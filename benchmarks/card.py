@@ -42,6 +42,7 @@ class Benchmark(NamedTuple):
 
 def benchmarks() -> Iterator[Benchmark]:
     """All of them, the most telling first."""
+    yield _of("kernels", BFLOAT16, 4)
     yield _of("layers", BFLOAT16, 4)
     yield _of("train_step", BFLOAT16, 4, "passes=merged")
     yield _of("train_step", BFLOAT16, 4, "passes=apart")

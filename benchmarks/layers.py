@@ -126,9 +126,8 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
             name = f"conv{number} {inward} to {wide} @{side}"
             yield _layer(name, s.passes * count, layer, [s.pictures, side, side, inward], flops, training=True)
         shape = [s.pictures, side, side, wide]
-        yield _layer(f"moments {wide} @{side}", s.passes * block.convolutions, Grouped(s.groups), shape, 0.0)
+        yield _layer(f"moments, ReLU {wide} @{side}", s.passes * block.convolutions, Grouped(s.groups), shape, 0.0)
         x = tf.cast(tf.random.stateless_normal(shape, [0, 1]), machine.compute_dtype())
-        yield _operation(f"ReLU {wide} @{side}", s.passes * block.convolutions, tf.nn.relu, [x])
         pool = lambda x, stride=block.pool_stride: tf.nn.max_pool2d(x, 3, stride, "SAME")  # noqa: E731
         yield _operation(f"max pool, stride {block.pool_stride}, {wide} @{side}", s.passes, pool, [x])
         blocks.append((wide, side))
@@ -148,7 +147,7 @@ class Grouped(MomentNormalization):
     """The step's normalisation, groups and all."""
 
     def __init__(self, groups: int):
-        super().__init__()
+        super().__init__(rectified=True)
         self.groups = groups
 
     def call(self, x: tf.Tensor) -> tf.Tensor:

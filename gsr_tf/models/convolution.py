@@ -37,6 +37,14 @@ def without_gradients() -> contextlib.AbstractContextManager[None]:
     return within(_gradients, False)
 
 
+_compiled: contextvars.ContextVar[bool] = contextvars.ContextVar("_compiled", default=False)
+
+
+def compiled(yes: bool) -> contextlib.AbstractContextManager[None]:
+    """Within it, if `yes`, what is traced will be compiled with XLA as a whole."""
+    return within(_compiled, yes)
+
+
 class Convolution(keras.layers.Conv2D):
     """keras.layers.Conv2D of stride 1 and an odd kernel, zero-padded, whose gradient is quick on every CPU.
 
@@ -47,10 +55,17 @@ class Convolution(keras.layers.Conv2D):
     def __init__(self, filters: int, kernel_size: int, **kwargs):
         super().__init__(filters, kernel_size, padding="same", **kwargs)
 
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[b, h, w, in] -> [b, h, w, filters]."""
+        x = self.convolution_op(inputs, self.kernel)
+        return add_bias(x, self.bias) if self.use_bias else x
+
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """inputs [b, h, w, in] and kernel [k, k, in, out] -> [b, h, w, out]."""
         if not _gradients.get():
             return _in_one_operation(inputs, kernel, self.dilation_rate[0])
+        if _dilates_in_one_operation():
+            return tf.nn.conv2d(inputs, kernel, 1, "SAME", dilations=self.dilation_rate)
         if _native_filter_gradient() or inputs.shape[-1] < 16:
             return super().convolution_op(inputs, kernel)
         return _convolve(inputs, tf.convert_to_tensor(kernel), self.dilation_rate[0])
@@ -68,10 +83,37 @@ class ConvolutionToNormalize(Convolution):
         return self.convolution_op(inputs, self.kernel) if training else super().call(inputs)
 
 
+def on_gpu() -> bool:
+    """Whether this process computes on one."""
+    return bool(tf.config.get_visible_devices("GPU"))
+
+
+def _dilates_in_one_operation() -> bool:
+    """On a GPU, but not with XLA, which takes five times as long for it there (docs/performance.md)."""
+    return on_gpu() and not _compiled.get()
+
+
 @functools.cache
 def _native_filter_gradient() -> bool:
     """Whether TensorFlow's own filter gradient is the quick one here: on GPUs, and CPUs with AVX-512."""
-    return bool(tf.config.get_visible_devices("GPU")) or cv2.checkHardwareSupport(AVX_512F)
+    return on_gpu() or cv2.checkHardwareSupport(AVX_512F)
+
+
+def add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """x [b, h, w, c] + bias [c], whose gradient is a matrix product.
+
+    On a GPU TensorFlow adds it up by atomic additions, which take as long as a convolution of as many channels.
+    """
+    return _add_bias(x, tf.cast(bias, x.dtype)) if _gradients.get() else tf.nn.bias_add(x, bias)
+
+
+@tf.custom_gradient
+def _add_bias(x: tf.Tensor, bias: tf.Tensor):
+    def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        flat = tf.reshape(dy, [-1, dy.shape[-1]])
+        return dy, tf.matmul(tf.ones([1, tf.shape(flat)[0]], dy.dtype), flat)[0]
+
+    return tf.nn.bias_add(x, bias), gradient
 
 
 def _in_one_operation(x: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
@@ -113,9 +155,9 @@ def _filter_gradient(x: tf.Tensor, dy: tf.Tensor, size: int, dilation: int) -> t
 class DilatedConvolution(keras.layers.Layer):
     """A 3x3 convolution of large dilation, zero-padded to the input's size, with bias (DeepLab's fc6).
 
-    Where it learns each of the nine taps is one matrix product over the pixels that it can see: at dilation 12 on
-    38x38 maps that is 62 % of the multiplications of a padded convolution, where TensorFlow's space-to-batch form
-    needs 160 %.
+    Where it learns on a CPU, each of the nine taps is one matrix product over the pixels that it can see: at dilation
+    12 on 38x38 maps that is 62 % of the multiplications of a padded convolution, where TensorFlow's space-to-batch
+    form needs 160 %.
     """
 
     def __init__(self, filters: int, dilation: int, kernel_initializer: str = "glorot_uniform", **kwargs):
@@ -132,10 +174,12 @@ class DilatedConvolution(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """x [b, h, w, in] -> [b, h, w, filters]."""
         if not _gradients.get():
-            return tf.nn.bias_add(_in_one_operation(x, self.kernel, self.dilation), self.bias)
+            return add_bias(_in_one_operation(x, self.kernel, self.dilation), self.bias)
+        if _dilates_in_one_operation():
+            return add_bias(tf.nn.conv2d(x, self.kernel, 1, "SAME", dilations=self.dilation), self.bias)
         shifts = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
         taps = tf.unstack(tf.reshape(self.kernel, [9, -1, self.filters]))
-        return tf.nn.bias_add(tf.add_n([self._tap(x, tap, *shift) for tap, shift in zip(taps, shifts)]), self.bias)
+        return add_bias(tf.add_n([self._tap(x, tap, *shift) for tap, shift in zip(taps, shifts)]), self.bias)
 
     def _tap(self, x: tf.Tensor, tap: tf.Tensor, row: int, column: int) -> tf.Tensor:
         """One tap's share: x shifted by (row, column) dilations, times the tap's [in, out] matrix."""

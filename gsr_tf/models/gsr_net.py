@@ -13,6 +13,7 @@ from gsr_tf.data.composition import copy_paste, refine
 from gsr_tf.data.image_ops import boundary, resize
 from gsr_tf.models import generator as generator_lib
 from gsr_tf.models import losses as loss_lib
+from gsr_tf.models.convolution import compiled, on_gpu
 from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.harmonization import harmonized
 from gsr_tf.models.keras import keras
@@ -112,7 +113,7 @@ class Step:
     @property
     def merged(self) -> bool:
         """Whether all kinds of pictures go through the segmenter as one batch."""
-        return self.passes == "merged" or self.passes == "auto" and bool(tf.config.get_visible_devices("GPU"))
+        return self.passes == "merged" or self.passes == "auto" and on_gpu()
 
     @property
     def refined(self) -> tuple[str, ...]:
@@ -375,7 +376,7 @@ class GSRNet(tf.Module):
         with tf.GradientTape() as tape:
             if joint:
                 tape.watch(image)
-            with separate_moments(groups):
+            with separate_moments(groups), compiled(self.settings.jit_compile):
                 logits = self.segmenter(image, training=True)
             parts = self._cross_entropies(streams, logits, said)
             total = tf.add_n(list(parts.values()))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from gsr_tf.models.convolution import spatial_size
+from gsr_tf.models.convolution import on_gpu, spatial_size
 from gsr_tf.models.keras import keras
 from gsr_tf.models.within import within
 
@@ -79,9 +80,10 @@ class MomentNormalization(keras.layers.Layer):
     Input and output: [b, h, w, c].
     """
 
-    def __init__(self, epsilon: float = 1e-5, **kwargs):
+    def __init__(self, *, rectified: bool = False, epsilon: float = 1e-5, **kwargs):
+        """rectified: what is negative after it becomes 0 (ReLU)."""
         super().__init__(**kwargs)
-        self.epsilon = epsilon
+        self.rectified, self.epsilon = rectified, epsilon
 
     def build(self, input_shape) -> None:
         """gamma and beta, [c] each, float32 whatever the compute precision."""
@@ -94,14 +96,18 @@ class MomentNormalization(keras.layers.Layer):
         """Normalises x [b, h, w, c] by batch (training) or picture (test) moments."""
         moments = _moments.get()
         if moments is None and (training or x.shape[0] == 1):
-            return self._in_groups(x, _groups.get() if training else 1)
+            return self._in_groups(x, _groups.get()) if training else self._fused(x, self.gamma, self.beta)
         wide = tf.cast(x, tf.float32)  # a sum over a picture in bfloat16 stops growing long before its end
         mean, variance = moments(wide) if moments else tf.nn.moments(wide, axes=[1, 2], keepdims=True)
         normalised = tf.nn.batch_normalization(wide, mean, variance, self.beta, self.gamma, self.epsilon)
-        return tf.cast(normalised, x.dtype)
+        return self._rectify(tf.cast(normalised, x.dtype))
 
     def _in_groups(self, x: tf.Tensor, groups: int) -> tf.Tensor:
-        """x [groups * b, h, w, c], each group by its own moments."""
+        """In training: x [groups * b, h, w, c], each group by its own moments."""
+        if on_gpu() and x.dtype == tf.float32:
+            return _program(groups, self.epsilon, self.rectified)(
+                x, *map(tf.convert_to_tensor, (self.gamma, self.beta))
+            )
         if groups == 1:
             return self._fused(x, self.gamma, self.beta)
         return self.one_by_one(x, groups) if groups <= FEW_GROUPS else self.side_by_side(x, groups)
@@ -120,4 +126,57 @@ class MomentNormalization(keras.layers.Layer):
         return tf.reshape(stacked, [groups * b, h, w, c])
 
     def _fused(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=self.epsilon)[0]
+        return self._rectify(tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=self.epsilon)[0])
+
+    def _rectify(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.relu(x) if self.rectified else x
+
+
+@functools.cache
+def _program(groups: int, epsilon: float, rectified: bool) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+    """x [groups * b, h, w, c], gamma and beta [c] -> x normalised in groups; a program of XLA each way.
+
+    For float32 on a GPU, which cuDNN normalises channels first alone: TensorFlow would turn x there and back each time.
+    """
+
+    def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+        return normalized(x, gamma, beta, groups, epsilon, rectified)
+
+    return tf.function(normalize, autograph=False, jit_compile=True)
+
+
+def normalized(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, groups: int, epsilon: float, rectified: bool
+) -> tf.Tensor:
+    """x [groups * b, h, w, c], each group by its own moments, in operations that XLA makes one or two kernels of.
+
+    Its gradient keeps x and the moments alone (Ioffe and Szegedy, Batch normalization, 2015, Section 3): what would be
+    kept of each operation in float32 is many times that.
+    """
+
+    def in_groups(x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.reshape(x, [groups, -1, x.shape[-1]]), tf.float32)
+
+    def mean(x: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(x, axis=1, keepdims=True)
+
+    @tf.custom_gradient
+    def compute(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
+        wide = in_groups(x)
+        center = mean(wide)
+        scale = tf.math.rsqrt(tf.maximum(mean(wide * wide) - center * center, 0.0) + epsilon)
+        y = (wide - center) * scale * gamma + beta
+
+        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            unit, of_y = (in_groups(x) - center) * scale, in_groups(dy)
+            of_y = tf.where(unit * gamma + beta > 0.0, of_y, 0.0) if rectified else of_y
+            along, level = mean(of_y * unit), mean(of_y)
+            of_x = gamma * scale * (of_y - level - unit * along)
+            count = tf.cast(tf.shape(of_y)[1], tf.float32)
+            sums = (count * tf.reduce_sum(part, axis=[0, 1]) for part in (along, level))
+            return tf.cast(tf.reshape(of_x, tf.shape(x)), x.dtype), *sums
+
+        y = tf.nn.relu(y) if rectified else y
+        return tf.cast(tf.reshape(y, tf.shape(x)), x.dtype), gradient
+
+    return tf.ensure_shape(compute(x, gamma, beta), x.shape)

@@ -81,7 +81,7 @@ def _vgg16(x: tf.Tensor, width: float, kernel_initializer: str) -> tuple[tf.Tens
             name = f"conv{number}_{layer}"
             settings = {"dilation_rate": block.dilation, "kernel_initializer": kernel_initializer, "name": name}
             x = ConvolutionToNormalize(channels, 3, **settings)(x)
-            x = tf.nn.relu(MomentNormalization(name=f"{name}_bn")(x))
+            x = MomentNormalization(rectified=True, name=f"{name}_bn")(x)
         blocks.append(x)
         x = tf.nn.max_pool2d(x, 3, block.pool_stride, "SAME")
     return tf.nn.avg_pool2d(x, 3, 1, "SAME"), blocks

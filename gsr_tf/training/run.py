@@ -15,7 +15,7 @@ from gsr_tf.data.pipeline import readable, source_pairs
 from gsr_tf.data.records import Records
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.checkpoints import Checkpoints
-from gsr_tf.training.device import build_strategy, set_up
+from gsr_tf.training.device import build_strategy, kept_ahead, set_up
 from gsr_tf.training.loop import train
 from gsr_tf.training.run_dir import check_records, described, read_facts, write_facts
 from gsr_tf.training.run_settings import RunSettings, check_same
@@ -77,7 +77,7 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
     pairs = source_pairs(sources, config.with_original)
     print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}", flush=True)
     stream = functools.partial(config.stream, records, start)
-    batches = readable(strategy.distribute_datasets_from_function(stream), [sources, targets])
+    batches = readable(kept_ahead(strategy.distribute_datasets_from_function(stream)), [sources, targets])
     summaries = scores = None
     if workers.is_chief:
         print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)

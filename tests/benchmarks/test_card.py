@@ -75,7 +75,7 @@ def test_one_that_takes_more_than_its_share_does_not_keep_the_others(tmp_path, m
 def test_names_are_unique_and_flags_are_the_benchmarks_own():
     found = list(card.benchmarks())
     assert len({one.name for one in found}) == len(found)
-    assert found[0].name == "layers_mixed_bfloat16_4"
+    assert found[0].name == "kernels_mixed_bfloat16_4"
     for one in found:
         assert f"benchmarks.{one.name.split('_mixed')[0].split('_tensor')[0].split('_float')[0]}" == one.module
     assert card.REFERENCE.exists()

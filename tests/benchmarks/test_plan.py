@@ -81,9 +81,8 @@ def test_figures_come_back_from_their_file(tmp_path):
 
 def test_the_cards_own_figures():
     card = figures.read(figures.OF_THE_CARD)
-    for pictures, seconds in ((4, 0.087), (32, 0.389)):
-        assert cost_model.step_seconds(card.steps("gsr_net", "mixed_bfloat16"), pictures)[0] == pytest.approx(seconds)
-    assert [step.pictures for step in card.steps("table3/cp_gsr", "mixed_bfloat16")] == [8, 16]
+    for precision, seconds in (("mixed_bfloat16", 0.0346), ("tensorfloat32", 0.0532)):
+        assert cost_model.step_seconds(card.steps("gsr_net", precision), 4)[0] == pytest.approx(seconds)
     assert card.preparing is card.answering is None
 
 
@@ -118,8 +117,8 @@ def test_the_command_predicts_from_a_file(tmp_path, capsys, monkeypatch):
     rows = re.findall(r"^ *(\S+) +\S+(?: GB)? +\S+  (\w.*)$", capsys.readouterr().out, re.MULTILINE)
     hours = {what: hours for hours, what in rows}
     assert hours["training, 1 x laptop"] == "333.33"  # 50,000 steps of 4 pictures
-    assert hours["training, 1 x NVIDIA H200"] == "1.21"  # 50,000 x 87 ms
-    assert hours["training, 8 x NVIDIA H200"] == "1.51"  # and 21.7 ms for the gradients
+    assert hours["training, 1 x NVIDIA H200"] == "0.48"  # 50,000 x 34.6 ms
+    assert hours["training, 8 x NVIDIA H200"] == "0.78"  # and 21.7 ms for the gradients
     assert hours["preparing 118,287 pictures, laptop"] == "0.13"
     assert hours["answering 1,000,000 pictures, laptop"] == "555.56"
     assert hours["answering 1,000,000 pictures, NVIDIA H200"] == "-"

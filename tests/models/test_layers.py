@@ -163,3 +163,60 @@ def test_groups_of_a_batch_have_moments_of_their_own(groups):
         lambda x: tf.concat([layer(part, training=True) for part in tf.split(x, groups)], 0), x
     )
     assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("rectified", [False, True])
+def test_in_float32_on_a_gpu_it_is_a_program_of_the_same_function(monkeypatch, groups, rectified):
+    layer = MomentNormalization(rectified=rectified)
+    x = tf.random.stateless_normal([6, 5, 4, 3], [0, 1]) * [1.0, 2.0, 3.0] + tf.reshape(tf.range(6.0), [6, 1, 1, 1])
+    layer(x)
+    layer.gamma.assign([1.0, -2.0, 3.0])
+    layer.beta.assign([0.0, 1.0, -1.0])
+
+    def in_training(x):
+        with normalization.separate_moments(groups), tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+            weighted = tf.reduce_sum(y * tf.reshape(tf.cast(tf.range(tf.size(y)) % 7, tf.float32), tf.shape(y)))
+        return y, tape.gradient(weighted, [x, layer.gamma, layer.beta])
+
+    expected = in_training(x)
+    monkeypatch.setattr(normalization, "on_gpu", lambda: True)
+    of_any_size = tf.function(in_training, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    assert_same(in_training(x), expected, tolerance=1e-5)
+    assert_same(of_any_size(x), expected, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_rectified_is_followed_by_a_relu(training):
+    x = tf.random.stateless_normal([3, 6, 5, 4], [0, 1], mean=3.0)
+    plain, rectified = MomentNormalization(), MomentNormalization(rectified=True)
+    for layer in (plain, rectified):
+        layer.build(x.shape)
+    np.testing.assert_array_equal(rectified(x, training=training), tf.nn.relu(plain(x, training=training)))
+    given = tf.constant([1.0, 2.0, 3.0, 4.0, 1.0, 1.0, 2.0, 2.0])
+    with normalization.given_moments(given):
+        expected = tf.nn.relu(plain(x))
+    with normalization.given_moments(given):
+        np.testing.assert_array_equal(rectified(x), expected)
+    assert float(tf.reduce_max(expected)) > 0 == float(tf.reduce_min(expected))
+
+
+def test_a_bias_has_the_gradient_of_tensorflow():
+    x, bias = tf.random.stateless_normal([2, 5, 4, 3], [0, 1]), tf.constant([1.0, -2.0, 0.5])
+    assert_same(value_and_gradients(convolution.add_bias, x, bias), value_and_gradients(tf.nn.bias_add, x, bias), 1e-6)
+
+
+@pytest.mark.parametrize("layer", [Convolution(5, 3, dilation_rate=2), DilatedConvolution(5, 12)])
+def test_on_a_gpu_a_dilated_convolution_is_one_operation(monkeypatch, layer):
+    x = tf.random.stateless_normal([2, 15, 14, 16], [0, 1])
+    expected = layer(x)
+    monkeypatch.setattr(convolution, "on_gpu", lambda: True)
+    trace = tf.function(lambda: layer(x)).get_concrete_function()
+    kinds = [op.type for op in trace.graph.get_operations()]
+    assert kinds.count("Conv2D") == 1 and not {"MatMul", "SpaceToBatchND"} & set(kinds)
+    assert_same(trace(), expected, tolerance=1e-5)
+    with convolution.compiled(True):
+        kinds = [op.type for op in tf.function(lambda: layer(x)).get_concrete_function().graph.get_operations()]
+    assert {"MatMul", "SpaceToBatchND"} & set(kinds)

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import tensorflow as tf
 
@@ -49,6 +51,27 @@ def test_precision_decides_on_products_of_ten_bits():
     for precision, enabled in (("tensorfloat32", True), ("float32", False)):
         set_up(Device(precision=precision), seed=0)
         assert tf.config.experimental.tensor_float_32_execution_enabled() == enabled
+
+
+def test_a_quick_precision_keeps_its_channels_last(monkeypatch):
+    monkeypatch.delenv("TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT", raising=False)
+    for precision, theirs in (("mixed_bfloat16", False), ("tensorfloat32", False), ("float32", True)):
+        set_up(Device(precision=precision), seed=0)
+        assert tf.config.optimizer.get_experimental_options()["layout_optimizer"] == theirs
+        assert os.environ["TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT"] == "1"
+
+
+def test_batches_are_kept_ahead_on_a_gpu_and_are_the_same(gpus):
+    def batches():
+        return tf.data.Dataset.range(5).map(lambda i: (i, tf.ones([2, 2]) * tf.cast(i, tf.float32)))
+
+    plain = batches()
+    assert device.kept_ahead(plain) is plain
+    gpus.append("GPU:0")
+    dealt = iter([1, 2])
+    assert device.kept_ahead(dealt) is dealt
+    found = [(int(i), float(x[0, 0])) for i, x in device.kept_ahead(batches(), "/CPU:0")]
+    assert found == [(i, float(i)) for i in range(5)]
 
 
 def test_one_device_needs_none():

@@ -33,7 +33,7 @@ def build_network(settings: Network) -> keras.Model:
     for number, (channels, convolutions) in enumerate(BLOCKS, start=1):
         for layer in range(1, convolutions + 1):
             x = Convolution(max(1, round(channels * settings.width)), 3, name=f"conv{number}_{layer}")(x)
-            x = tf.nn.relu(MomentNormalization(name=f"conv{number}_{layer}_bn")(x))
+            x = MomentNormalization(rectified=True, name=f"conv{number}_{layer}_bn")(x)
         x = tf.nn.max_pool2d(x, 2, 2, "SAME")
         pools.append(x)
     for name, side in {"fc6": 7, "fc7": 1}.items():

@@ -84,7 +84,7 @@ def _tiny_trunk(image: tf.Tensor, prefix: str) -> tf.Tensor:
     x = image
     for number, channels in enumerate(TINY_CHANNELS, start=1):
         x = keras.layers.Conv2D(channels, 3, 2, "same", name=f"{prefix}conv{number}_conv")(x)
-        x = tf.nn.relu(MomentNormalization(name=f"{prefix}conv{number}_bn")(x))
+        x = MomentNormalization(rectified=True, name=f"{prefix}conv{number}_bn")(x)
     return x
 
 
