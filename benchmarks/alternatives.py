@@ -29,7 +29,7 @@ from gsr_tf.config import Config
 from gsr_tf.models import losses
 from gsr_tf.models.convolution import Convolution, DilatedConvolution
 from gsr_tf.models.generator import SIZE, build_generator
-from gsr_tf.models.heads import Upsample
+from gsr_tf.models.heads import Upsample, interpolation_matrix
 from gsr_tf.models.normalization import FEW_GROUPS, MomentNormalization, normalized
 from gsr_tf.models.segmenter import CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
 from gsr_tf.training.device import set_up
@@ -66,6 +66,7 @@ def questions(config: Config) -> Iterator[Question]:
         yield normalization(s, VGG16[0].channels, s.side)
         yield normalization(s, VGG16[-1].channels, -(-s.side // 8))
     yield pooling(s, VGG16[0].channels, s.side)
+    yield rectified_pooling(s, VGG16[0].channels, s.side)
     yield fc6(s)
     yield interpolation(s, config)
     yield cross_entropy(s)
@@ -162,6 +163,17 @@ def pooling(s: Sizes, channels: int, side: int) -> Question:
     return Question(f"max pool {x.shape[-1]} @{side}", ways, [x])
 
 
+def rectified_pooling(s: Sizes, channels: int, side: int) -> Question:
+    """ReLU before the largest of 3x3 pixels, or behind it, of a quarter of the pixels: the same function."""
+    x = _noise([s.pictures, side, side, s.wide(channels)], 11)
+
+    def pool(x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.max_pool2d(x, 3, 2, "SAME")
+
+    ways = {"ReLU first": lambda x: pool(tf.nn.relu(x)), "pooled first": lambda x: tf.nn.relu(pool(x))}
+    return Question(f"ReLU and max pool {x.shape[-1]} @{side}", ways, [x])
+
+
 def fc6(s: Sizes) -> Question:
     """Nine products on a CPU and one dilated convolution on a GPU, or one product of all nine taps."""
     side, inward = -(-s.side // 8), s.wide(VGG16[-1].channels)
@@ -187,14 +199,16 @@ def fc6(s: Sizes) -> Question:
 
 
 def interpolation(s: Sizes, config: Config) -> Question:
-    """Of the interior logits, in float32, or in the step's precision."""
+    """Of the interior logits, in float32, in the step's precision, or as products with two matrices."""
     side, like = -(-s.side // 8), tf.zeros([s.pictures, s.side, s.side, 3])
     x = _noise([s.pictures, side, side, CLASSES], 5, tf.float32)
     full, own = (
         Upsample(half_pixel=config.networks.half_pixel, dtype=dtype) for dtype in (tf.float32, machine.compute_dtype())
     )
+    matrix = interpolation_matrix(side, s.side, 0, config.networks.half_pixel)
     ways = {
         "in float32": lambda x: full(x, like=like),
+        "products": lambda x: tf.einsum("Hh,bhwc,Ww->bHWc", matrix, x, matrix),
         "in the step's precision": lambda x: tf.cast(own(tf.cast(x, machine.compute_dtype()), like=like), tf.float32),
     }
     return Question(f"interpolation of logits to {s.side}", ways, [x])

@@ -4,10 +4,11 @@
     python -m benchmarks.card --output=rehearsal --setting=width=.0625 --setting=vgg16_weights=random
 
 Each benchmark runs in a process of its own, the most telling ones first, until --minutes are over; then what runs is
-ended, as is one that takes more than --each, as XLA may that compiles a whole step. --output has for each NAME.json,
-its report, and NAME.txt, all that it printed; the same command goes on with those that have no report yet. A summary
-comes last: milliseconds a step, its rate, and that as a share of a large product's in the same precision. --setting is
-given to each, as a flag of gsr_tf.train.
+ended, as is one that takes more than --each, as XLA may that compiles a whole step. While one runs, the next one's
+process imports what it needs, and waits. --output has for each NAME.json, its report, and NAME.txt, all that it
+printed; the same command goes on with those that have no report yet. A summary comes last: milliseconds a step, its
+rate, and that as a share of a large product's in the same precision. --setting is given to each, as a flag of
+gsr_tf.train.
 """
 
 from __future__ import annotations
@@ -42,26 +43,26 @@ class Benchmark(NamedTuple):
 
 def benchmarks() -> Iterator[Benchmark]:
     """All of them, the most telling first."""
-    yield _of("kernels", BFLOAT16, 4)
-    yield _of("layers", BFLOAT16, 4)
-    yield _of("train_step", BFLOAT16, 4, "passes=merged")
-    yield _of("train_step", BFLOAT16, 4, "passes=apart")
+    yield _of("kernels", BFLOAT16, 4, "passes=merged")
+    for batch_size in (4, 32, 16):
+        yield _of("train_step", BFLOAT16, batch_size, "passes=merged")
+    yield _of("train_step", BFLOAT16, 32, "passes=apart")
     yield _of("alternatives", BFLOAT16, 4, "passes=merged")
+    for batch_size in (4, 16, 32):
+        yield _of("train_step", TENSORFLOAT32, batch_size, "passes=merged")
     for precision in (FLOAT32, TENSORFLOAT32, BFLOAT16):
         start = "initial_weights=gsr-net-coco"
         yield _of("first_losses", precision, 4, "passes=merged", start, f"against={REFERENCE}")
-    yield _of("train_step", BFLOAT16, 32, "passes=merged")
-    yield _of("train_step", BFLOAT16, 16, "passes=merged")
+    yield _of("kernels", BFLOAT16, 32, "passes=merged")
     yield _of("layers", BFLOAT16, 32)
-    for batch_size in (4, 16, 32):
-        yield _of("train_step", TENSORFLOAT32, batch_size, "passes=merged")
-    yield _of("alternatives", TENSORFLOAT32, 4, "passes=merged")
-    for batch_size in (4, 16, 32):
-        yield _of("train_step", BFLOAT16, batch_size, "passes=merged", "jit_compile=true")
-    for batch_size in (16, 32):
+    yield _of("layers", BFLOAT16, 4)
+    for batch_size in (4, 16):
         yield _of("train_step", BFLOAT16, batch_size, "passes=apart")
     for batch_size in (4, 16, 32):
         yield _of("train_step", TENSORFLOAT32, batch_size, "passes=apart")
+    yield _of("alternatives", TENSORFLOAT32, 4, "passes=merged")
+    for batch_size in (4, 16, 32):
+        yield _of("train_step", BFLOAT16, batch_size, "passes=merged", "jit_compile=true")
     yield Benchmark("inference", "benchmarks.inference", ())
 
 
@@ -74,20 +75,41 @@ def _of(module: str, precision: str, batch_size: int, *settings: str) -> Benchma
     return Benchmark(name, f"benchmarks.{module}", tuple(f"--{flag}" for flag in (f"flagfile={RUN}", *own)))
 
 
-def run(benchmark: Benchmark, output: Path, settings: Sequence[str], seconds: float) -> str:
-    """Leaves a benchmark's report and what it printed; returns why there is no report, "" where there is one."""
+# Of a benchmark's process: what takes its seconds without the card comes before it is its turn.
+WAITING = "import importlib, sys; m = importlib.import_module(sys.argv[1]); input(); sys.exit(m.main(sys.argv[1:]))"
+
+
+class Process(NamedTuple):
+    """A benchmark that waits for its turn; what it prints goes to NAME.txt."""
+
+    benchmark: Benchmark
+    output: Path
+    process: subprocess.Popen
+
+
+def start(benchmark: Benchmark, output: Path, settings: Sequence[str]) -> Process:
+    """It imports what it needs, and waits."""
     given = () if benchmark.module == "benchmarks.inference" else tuple(f"--{setting}" for setting in settings)
-    line = [sys.executable, "-m", benchmark.module, *benchmark.flags, *given]
+    line = [sys.executable, "-c", WAITING, benchmark.module, *benchmark.flags, *given]
     with (output / f"{benchmark.name}.txt").open("w") as printed:
-        print(" ".join(line[1:]), file=printed, flush=True)
-        try:
-            ended = subprocess.run(line, stdout=printed, stderr=subprocess.STDOUT, timeout=max(1.0, seconds))
-        except subprocess.TimeoutExpired:
-            return "the minutes were over"
-    report = last((output / f"{benchmark.name}.txt").read_text(errors="replace"))
+        print("python -m", *line[3:], file=printed, flush=True)
+        process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=printed, stderr=subprocess.STDOUT)
+    return Process(benchmark, output, process)
+
+
+def run(waiting: Process, seconds: float) -> str:
+    """It is its turn. Leaves its report; returns why there is none, "" where there is one."""
+    name, process = waiting.benchmark.name, waiting.process
+    try:
+        process.communicate(b"\n", timeout=max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return "the minutes were over"
+    report = last((waiting.output / f"{name}.txt").read_text(errors="replace"))
     if report is None:
-        return f"ended with {ended.returncode} and no report; see {benchmark.name}.txt"
-    write_atomically(output / f"{benchmark.name}.json", (json.dumps(report) + "\n").encode())
+        return f"ended with {process.returncode} and no report; see {name}.txt"
+    write_atomically(waiting.output / f"{name}.json", (json.dumps(report) + "\n").encode())
     return ""
 
 
@@ -119,13 +141,15 @@ def _action(args: flags.FlagValues) -> int:
     output, end = Path(args.output), time.monotonic() + 60.0 * args.minutes
     output.mkdir(parents=True, exist_ok=True)
     missing = [one for one in benchmarks() if not (output / f"{one.name}.json").exists()]
-    failed = 0
+    waiting, failed = (start(one, output, args.setting) for one in missing), 0
+    process = next(waiting, None)
     for one in tqdm(missing, unit="benchmark"):
-        left = min(end - time.monotonic(), 60.0 * args.each)
-        reason = run(one, output, args.setting, left) if left > 0 else "the minutes were over"
+        following = next(waiting, None)
+        reason = run(process, min(end - time.monotonic(), 60.0 * args.each))
         if reason:
             tqdm.write(f"{one.name}: {reason}")
             failed += 1
+        process = following
     print(summary(output))
     return int(failed > 0)
 

@@ -37,9 +37,9 @@ from gsr_tf.errors import UserError
 from gsr_tf.training.device import set_up
 
 Losses = dict[str, list[float]]  # by name, one a step
-# Relative, in the first step and in all: some three times what float32 differed by on one CPU with other kernels,
-# mixed_bfloat16 from float32 there, and tensorfloat32 on an H200, which had 1.5e-5 and .014 in float32 and .011 and .076
-# in mixed_bfloat16.
+# Relative, in the first step and in all: some three times what float32 differed by on one CPU with other kernels, and
+# mixed_bfloat16 from float32 there, and tensorfloat32 on an H200; which had 1.5e-5 and .014 in float32, and .011 and
+# .076 in mixed_bfloat16.
 TOLERANCE = {"float32": (5e-5, 0.05), "tensorfloat32": (0.001, 0.1), "mixed_bfloat16": (0.04, 0.2)}
 
 

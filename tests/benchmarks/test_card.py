@@ -24,11 +24,32 @@ def module(tmp_path, monkeypatch):
     return "a_benchmark", tmp_path / "a_benchmark.py"
 
 
+def run(benchmark, output, seconds):
+    return card.run(card.start(benchmark, output, ()), seconds)
+
+
+def test_the_next_one_imports_while_one_runs_and_waits_for_its_turn(tmp_path, module, monkeypatch):
+    name, file = module
+    file.write_text(
+        "import sys, time, pathlib\nnote = lambda word: pathlib.Path('order').open('a').write(word + '\\n')\n"
+        "note('import' + sys.argv[2])\n"
+        "def main(argv):\n    note('begin' + argv[1])\n    time.sleep(2)\n    note('end' + argv[1])\n    print('{}')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(card, "benchmarks", lambda: [Benchmark("a", name, ("1",)), Benchmark("b", name, ("2",))])
+    assert card.main(["card", f"--output={tmp_path}", "--minutes=1"]) == 0
+    order = (tmp_path / "order").read_text().split()
+    assert order.index("import2") < order.index("end1") < order.index("begin2")
+
+
 def test_a_report_is_the_last_json_line_and_all_else_is_kept(tmp_path, module):
     name, file = module
-    file.write_text(f"import sys\nprint('a table')\nprint('{json.dumps(REPORT)}')\nprint('done', *sys.argv[1:])\n")
+    file.write_text(
+        "def main(argv):\n    print('a table')\n"
+        f"    print('{json.dumps(REPORT)}')\n    print('done', *argv[1:])\n    return 1\n"
+    )
     one = Benchmark("train_step_x_4_merged", name, ("--a=1",))
-    assert card.run(one, tmp_path, ["width=.5"], 60) == ""
+    assert card.run(card.start(one, tmp_path, ["width=.5"]), 60) == ""
     assert json.loads((tmp_path / "train_step_x_4_merged.json").read_text()) == REPORT
     assert "done --a=1 --width=.5" in (tmp_path / "train_step_x_4_merged.txt").read_text()
     assert "x_4_merged 30.0 40.0 187.30 0.35 2.50 9.0" in " ".join(card.summary(tmp_path).split())
@@ -37,15 +58,15 @@ def test_a_report_is_the_last_json_line_and_all_else_is_kept(tmp_path, module):
 def test_one_that_fails_or_lasts_too_long_says_so_and_leaves_no_report(tmp_path, module):
     name, file = module
     file.write_text("raise SystemExit(5)\n")
-    assert card.run(Benchmark("b", name, ()), tmp_path, (), 60) == "ended with 5 and no report; see b.txt"
-    file.write_text("import time\ntime.sleep(60)\n")
-    assert card.run(Benchmark("b", name, ()), tmp_path, (), 0) == "the minutes were over"
+    assert run(Benchmark("b", name, ()), tmp_path, 60) == "ended with 5 and no report; see b.txt"
+    file.write_text("import time\ndef main(argv):\n    time.sleep(60)\n")
+    assert run(Benchmark("b", name, ()), tmp_path, 0) == "the minutes were over"
     assert not (tmp_path / "b.json").exists()
 
 
 def test_the_same_command_goes_on_with_what_has_no_report(tmp_path, module, monkeypatch, capsys):
     name, file = module
-    file.write_text("import pathlib\npathlib.Path('ran').open('a').write('x')\nprint('{}')\n")
+    file.write_text("import pathlib\ndef main(argv):\n    pathlib.Path('ran').open('a').write('x')\n    print('{}')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(card, "benchmarks", lambda: [Benchmark(one, name, ()) for one in "abc"])
     (tmp_path / "b.json").write_text("{}")
@@ -63,7 +84,7 @@ def test_without_minutes_nothing_runs_and_the_end_is_no_success(tmp_path, module
 
 def test_one_that_takes_more_than_its_share_does_not_keep_the_others(tmp_path, module, monkeypatch, capsys):
     name, file = module
-    file.write_text("import sys, time\ntime.sleep(60 * ('--slow' in sys.argv))\nprint('{}')\n")
+    file.write_text("import time\ndef main(argv):\n    time.sleep(60 * ('--slow' in argv))\n    print('{}')\n")
     both = [Benchmark("a", name, ("--slow",)), Benchmark("b", name, ())]
     monkeypatch.setattr(card, "benchmarks", lambda: both)
     assert card.main(["card", f"--output={tmp_path}", "--minutes=1", "--each=.1"]) == 1
@@ -75,7 +96,7 @@ def test_one_that_takes_more_than_its_share_does_not_keep_the_others(tmp_path, m
 def test_names_are_unique_and_flags_are_the_benchmarks_own():
     found = list(card.benchmarks())
     assert len({one.name for one in found}) == len(found)
-    assert found[0].name == "kernels_mixed_bfloat16_4"
+    assert found[0].name == "kernels_mixed_bfloat16_4_merged"
     for one in found:
         assert f"benchmarks.{one.name.split('_mixed')[0].split('_tensor')[0].split('_float')[0]}" == one.module
     assert card.REFERENCE.exists()

@@ -44,7 +44,7 @@ def test_other_ways_compute_the_same(monkeypatch):
     monkeypatch.setattr(alternatives, "networks", lambda *_: [])  # whole networks, compiled: tests/models has them
     report = alternatives.measure(config_lib.from_arguments([*NARROW, "--passes=merged"]), repetitions=1)
     ways = [row for row in report["ways"] if "refused" not in row]
-    assert len({row["piece"] for row in ways}) == 11
+    assert len({row["piece"] for row in ways}) == 12
     assert all(row["difference"] < 1e-3 for row in ways), ways
     own = [row for row in ways if row["beside_own"] == 1.0]
     assert {row["piece"] for row in own} == {row["piece"] for row in ways}
