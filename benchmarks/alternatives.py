@@ -30,7 +30,7 @@ from gsr_tf.models import losses
 from gsr_tf.models.convolution import Convolution, DilatedConvolution
 from gsr_tf.models.generator import SIZE, build_generator
 from gsr_tf.models.heads import Upsample, interpolation_matrix
-from gsr_tf.models.normalization import FEW_GROUPS, MomentNormalization, normalized
+from gsr_tf.models.normalization import MomentNormalization, normalized, separate_moments
 from gsr_tf.models.segmenter import CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
 from gsr_tf.training.device import set_up
 
@@ -138,13 +138,16 @@ def normalization(s: Sizes, channels: int, side: int) -> Question:
     def with_xla(x: tf.Tensor) -> tf.Tensor:
         return normalized(x, layer.gamma, layer.beta, s.groups, layer.epsilon, rectified=True)
 
+    def as_in_the_step(x: tf.Tensor) -> tf.Tensor:
+        with separate_moments(s.groups):
+            return layer(x, training=True)
+
     ways = {
+        "as in the step": as_in_the_step,
         "one by one": lambda x: layer.one_by_one(x, s.groups),
         "side by side": lambda x: layer.side_by_side(x, s.groups),
         "XLA": with_xla,
     }
-    own = "one by one" if s.groups <= FEW_GROUPS else "side by side"
-    ways = {own: ways[own], **ways}
     return Question(f"moments of {s.groups} groups, {x.shape[-1]} @{side}", ways, [x], layer.trainable_variables)
 
 

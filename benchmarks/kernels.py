@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 from absl import flags
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from benchmarks import machine
 from benchmarks.report import show
@@ -43,8 +44,6 @@ class Kernel(NamedTuple):
 
 def kernels(folder: Path) -> Iterator[Kernel]:
     """Of all devices in a profile that TensorFlow wrote; of a GPU where there is one, else of the CPU."""
-    from tensorflow.tsl.profiler.protobuf import xplane_pb2
-
     (path,) = folder.rglob("*.xplane.pb")
     planes = xplane_pb2.XSpace.FromString(path.read_bytes()).planes
     on_gpu = any(plane.name.startswith("/device:GPU") for plane in planes)

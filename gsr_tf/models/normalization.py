@@ -104,10 +104,9 @@ class MomentNormalization(keras.layers.Layer):
 
     def _in_groups(self, x: tf.Tensor, groups: int) -> tf.Tensor:
         """In training: x [groups * b, h, w, c], each group by its own moments."""
-        if on_gpu() and x.dtype == tf.float32:
-            return _program(groups, self.epsilon, self.rectified)(
-                x, *map(tf.convert_to_tensor, (self.gamma, self.beta))
-            )
+        if x.dtype == tf.float32 and on_gpu() and tf.config.experimental.tensor_float_32_execution_enabled():
+            scale, offset = map(tf.convert_to_tensor, (self.gamma, self.beta))
+            return _program(groups, self.epsilon, self.rectified)(x, scale, offset)
         if groups == 1:
             return self._fused(x, self.gamma, self.beta)
         return self.one_by_one(x, groups) if groups <= FEW_GROUPS else self.side_by_side(x, groups)
@@ -136,7 +135,8 @@ class MomentNormalization(keras.layers.Layer):
 def _program(groups: int, epsilon: float, rectified: bool) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
     """x [groups * b, h, w, c], gamma and beta [c] -> x normalised in groups; a program of XLA each way.
 
-    For float32 on a GPU, which cuDNN normalises channels first alone: TensorFlow would turn x there and back each time.
+    For tensorfloat32, whose convolutions are quick channels last, where cuDNN normalises float32 channels first alone:
+    TensorFlow would turn x there and back each time.
     """
 
     def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:

@@ -54,7 +54,7 @@ AHEAD = 2  # batches
 
 
 def kept_ahead(batches: Iterable, device: str = "/GPU:0") -> Iterable:
-    """The next batches are copied to the GPU while it computes: copied when it wants them they cost it 10 ms of 45.
+    """The next batches are copied to the GPU while it computes, instead of when it wants them (docs/gpu.md).
 
     Without a GPU they stay as they are, and where a strategy deals them out, which does the same.
     """

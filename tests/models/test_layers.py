@@ -165,9 +165,14 @@ def test_groups_of_a_batch_have_moments_of_their_own(groups):
     assert_same(ours, theirs)
 
 
+def calls(function, x):
+    """Kinds of operations in its graph."""
+    return {op.type for op in tf.function(function).get_concrete_function(x).graph.get_operations()}
+
+
 @pytest.mark.parametrize("groups", [1, 3])
 @pytest.mark.parametrize("rectified", [False, True])
-def test_in_float32_on_a_gpu_it_is_a_program_of_the_same_function(monkeypatch, groups, rectified):
+def test_in_tensorfloat32_on_a_gpu_it_is_a_program_of_the_same_function(monkeypatch, groups, rectified):
     layer = MomentNormalization(rectified=rectified)
     x = tf.random.stateless_normal([6, 5, 4, 3], [0, 1]) * [1.0, 2.0, 3.0] + tf.reshape(tf.range(6.0), [6, 1, 1, 1])
     layer(x)
@@ -183,6 +188,9 @@ def test_in_float32_on_a_gpu_it_is_a_program_of_the_same_function(monkeypatch, g
 
     expected = in_training(x)
     monkeypatch.setattr(normalization, "on_gpu", lambda: True)
+    for ten_bits in (False, True):
+        monkeypatch.setattr(tf.config.experimental, "tensor_float_32_execution_enabled", lambda yes=ten_bits: yes)
+        assert ("PartitionedCall" in calls(in_training, x)) == ten_bits
     of_any_size = tf.function(in_training, input_signature=[tf.TensorSpec([None, None, None, 3])])
     assert_same(in_training(x), expected, tolerance=1e-5)
     assert_same(of_any_size(x), expected, tolerance=1e-5)
