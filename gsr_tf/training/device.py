@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import tensorflow as tf
 
@@ -13,6 +15,8 @@ from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose, gpus
 from gsr_tf.models.keras import keras
 from gsr_tf.settings import check_bounds, setting
 from gsr_tf.training.workers import Workers, join
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,17 +54,31 @@ def set_up(device: Device, seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-AHEAD = 2  # batches
-
-
-def kept_ahead(batches: Iterable, device: str = "/GPU:0") -> Iterable:
-    """The next batches are copied to the GPU while it computes, instead of when it wants them (docs/gpu.md).
+def kept_ahead(batches: Iterable[T], device: str = "/GPU:0") -> Iterable[T]:
+    """The next batch is copied to the GPU by a thread of its own while a step is made, instead of when a step wants it.
 
     Without a GPU they stay as they are, and where a strategy deals them out, which does the same.
+
+    Args:
+        batches: tuples of tensors, or of None.
+        device: where to.
     """
-    if not gpus() or not isinstance(batches, tf.data.Dataset):
-        return batches
-    return batches.apply(tf.data.experimental.prefetch_to_device(device, AHEAD))
+    return _copied_ahead(batches, device) if gpus() and isinstance(batches, tf.data.Dataset) else batches
+
+
+def _copied_ahead(batches: tf.data.Dataset, device: str) -> Iterator:
+    iterator = iter(batches)
+
+    def following() -> tuple | None:
+        batch = next(iterator, None)
+        with tf.device(device):
+            return None if batch is None else type(batch)(*(x if x is None else tf.identity(x) for x in batch))
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(following)
+        while (batch := waiting.result()) is not None:
+            waiting = thread.submit(following)
+            yield batch
 
 
 @functools.cache  # two in one process number their collective operations alike, and take each other's for their own

@@ -1,8 +1,10 @@
 import os
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from gsr_tf.data.batch import Batch
 from gsr_tf.inference.device import DeviceError
 from gsr_tf.training import device
 from gsr_tf.training.device import Device, build_strategy, set_up
@@ -62,16 +64,37 @@ def test_a_quick_precision_keeps_its_channels_last(monkeypatch):
 
 
 def test_batches_are_kept_ahead_on_a_gpu_and_are_the_same(gpus):
+    made = []
+
+    def numbered(i):
+        made.append(int(i))
+        return np.float32(i)
+
     def batches():
-        return tf.data.Dataset.range(5).map(lambda i: (i, tf.ones([2, 2]) * tf.cast(i, tf.float32)))
+        number = tf.data.Dataset.range(5).map(
+            lambda i: tf.ensure_shape(tf.numpy_function(numbered, [i], tf.float32), [])
+        )
+        return number.map(lambda x: Batch(s=x, k=x + 1, t=x, m=x))
 
     plain = batches()
     assert device.kept_ahead(plain) is plain
     gpus.append("GPU:0")
     dealt = iter([1, 2])
     assert device.kept_ahead(dealt) is dealt
-    found = [(int(i), float(x[0, 0])) for i, x in device.kept_ahead(batches(), "/CPU:0")]
-    assert found == [(i, float(i)) for i in range(5)]
+    found = []
+    for batch in device.kept_ahead(batches(), "/CPU:0"):
+        assert isinstance(batch, Batch) and batch.a is None
+        found.append((float(batch.s), float(batch.k)))
+    assert found == [(i, i + 1) for i in range(5)] and made == list(range(5))
+
+
+def test_what_is_wrong_with_a_batch_is_said_where_it_is_wanted(gpus):
+    gpus.append("GPU:0")
+    batches = tf.data.Dataset.range(3).map(lambda i: Batch(*[tf.debugging.check_numerics(1 / (1 - i), "damaged")] * 4))
+    ahead = iter(device.kept_ahead(batches, "/CPU:0"))
+    assert float(next(ahead).s) == 1.0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="damaged"):
+        next(ahead)
 
 
 def test_one_device_needs_none():
