@@ -47,6 +47,7 @@ def benchmarks() -> Iterator[Benchmark]:
     for batch_size in (4, 32, 16):
         yield _of("train_step", BFLOAT16, batch_size, "passes=merged")
     yield _of("train_step", BFLOAT16, 32, "passes=apart")
+    yield _of("start", BFLOAT16, 4, "vgg16_weights=random")
     yield _of("alternatives", BFLOAT16, 4, "passes=merged")
     for batch_size in (4, 16, 32):
         yield _of("train_step", TENSORFLOAT32, batch_size, "passes=merged")

@@ -28,6 +28,7 @@ from benchmarks.train_step import noise_batch
 from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config
+from gsr_tf.errors import UserError
 from gsr_tf.training.device import set_up
 
 WARM = 12  # steps before: tracing, choosing kernels, and what a GPU's clock needs
@@ -43,10 +44,10 @@ class Kernel(NamedTuple):
 
 
 def kernels(folder: Path) -> Iterator[Kernel]:
-    """Of all devices in a profile that TensorFlow wrote; of a GPU where there is one, else of the CPU."""
+    """In a profile that TensorFlow wrote: of the GPUs where there are any, else the CPU's operations."""
     (path,) = folder.rglob("*.xplane.pb")
     planes = xplane_pb2.XSpace.FromString(path.read_bytes()).planes
-    on_gpu = any(plane.name.startswith("/device:GPU") for plane in planes)
+    on_gpu = machine.on_gpu()
     for plane in planes:
         if plane.name.startswith("/device:GPU" if on_gpu else "/host:CPU"):
             yield from _of_plane(plane, on_gpu)
@@ -81,6 +82,12 @@ def profile(config: Config, steps: int, folder: Path) -> dict:
     taken = min(machine.seconds(step, steps) for _ in range(2))
     with tf.profiler.experimental.Profile(str(folder)):
         machine.seconds(step, steps)
+    found = list(kernels(folder))
+    if not found:
+        raise UserError(
+            "the profile holds no kernels: TensorFlow found no CUPTI (libcupti.so), which "
+            '`pip install "tensorflow[and-cuda]"` brings along'
+        )
     return {
         "device": machine.device_name(),
         "precision": config.device.precision,
@@ -88,7 +95,7 @@ def profile(config: Config, steps: int, folder: Path) -> dict:
         "passes": "merged" if config.step.merged else "apart",
         "first_step_seconds": first,
         "step_ms": 1e3 * taken,
-        **summary(list(kernels(folder)), steps),
+        **summary(found, steps),
     }
 
 

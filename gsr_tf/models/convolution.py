@@ -89,7 +89,7 @@ def on_gpu() -> bool:
 
 
 def _dilates_in_one_operation() -> bool:
-    """On a GPU, but not with XLA, which takes five times as long for it there (docs/performance.md)."""
+    """On a GPU, but not with XLA, which finds no quick kernel for it there (docs/performance.md)."""
     return on_gpu() and not _compiled.get()
 
 

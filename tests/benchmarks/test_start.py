@@ -1,0 +1,32 @@
+"""A run that is timed from its command on: its records, and when its first step was over."""
+
+import time
+
+import pytest
+import tensorflow as tf
+
+from benchmarks import start
+from gsr_tf.config import Config
+from gsr_tf.data.records import open_records
+from gsr_tf.errors import UserError
+
+
+def test_its_records_hold_a_mask_a_photograph(tmp_path):
+    records = open_records(str(start.make_records(3, tmp_path)), "--source_records")
+    assert len(records) == len(records.pairs) == 3
+
+
+def test_the_first_step_is_over_when_its_curves_begin(tmp_path):
+    with tf.summary.create_file_writer(str(tmp_path)).as_default():
+        tf.summary.scalar("settings", 0.0, step=0)
+        before = time.time()
+        for step in (1, 2):
+            tf.summary.scalar("loss", 0.5, step=step)
+            after = time.time()
+            time.sleep(0.05 if step == 1 else 0)
+    assert before <= start.first_step_over(tmp_path) <= after - 0.04
+
+
+def test_a_run_that_fails_says_why(tmp_path):
+    with pytest.raises(UserError, match="gsr_tf.train ended with 1: .*--initial_weights=none.npz"):
+        start.measure(Config().changed(vgg16_weights="random", initial_weights="none.npz", width=0.03), 2, 10, tmp_path)
