@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from benchmarks import kernels
 from benchmarks.kernels import Kernel
@@ -21,6 +22,27 @@ def test_kernels_are_added_up_by_kind_operation_and_name_and_what_overlaps_count
     assert report["kinds"] == {"MatMul": [1.0, 4.0], "copy": [0.5, 1.0]}
     assert list(report["operations"]) == ["net/a:MatMul", "net/b:MatMul", ":copy"]
     assert report["kernels"] == {"gemm": [1.0, 4.0], "copy": [0.5, 1.0]}
+
+
+def test_of_a_cards_profile_its_kernels_count_and_know_their_operations(tmp_path, monkeypatch):
+    space = xplane_pb2.XSpace()
+    space.planes.add(name="/host:CPU").lines.add().events.add(metadata_id=1, duration_ps=5)
+    card = space.planes.add(name="/device:GPU:0")
+    for number, name in enumerate(["tf_op", "net/b:Relu"], start=1):
+        card.stat_metadata[number].name = name
+    for number, name in enumerate(["gemm", "relu", "MemcpyD2D"], start=1):
+        card.event_metadata[number].name = name
+    stream = card.lines.add(timestamp_ns=7)
+    stream.events.add(metadata_id=1, offset_ps=100, duration_ps=20).stats.add(metadata_id=1, str_value="net/a:MatMul")
+    stream.events.add(metadata_id=2, offset_ps=120, duration_ps=30).stats.add(metadata_id=1, ref_value=2)
+    stream.events.add(metadata_id=3, offset_ps=200, duration_ps=40)
+    (tmp_path / "host.xplane.pb").write_bytes(space.SerializeToString())
+    monkeypatch.setattr(kernels.machine, "on_gpu", lambda: True)
+    assert list(kernels.kernels(tmp_path)) == [
+        Kernel("gemm", "net/a:MatMul", 7100, 7120),
+        Kernel("relu", "net/b:Relu", 7120, 7150),
+        Kernel("MemcpyD2D", "", 7200, 7240),
+    ]
 
 
 def test_a_profile_of_real_steps_has_their_operations(capsys):

@@ -28,5 +28,5 @@ def test_the_first_step_is_over_when_its_curves_begin(tmp_path):
 
 
 def test_a_run_that_fails_says_why(tmp_path):
-    with pytest.raises(UserError, match="gsr_tf.train ended with 1: .*--initial_weights=none.npz"):
+    with pytest.raises(UserError, match="(?s)gsr_tf.train ended with 1: .*--initial_weights=none.npz"):
         start.measure(Config().changed(vgg16_weights="random", initial_weights="none.npz", width=0.03), 2, 10, tmp_path)
