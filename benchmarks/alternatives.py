@@ -152,7 +152,7 @@ def normalization(s: Sizes, channels: int, side: int) -> Question:
 
 
 def pooling(s: Sizes, channels: int, side: int) -> Question:
-    """The largest of 3x3 pixels, in the step's precision, in float32, or of rows and then of columns."""
+    """The largest of 3x3 pixels, in the step's precision, in float32, of rows and then of columns, or by its place."""
     x = _noise([s.pictures, side, side, s.wide(channels)], 3)
 
     def pool(x: tf.Tensor) -> tf.Tensor:
@@ -162,7 +162,8 @@ def pooling(s: Sizes, channels: int, side: int) -> Question:
         return tf.nn.max_pool2d(tf.nn.max_pool2d(x, [3, 1], [2, 1], "SAME"), [1, 3], [1, 2], "SAME")
 
     in_float32 = lambda x: tf.cast(pool(tf.cast(x, tf.float32)), x.dtype)  # noqa: E731
-    ways = {"3x3": pool, "3x3 in float32": in_float32, "3x1, then 1x3": separately}
+    by_place = lambda x: tf.nn.max_pool_with_argmax(x, 3, 2, "SAME")[0]  # noqa: E731
+    ways = {"3x3": pool, "3x3 in float32": in_float32, "3x1, then 1x3": separately, "3x3, with its place": by_place}
     return Question(f"max pool {x.shape[-1]} @{side}", ways, [x])
 
 
