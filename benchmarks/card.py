@@ -13,7 +13,10 @@ gsr_tf.train.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -94,7 +97,8 @@ def start(benchmark: Benchmark, output: Path, settings: Sequence[str]) -> Proces
     line = [sys.executable, "-c", WAITING, benchmark.module, *benchmark.flags, *given]
     with (output / f"{benchmark.name}.txt").open("w") as printed:
         print("python -m", *line[3:], file=printed, flush=True)
-        process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=printed, stderr=subprocess.STDOUT)
+        streams = {"stdin": subprocess.PIPE, "stdout": printed, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(line, start_new_session=True, **streams)
     return Process(benchmark, output, process)
 
 
@@ -104,9 +108,11 @@ def run(waiting: Process, seconds: float) -> str:
     try:
         process.communicate(b"\n", timeout=max(0.0, seconds))
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
         return "the minutes were over"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it has started, too, which would keep the card busy
+        process.wait()
     report = last((waiting.output / f"{name}.txt").read_text(errors="replace"))
     if report is None:
         return f"ended with {process.returncode} and no report; see {name}.txt"

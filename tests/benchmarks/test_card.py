@@ -1,6 +1,8 @@
 """All benchmarks of a card in one go: what is left when the minutes are over, and what the same command does next."""
 
 import json
+import time
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,20 @@ def test_one_that_fails_or_lasts_too_long_says_so_and_leaves_no_report(tmp_path,
     file.write_text("import time\ndef main(argv):\n    time.sleep(60)\n")
     assert run(Benchmark("b", name, ()), tmp_path, 0) == "the minutes were over"
     assert not (tmp_path / "b.json").exists()
+
+
+def test_what_one_has_started_ends_with_it(tmp_path, module):
+    name, file = module
+    file.write_text(
+        "import pathlib, subprocess\ndef main(argv):\n    child = subprocess.Popen(['sleep', '60'])\n"
+        "    pathlib.Path(argv[1]).write_text(str(child.pid))\n    child.wait()\n"
+    )
+    assert run(Benchmark("b", name, (str(tmp_path / "child"),)), tmp_path, 5) == "the minutes were over"
+    child = int((tmp_path / "child").read_text())
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{child}/stat").exists() and " Z " not in Path(f"/proc/{child}/stat").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_same_command_goes_on_with_what_has_no_report(tmp_path, module, monkeypatch, capsys):
