@@ -58,7 +58,7 @@ class Convolution(keras.layers.Conv2D):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """[b, h, w, in] -> [b, h, w, filters]."""
         x = self.convolution_op(inputs, self.kernel)
-        return add_bias(x, self.bias) if self.use_bias else x
+        return self.activation(add_bias(x, self.bias) if self.use_bias else x)
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """inputs [b, h, w, in] and kernel [k, k, in, out] -> [b, h, w, out]."""

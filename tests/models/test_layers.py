@@ -228,3 +228,11 @@ def test_on_a_gpu_a_dilated_convolution_is_one_operation(monkeypatch, layer):
     with convolution.compiled(True):
         kinds = [op.type for op in tf.function(lambda: layer(x)).get_concrete_function().graph.get_operations()]
     assert {"MatMul", "SpaceToBatchND"} & set(kinds)
+
+
+def test_a_convolution_keeps_what_keras_gives_it():
+    x = tf.random.stateless_normal([2, 7, 6, 3], [0, 1])
+    plain, rectified = Convolution(4, 3), Convolution(4, 3, activation="relu")
+    plain(x), rectified(x)
+    rectified.set_weights(plain.get_weights())
+    np.testing.assert_array_equal(rectified(x), tf.nn.relu(plain(x)))
