@@ -21,7 +21,7 @@ from absl import flags
 from tqdm import tqdm
 
 from benchmarks import machine
-from benchmarks.layers import Sizes, Tensors, sizes, times
+from benchmarks.layers import Grouped, Sizes, Tensors, sizes, times
 from benchmarks.report import show
 from gsr_tf import command
 from gsr_tf import config as config_lib
@@ -30,7 +30,7 @@ from gsr_tf.models import losses
 from gsr_tf.models.convolution import Convolution, DilatedConvolution
 from gsr_tf.models.generator import SIZE, build_generator
 from gsr_tf.models.heads import Upsample, interpolation_matrix
-from gsr_tf.models.normalization import MomentNormalization, normalized, separate_moments
+from gsr_tf.models.normalization import normalized
 from gsr_tf.models.segmenter import CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
 from gsr_tf.training.device import set_up
 
@@ -131,19 +131,15 @@ def dilated_convolution(s: Sizes) -> Question:
 
 def normalization(s: Sizes, channels: int, side: int) -> Question:
     """With its ReLU: groups one by one, side by side in one operation, or compiled with XLA."""
-    layer, x = MomentNormalization(rectified=True), _noise([s.pictures, side, side, s.wide(channels)], 2)
+    layer, x = Grouped(s.groups), _noise([s.pictures, side, side, s.wide(channels)], 2)
     layer(x)
 
     @tf.function(autograph=False, jit_compile=True)
     def with_xla(x: tf.Tensor) -> tf.Tensor:
         return normalized(x, layer.gamma, layer.beta, s.groups, layer.epsilon, rectified=True)
 
-    def as_in_the_step(x: tf.Tensor) -> tf.Tensor:
-        with separate_moments(s.groups):
-            return layer(x, training=True)
-
     ways = {
-        "as in the step": as_in_the_step,
+        "as in the step": layer,
         "one by one": lambda x: layer.one_by_one(x, s.groups),
         "side by side": lambda x: layer.side_by_side(x, s.groups),
         "XLA": with_xla,
@@ -285,10 +281,7 @@ def measure(config: Config, repetitions: int) -> dict:
     set_up(config.device, config.preparation.seed)
     rows = [row for question in tqdm(questions(config), unit="piece") for row in _answers(question, repetitions)]
     return {
-        "device": machine.device_name(),
-        "precision": config.device.precision,
-        "batch_size": config.optimization.batch_size,
-        "passes": "merged" if config.step.merged else "apart",
+        **machine.circumstances(config),
         "ways": rows,
     }
 

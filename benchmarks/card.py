@@ -55,8 +55,8 @@ def benchmarks() -> Iterator[Benchmark]:
     for batch_size in (4, 16, 32):
         yield _of("train_step", TENSORFLOAT32, batch_size, "passes=merged")
     for precision in (FLOAT32, TENSORFLOAT32, BFLOAT16):
-        start = "initial_weights=gsr-net-coco"
-        yield _of("first_losses", precision, 4, "passes=merged", start, f"against={REFERENCE}")
+        weights = "initial_weights=gsr-net-coco"
+        yield _of("first_losses", precision, 4, "passes=merged", weights, f"against={REFERENCE}")
     yield _of("kernels", BFLOAT16, 32, "passes=merged")
     yield _of("layers", BFLOAT16, 32)
     yield _of("layers", BFLOAT16, 4)

@@ -89,10 +89,7 @@ def profile(config: Config, steps: int, folder: Path) -> dict:
             '`pip install "tensorflow[and-cuda]"` brings along'
         )
     return {
-        "device": machine.device_name(),
-        "precision": config.device.precision,
-        "batch_size": config.optimization.batch_size,
-        "passes": "merged" if config.step.merged else "apart",
+        **machine.circumstances(config),
         "first_step_seconds": first,
         "step_ms": 1e3 * taken,
         **summary(found, steps),

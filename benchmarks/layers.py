@@ -329,9 +329,7 @@ def measure(config: Config, repetitions: int) -> dict:
             }
         )
     return {
-        "device": machine.device_name(),
-        "precision": config.device.precision,
-        "batch_size": config.optimization.batch_size,
+        **machine.circumstances(config),
         "matmul_tflops_per_second": rate / 1e12,
         "gigabytes_per_second": bandwidth / 1e9,
         "step_ms": sum(row["step_ms"] for row in rows),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from gsr_tf.config import Config
 from gsr_tf.inference.device import gpus
 from gsr_tf.models.keras import keras
 
@@ -29,6 +30,16 @@ def device_name() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor())
+
+
+def circumstances(config: Config) -> dict[str, str | int]:
+    """What a report on a training step says of where it was measured, and on what: device, precision, batch, passes."""
+    return {
+        "device": device_name(),
+        "precision": config.device.precision,
+        "batch_size": config.optimization.batch_size,
+        "passes": "merged" if config.step.merged else "apart",
+    }
 
 
 def compute_dtype() -> tf.DType:

@@ -26,7 +26,7 @@ import numpy as np
 from absl import flags
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from benchmarks.machine import device_name
+from benchmarks.machine import circumstances
 from benchmarks.pictures import photograph
 from data_prep import folder
 from gsr_tf import command
@@ -70,9 +70,7 @@ def measure(config: Config, photographs: int, until: int, made: Path) -> dict:
     later = [step for step in curves["time/step_seconds"] if step > own["log_every"]]
     means = {name: float(np.mean([curves[f"time/{name}"][step] for step in later])) for name in PARTS}
     return {
-        "device": device_name(),
-        "precision": config.device.precision,
-        "batch_size": config.optimization.batch_size,
+        **circumstances(config),
         "seconds_to_first_step": first_step_over(run_dir) - start,
         "seconds_per_step": means["step_seconds"],
         "input_seconds": means["input_seconds"],

@@ -11,7 +11,7 @@ Prints one JSON line:
 * flops_per_step (see step_flops), tflops_per_second, matmul_tflops_per_second, fraction_of_matmul.
 * first_step_seconds: tracing, and on a GPU choosing kernels.
 * graph_nodes: operations in the step's graph, those of its functions too.
-* device, precision, batch_size, peak_memory_bytes, on a GPU peak_device_memory_bytes.
+* device, precision, batch_size, passes, peak_memory_bytes, on a GPU peak_device_memory_bytes.
 
 Weights are random; pictures are noise.
 """
@@ -76,9 +76,7 @@ def measure(config: Config, rounds: int) -> dict[str, Any]:
         "matmul_tflops_per_second": rate / 1e12,
         "fraction_of_matmul": flops / min(together) / rate,
         "graph_nodes": graph_nodes(net.train_step.get_concrete_function(batch).graph),
-        "batch_size": config.optimization.batch_size,
-        "precision": config.device.precision,
-        "device": machine.device_name(),
+        **machine.circumstances(config),
         **machine.peak_memory_bytes(),
     }
 
