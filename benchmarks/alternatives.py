@@ -11,6 +11,7 @@ by one JSON line. What a device cannot do has its reason in the table.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -130,7 +131,7 @@ def dilated_convolution(s: Sizes) -> Question:
 
 
 def normalization(s: Sizes, channels: int, side: int) -> Question:
-    """With its ReLU: groups one by one, side by side in one operation, or compiled with XLA."""
+    """With its ReLU: groups one by one, side by side in one operation, or with XLA, all or joining and ReLU alone."""
     layer, x = Grouped(s.groups), _noise([s.pictures, side, side, s.wide(channels)], 2)
     layer(x)
 
@@ -138,10 +139,19 @@ def normalization(s: Sizes, channels: int, side: int) -> Question:
     def with_xla(x: tf.Tensor) -> tf.Tensor:
         return normalized(x, layer.gamma, layer.beta, s.groups, layer.epsilon, rectified=True)
 
+    @tf.function(autograph=False, jit_compile=True)
+    def joined(*parts: tf.Tensor) -> tf.Tensor:
+        return tf.nn.relu(tf.concat(parts, 0))
+
+    def joined_with_xla(x: tf.Tensor) -> tf.Tensor:
+        normalize = functools.partial(tf.compat.v1.nn.fused_batch_norm, epsilon=layer.epsilon)
+        return joined(*(normalize(part, layer.gamma, layer.beta)[0] for part in tf.split(x, s.groups)))
+
     ways = {
         "as in the step": layer,
         "one by one": lambda x: layer.one_by_one(x, s.groups),
         "side by side": lambda x: layer.side_by_side(x, s.groups),
+        "one by one, joined with XLA": joined_with_xla,
         "XLA": with_xla,
     }
     return Question(f"moments of {s.groups} groups, {x.shape[-1]} @{side}", ways, [x], layer.trainable_variables)
@@ -164,13 +174,13 @@ def pooling(s: Sizes, channels: int, side: int) -> Question:
 
 
 def rectified_pooling(s: Sizes, channels: int, side: int) -> Question:
-    """ReLU before the largest of 3x3 pixels, or behind it, of a quarter of the pixels: the same function."""
+    """ReLU behind the largest of 3x3 pixels, of a quarter of the pixels, or before it: the same function."""
     x = _noise([s.pictures, side, side, s.wide(channels)], 11)
 
     def pool(x: tf.Tensor) -> tf.Tensor:
         return tf.nn.max_pool2d(x, 3, 2, "SAME")
 
-    ways = {"ReLU first": lambda x: pool(tf.nn.relu(x)), "pooled first": lambda x: tf.nn.relu(pool(x))}
+    ways = {"pooled first": lambda x: tf.nn.relu(pool(x)), "ReLU first": lambda x: pool(tf.nn.relu(x))}
     return Question(f"ReLU and max pool {x.shape[-1]} @{side}", ways, [x])
 
 
