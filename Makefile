@@ -1,4 +1,4 @@
-# make demo | test | install | lint | format | docs | bench | lock.  All lives in $(VENV); nothing else is touched.
+# make demo | test | install | lint | format | docs | bench | lock.  Packages live in $(VENV).  demo writes demo/, docs site/, lock requirements/*.lock.
 # VENV=.venv-3.13 PYTHON_FOR_VENV=python3.13 makes another environment; requirements/python.sh says which is found first.
 VENV := .venv
 PYTHON := $(VENV)/bin/python

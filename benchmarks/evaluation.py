@@ -12,15 +12,18 @@ from __future__ import annotations
 import json
 import os
 import resource
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+from absl import flags
 from sklearn.metrics import f1_score, matthews_corrcoef
 from tqdm import tqdm
 
 from benchmarks.clock import best_seconds
+from gsr_tf import command
 from gsr_tf.comparators import cfa, noi
 from gsr_tf.evaluation.evaluator import Evaluator
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, count, f1, mcc
@@ -98,9 +101,12 @@ def matmul_gflops() -> float:
     return 2 * 4096**3 / best_seconds(lambda: matrix @ matrix) / 1e9
 
 
-def main() -> None:
-    """Runs everything; memory first, since a process's peak never falls."""
-    memory = memory_megabytes()
+def _define(values: flags.FlagValues) -> None:
+    """No flags of its own."""
+
+
+def _action(_: flags.FlagValues) -> None:
+    memory = memory_megabytes()  # first, since a process's peak never falls
     results = {
         "cores": os.cpu_count(),
         "matmul_gflops": matmul_gflops(),
@@ -112,5 +118,10 @@ def main() -> None:
     print(json.dumps(results, indent=1))
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return command.main(_action, __doc__, _define, argv)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -95,7 +95,7 @@ class Figures:
         return sorted(found, key=lambda step: step.pictures)
 
 
-def read(path: Path, flag: str = "--figures") -> Figures:
+def read(path: Path) -> Figures:
     """The figures in a file.
 
     Raises:
@@ -111,9 +111,9 @@ def read(path: Path, flag: str = "--figures") -> Figures:
             answering=values["answering"] and Answering(**values["answering"]),
         )
     except OSError as error:
-        raise FiguresError(f"{flag}={path}: cannot be read ({error.strerror}); --save=FILE writes one") from error
+        raise FiguresError(f"--figures={path}: cannot be read ({error.strerror}); --save=FILE writes one") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise FiguresError(f"{flag}={path}: not a file that --save wrote ({error!r})") from error
+        raise FiguresError(f"--figures={path}: not a file that --save wrote ({error!r})") from error
 
 
 def write(figures: Figures, path: Path) -> None:

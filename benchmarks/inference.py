@@ -95,9 +95,9 @@ print(json.dumps({"megapixels": picture.size / 3e6, "seconds_per_megapixel": (en
 
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("saved_model", None, "Detector to time; none: one of random weights.", flag_values=values)
-    flags.DEFINE_float("width", 1.0, "Of the random one.", 0.0, flag_values=values)
+    flags.DEFINE_float("width", 1.0, "Width of the random network.", 0.0, flag_values=values)
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
-    flags.DEFINE_integer("rounds", 7, "Of everything that takes turns.", 1, flag_values=values)
+    flags.DEFINE_integer("rounds", 7, "Rounds in which all that is timed takes its turn.", 1, flag_values=values)
     flags.DEFINE_float("megapixels", 4.0, "Of the picture seen in windows; 0: none.", 0.0, flag_values=values)
 
 

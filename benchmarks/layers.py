@@ -128,7 +128,7 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
     side, channels, blocks = s.side, 3, []
     for number, block in enumerate(VGG16, start=1):
         wide = s.wide(block.channels)
-        shapes = [(channels, 1), *([(wide, block.convolutions - 1)])]
+        shapes = [(channels, 1), (wide, block.convolutions - 1)]
         for inward, count in shapes:
             layer = ConvolutionToNormalize(wide, 3, dilation_rate=block.dilation)
             flops = 2.0 * s.pictures * side * side * 9 * inward * wide

@@ -114,15 +114,15 @@ def _about(names: Sequence[str]) -> str:
 def define_workers(values: flags.FlagValues) -> None:
     """The flags of every command whose work an Apache Beam pipeline does."""
     flags.DEFINE_string(
-        "runner", "DirectRunner", "Of Apache Beam: DirectRunner, which is this machine, FlinkRunner, SparkRunner, "
+        "runner", "DirectRunner", "Apache Beam's runner: DirectRunner (this machine), FlinkRunner, SparkRunner, "
         "DataflowRunner, ...", flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list(
         "beam_options", [], "The runner's own flags, e.g. --flink_master=HOST:8081,--parallelism=8.", flag_values=values
     )
     flags.DEFINE_integer(
-        "threads", None, "Of TensorFlow in each worker; without it, all cores of its machine. Where several workers "
-        "share a machine: cores / workers. The last bits of an answer depend on it.", 1, flag_values=values,
+        "threads", None, "TensorFlow's threads in each worker; without it, all cores of its machine. Where several "
+        "workers share a machine: cores / workers. The last bits of an answer depend on it.", 1, flag_values=values,
     )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ class Config(RunSettings):
         if bool(self.initialization.harmonizer) != self.step.harmonizes:
             raise ConfigError(
                 f"--harmonizer={self.initialization.harmonizer} and --segment_on={','.join(self.step.segment_on)}: "
-                "'harmonized' in the one needs the other, a file of weights, and the other way round"
+                "give both (weights of DIH, and 'harmonized' among the pictures) or neither"
             )
         if bool(self.initialization.teachers) != bool(self.step.teachers_share and self.step.segment_on):
             raise ConfigError(
@@ -204,7 +204,6 @@ ROOMS = {
         *_ALL_RUNS,
     ),
 }
-NAMES = Config.names()
 KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, RGBNRun, EXIFRun, DIHRun)}
 
 
@@ -268,14 +267,14 @@ def from_flagfile(path: str | os.PathLike, **changes: Any) -> RunSettings:
     return from_arguments([f"--flagfile={path}"]).changed(**changes)
 
 
-def load(run_dir: str | os.PathLike, flag: str = "--run_dir") -> Config:
+def load(run_dir: str | os.PathLike) -> Config:
     """The Config that a run of GSR-Net wrote down; raises ConfigError when there is none."""
-    return stored(run_dir, flag, from_dict)
+    return stored(run_dir, "--run_dir", from_dict)
 
 
-def load_any(run_dir: str | os.PathLike, flag: str = "--run_dir") -> RunSettings:
+def load_any(run_dir: str | os.PathLike) -> RunSettings:
     """The settings that a run of any method wrote down; raises ConfigError when there are none."""
-    return stored(run_dir, flag, any_from_dict)
+    return stored(run_dir, "--run_dir", any_from_dict)
 
 
 def any_from_dict(values: Mapping[str, Any]) -> RunSettings:

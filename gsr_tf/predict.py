@@ -41,13 +41,12 @@ from gsr_tf.answers import contact_sheet, files, inputs, taken
 from gsr_tf.answers.answering import Answering, Defect, Segment, stamp
 from gsr_tf.answers.results import JOURNAL, TABLE, Results
 from gsr_tf.command import SOME_SKIPPED
-from gsr_tf.comparators.method import MethodError
 from gsr_tf.data import one_writer
 from gsr_tf.data.pictures import write_atomically
 from gsr_tf.inference import trained_methods
 from gsr_tf.inference.detector import Detector, located
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
-from gsr_tf.inference.resolution import ONE_SIZE, RESOLUTIONS, SCALES_HELP, describe, parse_scales
+from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
 SHEET = "index.html"
@@ -86,7 +85,14 @@ def define(values: flags.FlagValues) -> None:
     place("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
     place("records", "Instead of --input, a folder of records (data_prep): its pictures, as files of their bytes.")
     place("output", "Folder for the answers; made if missing.", required=True)
-    flags.DEFINE_float("threshold", None, "Of the mask; without it the model's own.", 0.0, 1.0, flag_values=values)
+    flags.DEFINE_float(
+        "threshold",
+        None,
+        "Pixels above this value are in the mask; without it, the model's own threshold.",
+        0.0,
+        1.0,
+        flag_values=values,
+    )
     flags.DEFINE_enum(
         "resolution", "whole", RESOLUTIONS,
         "How a model sees pictures: resized to the size trained on, as the paper does, or at their own resolution, in "
@@ -96,7 +102,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
     flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)
     flags.DEFINE_float(
-        "max_megapixels", 128, "Larger pictures are refused: 1 GiB of memory goes about 25 megapixels far.",
+        "max_megapixels", 128, "Larger pictures are refused. A picture of 25 megapixels takes about 1 GiB of memory.",
         0, 10**9, flag_values=values,
     )  # fmt: skip
     for name in ("threshold", "max_megapixels"):  # nan is within any bounds
@@ -149,40 +155,38 @@ def chosen(args: flags.FlagValues) -> list[inputs.Source]:
 
 def way(args: flags.FlagValues) -> Callable[[], tuple[Segment, dict]]:
     """Loads what answers pictures as the flags say; any process may call it, and computes on --device from then on."""
-    how = {"threshold": args.threshold, "resolution": args.resolution, "scales": args.scales}
+    how = {"threshold": args.threshold, "resolution": args.resolution, "scales": parse_scales(args.scales)}
     method = args.method
     if method in trained_methods.TRAINED:
         trained_methods.check(method, args.saved_model)
         method = None
+    if method:  # here, not by each worker of a pipeline
+        from gsr_tf.comparators import methods  # models do without what they import
+
+        methods.alone(method, args.saved_model, args.resolution, how["scales"], methods.DETECTORS)
     return functools.partial(_load, args.device, located(args.saved_model), method, **how)
 
 
 def _load(device: str, saved_model: str | None, method: str | None, **how: object) -> tuple[Segment, dict]:
     choose(device)
-    return _method(saved_model, method, **how) if method else _model(saved_model, **how)
+    return _method(method, how["threshold"]) if method else _model(saved_model, **how)
 
 
 def _model(
-    saved_model: str | None, *, threshold: float | None, resolution: str, scales: list[str] | None
+    saved_model: str | None, *, threshold: float | None, resolution: str, scales: tuple[float, ...] | None
 ) -> tuple[Segment, dict]:
     detector = Detector.load(saved_model)
     threshold = detector.threshold if threshold is None else threshold
-    scales = detector.scales_at(resolution, parse_scales(scales))
+    scales = detector.scales_at(resolution, scales)
     how = {"threshold": threshold, "resolution": resolution, "scales": scales}
     settings = {"detector": detector.name, "fingerprint": detector.fingerprint, **how, "scales": list(scales)}
     return functools.partial(detector.segment, **how), settings
 
 
-def _method(
-    saved_model: str | None, name: str, *, threshold: float | None, resolution: str, scales: list[str] | None
-) -> tuple[Segment, dict]:
-    from gsr_tf.comparators import methods  # models do without what they import
+def _method(name: str, threshold: float | None) -> tuple[Segment, dict]:
+    from gsr_tf.comparators import methods
 
-    if saved_model:
-        raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither")
-    if describe(resolution, parse_scales(scales) or ONE_SIZE):
-        raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are a model's")
-    method = methods.choose(name, names=methods.DETECTORS)
+    method = methods.choose(name)
     threshold = 0.5 if threshold is None else threshold
 
     def segment(picture: np.ndarray) -> Segmentation:

@@ -39,7 +39,7 @@ def _define(values: flags.FlagValues) -> None:
     predict.define(values)
     command.define_workers(values)
     flags.DEFINE_integer(
-        "shards", None, "How many; without it as many as --output has, or one for every 100 pictures.", 1,
+        "shards", None, "Files of results; without it as many as --output has, or one for every 100 pictures.", 1,
         flag_values=values,
     )  # fmt: skip
 

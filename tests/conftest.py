@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def two_replicas():
-    """One strategy for the process, as `build.build_strategy` has: the operations of two would mix."""
+    """One strategy for the process, as `training.device.build_strategy` has: the operations of two would mix."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 

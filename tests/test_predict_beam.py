@@ -95,10 +95,29 @@ def test_a_process_that_is_killed_over_a_picture_is_started_again(pictures, tmp_
 
 def test_what_a_worker_cannot_do_without_is_said(pictures, tmp_path, capsys):
     pytest.importorskip("apache_beam", reason="needs gsr_tf[beam]")
-    assert run(predict_beam, ["--saved_model=missing", f"--input={pictures}"], tmp_path / "out") == 1
+    (tmp_path / "empty").mkdir()
+    given = [f"--saved_model={tmp_path / 'empty'}", f"--input={pictures}"]
+    assert run(predict_beam, given, tmp_path / "out") == 1
     error = capsys.readouterr().err
-    assert "error: --saved_model=missing: no such folder" in error and "Traceback" not in error
+    assert f"error: {given[0]}: " in error and "Traceback" not in error
     assert "[while running" not in error
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (["--saved_model=missing"], "--saved_model=missing: no such folder"),
+        (["--method=nope"], "--method=nope: no such method"),
+        (["--method=noi", "--saved_model=gsr-net-coco"], "one of --saved_model=DIR and --method=NAME"),
+        (["--method=noi", "--scales=.5,1"], "--method=noi sees pictures as they are"),
+        (["--scales=x"], "--scales=x"),
+    ],
+)
+@pytest.mark.parametrize("command", [predict, predict_beam])
+def test_flags_are_checked_before_anything_is_written(pictures, tmp_path, capsys, command, given, said):
+    assert run(command, [*given, f"--input={pictures}"], tmp_path / "out") == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_beam_the_message_says_what_to_install(pictures, tmp_path, capsys, monkeypatch):

@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from data_prep.reading.archives import OTHERS, SUFFIXES
 from data_prep.reading.entries import PreparationError, Skipped
 from gsr_tf.data import folders
 from gsr_tf.data.pictures import PICTURE_SUFFIXES
-
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 def require_folder(path: str | os.PathLike, flag: str) -> Path:
@@ -21,18 +20,15 @@ def require_folder(path: str | os.PathLike, flag: str) -> Path:
         return folder
     if not folder.exists():
         raise PreparationError(f"{flag}={path}: no such folder")
-    if folder.suffix.lower() in ARCHIVE_SUFFIXES:
+    if folder.name.lower().endswith(SUFFIXES + OTHERS):
         raise PreparationError(f"{flag}={path}: an archive; unpack it and give {flag} the folder that comes out")
     raise PreparationError(f"{flag}={path}: a file where a folder was expected")
 
 
 def file_sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file, read in pieces."""
-    state = hashlib.sha256()
     with open(path, "rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            state.update(piece)
-    return state.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def list_files(folder: Path) -> list[PurePosixPath]:

@@ -8,10 +8,8 @@ from pathlib import Path, PurePosixPath
 from data_prep.reading.entries import Entry, Listing
 from data_prep.reading.files import list_files, split_pictures
 from data_prep.reading.masks import MaskFile
-from data_prep.reading.pairing import Pairs, mask_stem, pair, picture_stem
+from data_prep.reading.pairing import Files, Pairs, mask_stem, pair, picture_stem
 from gsr_tf.data.masks import MaskRule
-
-Files = list[PurePosixPath]
 
 
 def _split(images: Path, masks: Path, is_picture: Callable, is_mask: Callable) -> tuple[Files, Files, list]:

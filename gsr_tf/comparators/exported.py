@@ -12,22 +12,20 @@ from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.resolution import check, describe
 
 
-def load_maps(path: str | os.PathLike, flag: str = "--saved_model") -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def load_maps(path: str | os.PathLike) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """The maps of an exported detector: picture [h, w, 3] uint8 RGB -> {"probability": [h, w] float32, ...}.
 
     Args:
         path: the folder that `python -m gsr_tf.export` wrote.
-        flag: the flag that gave it, for the messages.
 
     Raises:
         DetectorError: there is no such folder, or it holds something else.
     """
-    return Detector.load(path, flag=flag).maps
+    return Detector.load(path).maps
 
 
 def load(
     path: str | os.PathLike | None,
-    flag: str = "--saved_model",
     *,
     resolution: str = "whole",
     scales: Sequence[float] | None = None,
@@ -38,7 +36,7 @@ def load(
         DetectorError: as `load_maps`.
         ResolutionError: no such resolution, or scales that cannot be.
     """
-    detector = Detector.load(path, flag=flag)
+    detector = Detector.load(path)
     scales = detector.scales_at(resolution, scales)
     check(resolution, scales)
     how = describe(resolution, scales)

@@ -22,20 +22,34 @@ METHODS = {method.name: method for method in _ALL}
 DETECTORS = [method.name for method in _ALL if not method.uses_truth]
 
 
-def choose(name: str, flag: str = "--method", names: Collection[str] = tuple(METHODS)) -> Method:
+def choose(name: str, names: Collection[str] = tuple(METHODS)) -> Method:
     """The method of this name.
 
     Args:
         name: of the method.
-        flag: what gave it, for errors.
         names: those that will do.
 
     Raises:
         MethodError: it is none of them.
     """
     if name not in names:
-        raise MethodError(f"{flag}={name}: no such method; choose from {', '.join(names)}")
+        raise MethodError(f"--method={name}: no such method; choose from {', '.join(names)}")
     return METHODS[name]
+
+
+def alone(
+    name: str,
+    path: str | None,
+    resolution: str,
+    scales: Sequence[float] | None,
+    names: Collection[str] = tuple(METHODS),
+) -> Method:
+    """The method that --method names; raises MethodError where it is none of `names`, or beside flags of a model."""
+    if path is not None:
+        raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither for the model that is shipped")
+    if describe(resolution, scales or ONE_SIZE):
+        raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are a model's")
+    return choose(name, names)
 
 
 def from_flags(
@@ -56,10 +70,6 @@ def from_flags(
     if name in TRAINED:
         check(name, path)
         name = None
-    if path is not None and name is not None:
-        raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither for the model that is shipped")
     if name is None:
         return exported.load(path, resolution=resolution, scales=scales)
-    if describe(resolution, scales or ONE_SIZE):
-        raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are a model's")
-    return choose(name)
+    return alone(name, path, resolution, scales)

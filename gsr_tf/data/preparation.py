@@ -63,7 +63,11 @@ class Preparation:
         most=10.0,
     )
     paste_rotation: float = setting(
-        0.0, "And turned by at most so many degrees, either way (ours; paper: not).", least=0.0, most=180.0
+        0.0,
+        "S's region is also rotated before it is pasted, by a random angle of at most this many degrees in either "
+        "direction (ours; the paper does not rotate).",
+        least=0.0,
+        most=180.0,
     )
     target_size: int = setting(
         0,
@@ -77,8 +81,8 @@ class Preparation:
     flip: bool = setting(True, "Mirror S (with K) and T at random, independently (Section 4.1).")
     gamma: float = setting(
         1.0,
-        "Each channel of S and T, the same for both, goes through x^g, g drawn between 1/this and this (ours; paper: "
-        "not). 1: not.",
+        "Each channel x in [0, 1] of S and T becomes x^g, with one random g per channel between 1/gamma and gamma, the "
+        "same for both pictures (ours; the paper does not do this). 1: off.",
         least=1.0,
         most=5.0,
     )
@@ -89,7 +93,10 @@ class Preparation:
         may_change=True,
     )
     seed: int = setting(
-        0, "Of the data's order, flips and crops, of initial weights and dropout.", least=0, most=2**32 - 1
+        0,
+        "Random seed of the order of the data, of flips and crops, of initial weights and of dropout.",
+        least=0,
+        most=2**32 - 1,
     )
 
     def __post_init__(self):

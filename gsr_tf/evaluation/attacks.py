@@ -133,29 +133,29 @@ SETS = {
 }
 
 
-def parse(name: str, flag: str = "--attacks") -> Attack:
+def parse(name: str) -> Attack:
     """The attack of this name; raises AttackError when there is none or its strength is out of range."""
     if name == NONE.name:
         return NONE
     kind_name, _, written = name.partition("-")
     if kind_name not in KINDS:
         known = f"none, {', '.join(SETS)} or kind-strength with a kind of {', '.join(KINDS)}"
-        raise AttackError(f"{flag}: no attack {name!r}; write {known}")
+        raise AttackError(f"--attacks: no attack {name!r}; write {known}")
     kind = KINDS[kind_name]
     try:
         strength = float(written)
     except ValueError:
-        raise AttackError(f"{flag}: {name!r} has no strength; for example {kind_name}-{kind.grid[0]:g}") from None
+        raise AttackError(f"--attacks: {name!r} has no strength; for example {kind_name}-{kind.grid[0]:g}") from None
     if not kind.low <= strength <= kind.high or (kind.odd and strength % 2 != 1):
         allowed = f"{'odd numbers ' if kind.odd else ''}{kind.low:g} to {kind.high:g}"
-        raise AttackError(f"{flag}: {name!r} is out of range; the strength of {kind_name} is {allowed}")
+        raise AttackError(f"--attacks: {name!r} is out of range; the strength of {kind_name} is {allowed}")
     return Attack(name, lambda picture: kind.apply(picture, strength))
 
 
-def parse_all(names: Sequence[str], flag: str = "--attacks") -> list[Attack]:
+def parse_all(names: Sequence[str]) -> list[Attack]:
     """The attacks of these names; `figure-5` and `grid` stand for the paper's four and the whole field's grid."""
     expanded = [one for name in names for one in SETS.get(name, (name,))]
-    return [parse(name, flag) for name in dict.fromkeys(expanded)]
+    return [parse(name) for name in dict.fromkeys(expanded)]
 
 
 def mask_for(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -103,7 +103,7 @@ def from_paths(name: str, picture: Path, mask: Path | None, say: Callable[[str],
     return Item(name, read)
 
 
-def from_list(path: str | os.PathLike, flag: str = "--pairs") -> Sequence[Item]:
+def from_list(path: str | os.PathLike) -> Sequence[Item]:
     """The items of a CSV file: `picture,mask` a line, no mask, or a black one, for an authentic picture.
 
     Paths are relative to the list's folder; an item is named by its picture's path as written. A first line
@@ -112,7 +112,7 @@ def from_list(path: str | os.PathLike, flag: str = "--pairs") -> Sequence[Item]:
     Raises:
         PictureError: the list cannot be read, is empty, or has a line of another form.
     """
-    folder, rows, said = Path(path).parent, _rows(path, flag), set()
+    folder, rows, said = Path(path).parent, _rows(path), set()
 
     def say(mask: str, note: str) -> None:
         if note not in said:
@@ -134,21 +134,17 @@ def fingerprint(path: str | os.PathLike) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
-def files_now(path: str | os.PathLike, flag: str = "--pairs") -> str:
+def files_now(path: str | os.PathLike) -> str:
     """Of the files that a list names, as they are now: sixteen hexadecimal digits, others when one of them changed.
 
     Sizes and times tell a change without reading what may be terabytes. They are those of one machine: good to decide
     whether its own numbers still hold, and never published, as `fingerprint` is.
 
-    Args:
-        path: the list.
-        flag: that gave it, for messages.
-
     Raises:
         PictureError: as `from_list`.
     """
     digest, folder = hashlib.sha256(), Path(path).parent
-    for row in _rows(path, flag):
+    for row in _rows(path):
         digest.update(f"{[_now(folder / name) for name in row if name]}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -163,20 +159,20 @@ def _now(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _rows(path: str | os.PathLike, flag: str) -> list[tuple[str, str]]:
+def _rows(path: str | os.PathLike) -> list[tuple[str, str]]:
     try:
         lines = decode(read_bytes(path)).splitlines()
     except ValueError as error:
-        raise PictureError(f"{flag}={path}: {error}") from error
+        raise PictureError(f"--pairs={path}: {error}") from error
     comma = any("," in line for line in lines) or not any(";" in line for line in lines)
     rows = [[word.strip() for word in row] for row in csv.reader(lines, delimiter="," if comma else ";")]
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
     if numbered and [word.lower() for word in numbered[0][1]] in HEADERS:
         numbered = numbered[1:]
     if not numbered:
-        raise PictureError(f"{flag}={path}: the list is empty; write one `picture,mask` a line")
+        raise PictureError(f"--pairs={path}: the list is empty; write one `picture,mask` a line")
     for number, row in numbered:
         if len(row) > 2 or not row[0]:
             found = f"{len(row)} columns" if row[0] else "no picture"
-            raise PictureError(f"{flag}={path}: line {number} has {found}; expected `picture,mask`")
+            raise PictureError(f"--pairs={path}: line {number} has {found}; expected `picture,mask`")
     return [(row[0], row[1] if len(row) == 2 else "") for _, row in numbered]

@@ -20,9 +20,25 @@ from gsr_tf.inference.together import Maps
 
 
 def located(path: str | None) -> str | None:
-    """What names a model, for processes with other working folders: a folder's path is made absolute, a name is not."""
-    is_folder = path is not None and path not in shipped.read_index() and Path(path).exists()
-    return str(Path(path).absolute()) if is_folder else path
+    """What names a model, for processes with other working folders: a folder's path is made absolute, a name is not.
+
+    Raises:
+        DetectorError: no such folder or name.
+    """
+    if path is None or _ships(path):
+        return path
+    return str(Path(path).absolute())
+
+
+def _ships(path: str | os.PathLike) -> bool:
+    """Whether weights of that name come with the package; raises DetectorError for neither a name nor a folder."""
+    names = shipped.read_index()
+    if not Path(path).exists() and str(path) not in names:
+        raise DetectorError(
+            f"--saved_model={path}: no such folder (python -m gsr_tf.export makes one), and no weights of that name "
+            f"come with gsr_tf; those are: {', '.join(names) or 'none'}"
+        )
+    return str(path) in names
 
 
 class Detector:
@@ -58,13 +74,12 @@ class Detector:
         self.minimum_side = int(metadata.get("minimum_side", 1))
 
     @classmethod
-    def load(cls, path: str | os.PathLike | None = None, *, flag: str = "--saved_model") -> Detector:
+    def load(cls, path: str | os.PathLike | None = None) -> Detector:
         """A detector, ready to be asked.
 
         Args:
             path: the folder that `python -m gsr_tf.export` wrote, or the name of weights that come with the package;
                 None: the default ones.
-            flag: what gave it, for the messages.
 
         Raises:
             DetectorError: no such folder or name, or none is shipped.
@@ -73,19 +88,13 @@ class Detector:
         path = shipped.default_name() if path is None else path
         if path is None:
             raise DetectorError(
-                f"no model given and none is shipped: give {flag}=FOLDER, made by python -m gsr_tf.export from a "
+                "no model given and none is shipped: give --saved_model=FOLDER, made by python -m gsr_tf.export from a "
                 "training run (python -m gsr_tf.train), or make demo for a small one in demo/model"
             )
-        names = shipped.read_index()
-        if not Path(path).exists() and str(path) not in names:
-            raise DetectorError(
-                f"{flag}={path}: no such folder (python -m gsr_tf.export makes one), and no weights of that name come "
-                f"with gsr_tf; those are: {', '.join(names) or 'none'}"
-            )
-        if str(path) in names:
+        if _ships(path):
             module, metadata = shipped.load(str(path))
             return cls(module, name=str(path), metadata=metadata, fingerprint=shipped.fingerprint(metadata))
-        module = saved_model.load(path, flag)
+        module = saved_model.load(path)
         return cls(
             module,
             name=Path(path).resolve().name,

@@ -36,7 +36,7 @@ class Step:
     segment_on: tuple[str, ...] = setting(
         ("source", "pasted", "generated"),
         "Pictures that the segmenter is trained on (Table 2's rows). harmonized: M as --harmonizer makes it. Empty: "
-        "generator and discriminator alone learn, which in the paper nothing of the segmenter's flows into "
+        "only generator and discriminator are trained; in the paper, too, they get no gradient from the segmenter "
         "(Section 3.1).",
         choices=PICTURES,
     )
@@ -56,8 +56,8 @@ class Step:
     )
     composite_background: bool = setting(
         False,
-        "Of a harmonised picture K alone is kept, and M put back around it. False: the whole picture is what the "
-        "harmoniser makes of it (paper silent).",
+        "Keep of a harmonised picture only the region K, and the pixels of M around it. False: all pixels are the "
+        "harmoniser's (paper silent).",
     )
     segmentation_gradient: bool = setting(
         False, "The release's joint update: the segmenter's loss on G(M) also moves the generator."

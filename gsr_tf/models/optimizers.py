@@ -19,7 +19,7 @@ class Optimization:
         50_000, "Training steps (Section 4.1); 0: the run holds what it begins with.", least=0, may_change=True
     )
     batch_size: int = setting(4, "Pictures a step, over all GPUs of all machines (Section 4.1).", least=1)
-    learning_rate: float = setting(1e-4, "Adam's, of generator and segmenter; fixed (Section 4.1).", least=0.0)
+    learning_rate: float = setting(1e-4, "Learning rate of Adam for generator and segmenter (Section 4.1).", least=0.0)
     learning_rate_schedule: str = setting(
         "fixed", "fixed (Section 4.1), or cosine: all rates fall to 0 at --steps (ours).", choices=("fixed", "cosine")
     )
@@ -28,8 +28,8 @@ class Optimization:
     )
     discriminator_beta_1: float = setting(
         0.9,
-        "Adam's first decay, of the discriminator: Adam's own, since the paper names one Adam for all sub-networks; "
-        "the release's is 0.5.",
+        "beta_1 of Adam for the discriminator: 0.9, Adam's default, since the paper names one Adam for all "
+        "sub-networks; the release's is 0.5.",
         least=0.0,
         most=0.999,
     )

@@ -43,7 +43,7 @@ class Initialization:
     teachers: tuple[str, ...] = setting(
         (),
         "One or more .npz of weights, or names of shipped weights, of segmenters of the run's form, which are not "
-        "trained: the segmenter also learns to say what they say together (--teachers_share).",
+        "trained: the segmenter also learns their averaged prediction (distillation), by --teachers_share of its loss.",
     )
     release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")
 

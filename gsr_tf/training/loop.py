@@ -89,21 +89,18 @@ def train(
                 _check(step, unchecked)
             step, unchecked = step + 1, losses
 
-            def due(every: int, now: int = step) -> bool:
-                return every > 0 and now % every == 0
-
-            if due(schedule.log_every) or step == 1:
+            if _due(step, schedule.log_every) or step == 1:
                 values = _check(step, losses)
                 bar.set_postfix({short: f"{values[name]:.3g}" for name, short in shown.items() if name in values})
                 if summaries:
                     summaries.scalars(step, {**values, **_learning_rates(net), **clock.read()})
-            if summaries and due(schedule.panels_every):
+            if summaries and _due(step, schedule.panels_every):
                 summaries.panel(step, net, batch)
-            if due(schedule.validate_every) or step == steps:
+            if _due(step, schedule.validate_every) or step == steps:
                 _check(step, losses)
                 if validate:
                     _validate(step, net.criterion, validate, checkpoints, summaries)
-            if due(schedule.save_every) or step == steps:
+            if _due(step, schedule.save_every) or step == steps:
                 _check(step, losses)
                 if checkpoints:
                     checkpoints.save()
@@ -113,6 +110,10 @@ def train(
             if checkpoints:
                 checkpoints.save()
     return (received or [signal.SIGTERM])[0] if stopped else 0
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
 
 
 def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:

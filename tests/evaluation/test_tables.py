@@ -1,8 +1,6 @@
 import csv
 import json
 import re
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -364,16 +362,6 @@ def test_each_run_gets_of_the_training_what_its_method_has():
 def test_a_flag_for_no_run_is_refused(flag):
     with pytest.raises(flags.Error, match=re.escape(repr(flag))):
         tables.check_training(["steps=3", flag])
-
-
-def test_the_former_name_still_works_and_says_so(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["gsr_tf.benchmark", "--help"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("gsr_tf.benchmark", run_name="__main__")
-    printed = capsys.readouterr()
-    assert ended.value.code == 0
-    assert "python -m gsr_tf.benchmark is called python -m gsr_tf.tables now" in printed.err
-    assert printed.out.startswith("Makes the paper's tables")
 
 
 def test_other_protocols_show_other_cells_of_the_same_evaluations(records, tmp_path, capsys):

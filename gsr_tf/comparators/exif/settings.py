@@ -26,7 +26,7 @@ class Patches:
     cache_gib: float = setting(
         2.0, "Memory for decoded photographs, GiB: what fits is decoded once.", least=0.0, may_change=True
     )
-    seed: int = setting(0, "Of the pairs and of initial weights.", least=0, most=2**32 - 1)
+    seed: int = setting(0, "Random seed of the pairs and of initial weights.", least=0, most=2**32 - 1)
 
     def __post_init__(self):
         check_bounds(self)

@@ -72,7 +72,7 @@ class Optimization:
     )
     batch_size: int = setting(1, "Pictures a step, over all GPUs of all machines.", least=1)
     learning_rate: float = setting(1e-4, "Of the gradient descent; fixed.", least=0.0)
-    momentum: float = setting(0.9, "Of the gradient descent.", least=0.0, most=0.999)
+    momentum: float = setting(0.9, "Momentum of stochastic gradient descent.", least=0.0, most=0.999)
 
     def __post_init__(self):
         check_bounds(self)

@@ -86,7 +86,7 @@ class Optimization:
     batch_size: int = setting(1, "Pictures a step, over all GPUs of all machines.", least=1)
     learning_rate: float = setting(1e-3, "Of the gradient descent, at first.", least=0.0)
     drop_after: int = setting(40_000, "Steps after which the rate is a tenth.", least=1)
-    momentum: float = setting(0.9, "Of the gradient descent.", least=0.0, most=0.999)
+    momentum: float = setting(0.9, "Momentum of stochastic gradient descent.", least=0.0, most=0.999)
 
     def __post_init__(self):
         check_bounds(self)

@@ -23,19 +23,29 @@ class Recolouring:
         choices=("target", "source"),
     )
     brightness: tuple[float, ...] = setting(
-        (0.6, 1.6), "Levels are multiplied by a factor drawn between these.", two="0.6,1.6", ascending=True, least=0.01
+        (0.6, 1.6),
+        "All levels are multiplied by a random factor between these two.",
+        two="0.6,1.6",
+        ascending=True,
+        least=0.01,
     )
     contrast: tuple[float, ...] = setting(
         (0.6, 1.6),
-        "And their distances from the photograph's mean by one between these.",
+        "Differences from the photograph's mean level are multiplied by a random factor between these two.",
         two="0.6,1.6",
         ascending=True,
         least=0.01,
     )
     saturation: tuple[float, ...] = setting(
-        (0.5, 1.6), "And saturations by one between these.", two="0.5,1.6", ascending=True, least=0.01
+        (0.5, 1.6),
+        "Saturation is multiplied by a random factor between these two.",
+        two="0.5,1.6",
+        ascending=True,
+        least=0.01,
     )
-    hue: float = setting(20.0, "Hues are turned by at most so many degrees, either way.", least=0.0, most=180.0)
+    hue: float = setting(
+        20.0, "Hues are rotated by at most this many degrees in either direction.", least=0.0, most=180.0
+    )
 
     def __post_init__(self):
         check_bounds(self)

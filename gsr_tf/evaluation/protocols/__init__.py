@@ -32,9 +32,9 @@ PROTOCOLS = {module.PROTOCOL.name: module.PROTOCOL for module in _IN_ORDER}
 DEFAULT = tuple(name for name, protocol in PROTOCOLS.items() if protocol.by_default)
 
 
-def choose(names: Sequence[str], flag: str = "--protocols") -> list[Protocol]:
+def choose(names: Sequence[str]) -> list[Protocol]:
     """The protocols of these names; raises ProtocolError for a name that is none."""
     unknown = [name for name in names if name not in PROTOCOLS]
     if unknown:
-        raise ProtocolError(f"{flag}: no protocol {', '.join(unknown)}; choose from {', '.join(PROTOCOLS)}")
+        raise ProtocolError(f"--protocols: no protocol {', '.join(unknown)}; choose from {', '.join(PROTOCOLS)}")
     return [PROTOCOLS[name] for name in names]
