@@ -95,6 +95,10 @@ class Config(RunSettings):
             raise ConfigError(
                 "--refine_steps needs the boundary it predicts: set --boundary_branch or --refine_steps=0"
             )
+        if self.step.jit_compile and self.device.deterministic:
+            raise ConfigError(
+                "--jit_compile and --deterministic: XLA has no deterministic gradient of max pooling; give one of them"
+            )
         weights = self.initialization.vgg16_weights
         given = self.initialization.initial_weights or self.initialization.release_checkpoint
         if weights != "random" and self.networks.width != 1.0 and not given:

@@ -1,4 +1,4 @@
-"""The base of every error that a user can mend."""
+"""The base of every error that a user can mend, and what other errors say in short."""
 
 
 class UserError(ValueError):
@@ -6,3 +6,8 @@ class UserError(ValueError):
 
     Command lines print it without a traceback and end with 1; any other exception is a defect and keeps its own.
     """
+
+
+def first_line(error: Exception) -> str:
+    """What it says first; of a TensorFlow error the rest is where in its own code it arose."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -7,6 +7,7 @@ and JSON are made from the fields of all of them, flat, so that a setting's name
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -92,6 +93,8 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     if "choices" in checks and len(set(items)) < len(items):
         raise ConfigError(f"--{name}={shown}: expected each name once")
     for item in items:
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ConfigError(f"--{name}={item}: expected a finite number")
         if "choices" in checks and item not in checks["choices"]:
             raise ConfigError(f"--{name}={item}: expected one of {', '.join(map(str, checks['choices']))}")
         if "least" in checks and not item >= checks["least"]:

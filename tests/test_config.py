@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,7 +76,7 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
     [
         ({"steps": -1}, "--steps=-1: expected at least 0"),
         ({"dropout": 1.0}, "--dropout=1.0: expected at most 0.95"),
-        ({"learning_rate": float("nan")}, "--learning_rate=nan: expected at least 0"),
+        ({"learning_rate": float("nan")}, "--learning_rate=nan: expected a finite number"),
         ({"seed": 2**32}, "--seed=4294967296: expected at most 4294967295"),
         ({"resize_mode": "stretch"}, "--resize_mode=stretch: expected one of squash, crop"),
         ({"head_kernel": 3}, "--head_kernel=3: expected one of 1, 4"),
@@ -94,6 +95,10 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
             {"segment_on": ("source", "harmonized"), "refine_steps": 0},
             "--harmonizer= and --segment_on=source,harmonized: give both",
         ),
+        ({"learning_rate": math.inf}, "--learning_rate=inf: expected a finite number"),
+        ({"window_scale": (1.0, math.inf)}, "--window_scale=inf: expected a finite number"),
+        ({"cache_gib": 1e300}, "--cache_gib=1e.300: expected at most"),
+        ({"jit_compile": True, "deterministic": True}, "--jit_compile and --deterministic: .* one of them"),
         ({"harmonizer": "dih.npz"}, "--harmonizer=dih.npz and --segment_on=source,pasted,generated"),
         ({"teachers": ("a.npz",)}, "--teachers=a.npz and --teachers_share=0.0, .* a share above 0"),
         ({"teachers_share": 0.5}, "--teachers= and --teachers_share=0.5, .* the share needs teachers"),

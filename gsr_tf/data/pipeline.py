@@ -26,7 +26,7 @@ from gsr_tf.data.stream import in_batches
 
 def training_stream(
     sources: Records,
-    targets: Records,
+    targets: Records | None,
     preparation: Preparation,
     *,
     batch_size: int,
@@ -40,7 +40,8 @@ def training_stream(
 
     Args:
         sources: records of S with masks K.
-        targets: records of T. Where they are the same records, S meets itself in copy-moves alone.
+        targets: records of T. Where they are the same records, S meets itself in copy-moves alone. None where only S
+            and K are looked at: T is some picture of `sources`.
         preparation: how pictures are prepared.
         batch_size: (S, K, T) a batch; a multiple of the replicas.
         start: the first batch's number: the training steps already done.
@@ -57,14 +58,16 @@ def training_stream(
         RecordsError: no usable (S, K), or no T; copy-moves from other records than T's.
     """
     pairs = source_pairs(sources, with_original)
+    if targets is None:
+        targets = sources
+    elif len(targets) < 2:
+        raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
     same = sources.fingerprint == targets.fingerprint
     if preparation.copy_move_share and not same:
         raise RecordsError(
             f"{targets.flag}={targets.path}: --copy_move_share={preparation.copy_move_share} pastes within one "
             f"picture; expected the records of {sources.flag}={sources.path}"
         )
-    if len(targets) < 2:
-        raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
     load = _loading(sources, pairs, targets, preparation, with_original)
 
     def example(i: tf.Tensor) -> tuple[Layers, tf.Tensor, Layers]:

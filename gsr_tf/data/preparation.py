@@ -90,6 +90,7 @@ class Preparation:
         2.0,
         "Memory for decoded pictures of S and of T each, GiB: what fits is decoded once.",
         least=0.0,
+        most=2**20,
         may_change=True,
     )
     seed: int = setting(

@@ -80,7 +80,7 @@ class ConvolutionToNormalize(Convolution):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[b, h, w, in] -> [b, h, w, filters]."""
-        return self.convolution_op(inputs, self.kernel) if training else super().call(inputs)
+        return self.activation(self.convolution_op(inputs, self.kernel)) if training else super().call(inputs)
 
 
 def on_gpu() -> bool:

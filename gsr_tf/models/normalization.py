@@ -164,7 +164,7 @@ def normalized(
     def compute(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
         wide = in_groups(x)
         center = mean(wide)
-        scale = tf.math.rsqrt(tf.maximum(mean(wide * wide) - center * center, 0.0) + epsilon)
+        scale = tf.math.rsqrt(mean(tf.square(wide - center)) + epsilon)
         y = (wide - center) * scale * gamma + beta
 
         def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -15,7 +15,7 @@ from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 from tqdm import tqdm
 
 from gsr_tf.data.pictures import write_atomically
-from gsr_tf.errors import UserError
+from gsr_tf.errors import UserError, first_line
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras
 from gsr_tf.training.trained import Trained
@@ -72,6 +72,16 @@ class Checkpoints:
             raise _unusable(path, "this configuration's networks", error) from error
         return True
 
+    def check_finite(self) -> None:
+        """Raises CheckpointError where the present state is of no use: weights that are NaN or infinite."""
+        names = [name for name in self.net.networks if not _is_finite(getattr(self.net, name))]
+        if names:
+            raise CheckpointError(
+                f"step {int(self.net.step.numpy())}: weights of the {' and the '.join(names)} are NaN or "
+                "infinite. They were not saved; earlier checkpoints are whole. Start another --run_dir at a lower "
+                "--learning_rate, with --initial_weights from one of them (python -m gsr_tf.export --format=weights)"
+            )
+
     def save(self) -> None:
         """Saves the present state under its step."""
         self._save(self.newest)
@@ -117,14 +127,19 @@ class Checkpoints:
         return best.get("validated_on", self.validated_on) == self.validated_on
 
     def _save(self, manager: tf.train.CheckpointManager) -> None:
+        self.check_finite()
         step = int(self.net.step.numpy())
         try:
             manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
             raise CheckpointError(
-                f"step {step} could not be saved in {manager.directory} ({_first_line(error)}); earlier "
+                f"step {step} could not be saved in {manager.directory} ({first_line(error)}); earlier "
                 "checkpoints are whole. Free space there and run the same command again"
             ) from error
+
+
+def _is_finite(network: keras.Model) -> bool:
+    return all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in network.trainable_variables)
 
 
 def restore_segmenter(segmenter: keras.Model, run_dir: Path, which: str) -> str:
@@ -232,8 +247,8 @@ def _state(folder: Path) -> CheckpointState | None:
 
 def _unusable(path: str, networks: str, error: Exception) -> CheckpointError:
     if is_whole(Path(path)):
-        return CheckpointError(f"{path} does not fit {networks}: {_first_line(error)}")
-    return CheckpointError(f"{path} is damaged: {_first_line(error)}. {way_on(Path(path).parent)}")
+        return CheckpointError(f"{path} does not fit {networks}: {first_line(error)}")
+    return CheckpointError(f"{path} is damaged: {first_line(error)}. {way_on(Path(path).parent)}")
 
 
 def _sweep(run_dir: Path) -> None:
@@ -243,7 +258,3 @@ def _sweep(run_dir: Path) -> None:
             shutil.rmtree(path)
         for path in folder.glob(f"{STATE}.tmp*"):
             path.unlink()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -60,7 +60,7 @@ def kept_ahead(batches: Iterable[T], device: str = "/GPU:0") -> Iterable[T]:
     Without a GPU they stay as they are, and where a strategy deals them out, which does the same.
 
     Args:
-        batches: tuples of tensors, or of None.
+        batches: named tuples of tensors, or of None, as `Batch`.
         device: where to.
     """
     return _copied_ahead(batches, device) if gpus() and isinstance(batches, tf.data.Dataset) else batches

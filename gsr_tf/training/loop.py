@@ -54,7 +54,8 @@ def train(
 ) -> int:
     """Trains from the net's present step to `steps`.
 
-    Ctrl-C and SIGTERM let the step finish, then save; of several workers all stop after the same step.
+    Ctrl-C and SIGTERM let the step finish, then save; of several workers all stop after the same step. A validation is
+    not waited for.
 
     Args:
         net: its `step` is where to go on.
@@ -67,16 +68,17 @@ def train(
         somewhere: whether something is so on any of the workers; all ask at the same step.
 
     Returns:
-        The number of the signal that ended the run early, SIGTERM's where another worker received it; 0 at its planned
-        end.
+        The number of the signal that ended the run early, SIGTERM's where another worker received it, or that ended its
+        last validation; 0 at its planned end.
 
     Raises:
         NonFiniteLoss: at the step after the one whose loss it was, or before anything is saved.
-        CheckpointError: a state could not be written.
+        CheckpointError: a state could not be written, or is of no use.
     """
     step = int(net.step.numpy())
     clock = _Clock()
     shown = {f"loss/{name}": name for name in net.networks}  # beside the progress bar, where they exist
+    left_out = False  # the last validation
     unchecked = None  # losses are looked at one step late, so that a GPU never waits for the host
     stopped, quiet = False, summaries is None
     with _signals() as received, tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True, disable=quiet) as bar:
@@ -99,7 +101,7 @@ def train(
             if _due(step, schedule.validate_every) or step == steps:
                 _check(step, losses)
                 if validate:
-                    _validate(step, net.criterion, validate, checkpoints, summaries)
+                    left_out = bool(received) or not _validate(step, net.criterion, validate, checkpoints, summaries)
             if _due(step, schedule.save_every) or step == steps:
                 _check(step, losses)
                 if checkpoints:
@@ -109,7 +111,9 @@ def train(
             _check(step, unchecked)
             if checkpoints:
                 checkpoints.save()
-    return (received or [signal.SIGTERM])[0] if stopped else 0
+    if step >= steps and left_out:
+        print(f"step {step}: its validation was left out")
+    return (received or [signal.SIGTERM])[0] if stopped or left_out else 0
 
 
 def _due(step: int, every: int) -> bool:
@@ -140,12 +144,19 @@ def _learning_rates(net: Trained) -> dict[str, float]:
     return found
 
 
-def _validate(step: int, criterion: str, validate: Callable, checkpoints: Checkpoints, summaries: Summaries) -> None:
-    scores = validate()
+def _validate(step: int, criterion: str, validate: Callable, checkpoints: Checkpoints, summaries: Summaries) -> bool:
+    """False where a signal ended it before it had scores."""
+    checkpoints.check_finite()
+    scores = None
+    with _ended_by_signals():
+        scores = validate()
+    if scores is None:
+        return False
     summaries.scalars(step, scores)
     best = checkpoints.save_if_best(scores[f"validation/{criterion}"])
     shown = "  ".join(f"{name.split('/')[-1]} {value:.3f}" for name, value in scores.items())
     tqdm.write(f"step {step}: {shown}{'  (best so far, kept)' if best else ''}")
+    return True
 
 
 class _Clock:
@@ -171,6 +182,27 @@ class _Clock:
         steps, elapsed, waited = max(1, self._steps), time.perf_counter() - self._start, self._waited
         self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
         return {"time/step_seconds": elapsed / steps, "time/input_seconds": waited / steps}
+
+
+class _Signal(Exception):
+    """It came."""
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Within `_signals`: what is within this ends, without an error, when the first one is received."""
+
+    def note(number: int, frame: object) -> None:
+        noting[number](number, frame)
+        raise _Signal
+
+    noting = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with contextlib.suppress(_Signal):
+            yield
+    finally:
+        for number, handler in noting.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

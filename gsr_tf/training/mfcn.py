@@ -12,7 +12,7 @@ import tensorflow as tf
 from gsr_tf.comparators.mfcn.edges import edge_enhanced
 from gsr_tf.comparators.mfcn.mfcn import MFCN
 from gsr_tf.comparators.mfcn.module import EdgeEnhancedModule
-from gsr_tf.comparators.mfcn.network import STRIDE, build_network
+from gsr_tf.comparators.mfcn.network import NO_EDGE_THRESHOLD, STRIDE, build_network
 from gsr_tf.comparators.mfcn.settings import Initialization, Network, Optimization, Step
 from gsr_tf.comparators.mfcn.weights import stored_variables
 from gsr_tf.data.batch import Batch
@@ -118,8 +118,9 @@ class MFCNRun(RunSettings):
 
     def facts(self, segmenter: keras.Model) -> dict[str, Any]:
         """What an export says of the method beside the settings: its edge threshold, and what chose it."""
-        chosen = "validation" if self.records.validation_records else "nothing: the default, for want of a validation"
         edge = float(segmenter.edge_threshold.numpy())
+        validated = self.records.validation_records or edge != NO_EDGE_THRESHOLD  # now, or earlier in the run
+        chosen = "validation" if validated else "nothing: the default, for want of a validation"
         edges = {"edge_threshold": edge, "edge_threshold_chosen_by": chosen} if self.has_edges else {}
         return {"method": self.METHOD if self.has_edges else "sfcn", **edges, "minimum_side": STRIDE}
 

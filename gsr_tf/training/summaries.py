@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,15 @@ from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import refine
 from gsr_tf.data.image_ops import from_network_range
 from gsr_tf.data.pictures import encode_png, write_atomically
+from gsr_tf.errors import UserError, first_line
 from gsr_tf.models.gsr_net import GSRNet, predicted_boundary
 from gsr_tf.training.trained import Trained
 
 CELL, TITLE_HEIGHT, ROWS = 160, 18, 4
+
+
+class SummaryError(UserError):
+    """Curves or panels that could not be written."""
 
 
 class Summaries:
@@ -44,26 +50,36 @@ class Summaries:
             settings: by name; of several values, a tuple.
         """
         flat = {name: ",".join(map(str, v)) if isinstance(v, tuple) else v for name, v in settings.items()}
-        with self.writer.as_default(step=0):
+        with self._writing(step=0):
             tf.summary.text("run", text)
             hparams_api.hparams(flat)
-        self.writer.flush()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """One point of each curve."""
-        with self.writer.as_default(step=step):
+        with self._writing(step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
-        self.writer.flush()
 
     def panel(self, step: int, net: Trained, batch: Batch) -> None:
         """The batch, or the first replica's share of it, as the networks see it now."""
         share = type(batch)(*(x if x is None else net.strategy.experimental_local_results(x)[0] for x in batch))
         picture = draw_panel(self.pictures(net, share))
-        with self.writer.as_default(step=step):
+        with self._writing(step):
             tf.summary.image("panel", picture[np.newaxis])
-        self.writer.flush()
         write_atomically(self.panels_dir / f"{step:07d}.png", encode_png(picture))
+
+    @contextlib.contextmanager
+    def _writing(self, step: int) -> Iterator[None]:
+        """Within it summaries go to the run's events, which are on the disk at its end."""
+        try:
+            with self.writer.as_default(step=step):
+                yield
+            self.writer.flush()
+        except tf.errors.OpError as error:
+            raise SummaryError(
+                f"step {step}: curves could not be written in {self.panels_dir.parent} ({first_line(error)}). Free "
+                "space there and run the same command again: it goes on from the newest checkpoint"
+            ) from error
 
 
 def read_scalars(run_dir: Path) -> dict[str, dict[int, float]]:

@@ -78,7 +78,7 @@ def held_out(
     targets = records.get("--validation_targets")
     still = preparation.unmoved(seed=SEED)
     how = {"half_pixel": half_pixel, "recolouring": recolouring}
-    stream = training_stream(sources, targets or sources, still, batch_size=1, **how)
+    stream = training_stream(sources, targets, still, batch_size=1, **how)
     count = min(settings.validation_pictures, len(sources.pairs))
     return HeldOut(stream.take(count), count, targets is not None)
 

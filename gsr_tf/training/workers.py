@@ -63,7 +63,7 @@ def find_workers() -> Workers:
     """
     if os.environ.get("TF_CONFIG"):
         return _of_tf_config()
-    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    if int(os.environ.get("SLURM_STEP_NUM_TASKS") or "1") > 1:
         return _of_slurm()
     return Workers()
 
@@ -72,6 +72,8 @@ def _of_tf_config() -> Workers:
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     try:
         jobs, job, index = resolver.cluster_spec().as_dict(), resolver.task_type, resolver.task_id
+        if not jobs or index is None:
+            raise ValueError("no cluster" if not jobs else "no task")
         if set(jobs) - {"chief", "worker"}:
             raise ValueError(f"jobs {', '.join(sorted(jobs))}")
         before = len(jobs.get("chief", [])) if job == "worker" else 0

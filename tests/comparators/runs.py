@@ -115,3 +115,19 @@ def assert_two_replicas_are_one(
     for weight, variable in ours.items():
         np.testing.assert_allclose(variable.numpy(), wanted[weight].numpy(), atol=atol, err_msg=weight)
     return [two, one]
+
+
+def assert_bfloat16_keeps_the_losses(build: Callable[[], OneNetwork], batch: tuple, within: float) -> None:
+    """A step's, relative to their values in float32; weights stay in float32."""
+    found = []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.mixed_precision.set_global_policy(policy)
+        try:
+            keras.utils.set_random_seed(0)
+            net = build()
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+        found.append({name: float(value) for name, value in net.train_step(batch).items()})
+    assert found[1] == pytest.approx(found[0], rel=within) and found[1] != found[0]
+    (name,) = net.networks
+    assert {variable.dtype for variable in getattr(net, name).trainable_variables} == {tf.float32}

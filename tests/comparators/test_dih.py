@@ -222,3 +222,7 @@ def test_a_file_that_is_damaged_or_missing_is_named(tmp_path, damage):
         path.write_bytes(damage)
     with pytest.raises(WeightsError, match=f"--harmonizer={path}: could not be read"):
         load_harmonizer(str(path), "--harmonizer")
+
+
+def test_bfloat16_keeps_the_losses():
+    runs.assert_bfloat16_keeps_the_losses(tiny, make_batch(), within=0.05)

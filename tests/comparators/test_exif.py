@@ -1,5 +1,6 @@
 """EXIF-consistency: its network, what two files have in common, its pairs of patches, its step, and that it learns."""
 
+import dataclasses
 import io
 import math
 
@@ -31,6 +32,7 @@ from gsr_tf.data.records import (
 from gsr_tf.evaluation import metrics
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import WeightsError, load_npz
+from tests.comparators import runs
 
 TINY = Network(trunk="tiny", feature_channels=8, fc_channels=(16, 12, 8), same_channels=4)
 MODEL = TAGS.index("Model")
@@ -364,3 +366,9 @@ def test_a_splice_of_two_jpeg_qualities_is_found(learnt, comparison):
     module = ConsistencyModule(learnt, size=SIDE, answer=Answer(comparison=comparison))
     found = module(tf.constant(np.where(mask[..., np.newaxis], high, low)))["probability"][..., 0].numpy()
     assert metrics.f1(metrics.count(found, mask)).max() > 0.6 > 2.4 * 2 * mask.mean() / (1 + mask.mean())
+
+
+@pytest.mark.parametrize("trunk", ["tiny", "resnet50"])
+def test_bfloat16_keeps_the_losses(trunk):
+    network = dataclasses.replace(TINY, trunk=trunk)
+    runs.assert_bfloat16_keeps_the_losses(lambda: EXIF(network, Optimization(), 32), noise(side=32), within=0.05)

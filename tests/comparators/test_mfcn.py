@@ -289,3 +289,7 @@ def test_a_detector_sees_whole_pictures_by_the_networks_threshold():
         surface = tf.nn.softmax(network(to_network_range(picture)[tf.newaxis])["segmentation"])[0, ..., 1:]
         np.testing.assert_allclose(module(picture)["probability"], (1 - threshold) * surface, atol=1e-5)
     assert module.window is None
+
+
+def test_bfloat16_keeps_the_losses():
+    runs.assert_bfloat16_keeps_the_losses(tiny, make_batch(), within=0.05)

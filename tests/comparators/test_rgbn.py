@@ -1,5 +1,6 @@
 """RGB-N: its pure parts by hand, its network, its step, its map."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -562,3 +563,9 @@ def test_what_a_network_found_is_a_map_of_probabilities():
     wanted = np.zeros([1, 4, 5, 1])
     wanted[0, 1:3, 1:3] = 0.75
     np.testing.assert_allclose(score_map(found, tf.constant([4, 5])), wanted)
+
+
+@pytest.mark.parametrize("streams", ["both", "rgb"])
+def test_bfloat16_keeps_the_losses(streams):
+    network = dataclasses.replace(TINY, streams=streams)
+    runs.assert_bfloat16_keeps_the_losses(lambda: tiny(network), make_batch(size=96), within=0.05)

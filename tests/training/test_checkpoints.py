@@ -57,6 +57,19 @@ def test_a_new_run_has_nothing_to_restore(tmp_path):
     assert not Checkpoints(small_net(), tmp_path, keep=2).restore()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_of_no_use_are_not_saved(tmp_path, value):
+    net = small_net(7)
+    checkpoints = Checkpoints(net, tmp_path, keep=2)
+    checkpoints.save()
+    net.step.assign(8)
+    net.generator.weight.assign([1.0, value, 1.0])
+    for save in (checkpoints.save, lambda: checkpoints.save_if_best(0.5), checkpoints.check_finite):
+        with pytest.raises(CheckpointError, match="step 8: weights of the generator are NaN .*--learning_rate"):
+            save()
+    assert last_step(tmp_path) == 7
+
+
 def test_the_newest_are_kept(tmp_path):
     net = small_net()
     checkpoints = Checkpoints(net, tmp_path, keep=2)

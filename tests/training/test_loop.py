@@ -39,6 +39,9 @@ class Journal:
     def panel(self, step, net, batch):
         self.lines.append(f"panel {step} of {batch}")
 
+    def check_finite(self):
+        pass
+
     def save(self):
         self.lines.append(f"save {int(self.step)}")
 
@@ -111,6 +114,37 @@ def test_a_signal_in_the_last_step_ends_a_finished_run():
     journal = Journal(during={6: lambda: signal.raise_signal(signal.SIGTERM)})
     assert journal.run() == 0
     assert "save 6" in journal.lines
+
+
+def left_by(number, journal):
+    def validate():
+        signal.raise_signal(number)
+        raise AssertionError("a validation that goes on after a signal")
+
+    return journal.run(validate=validate)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_validation_and_what_was_learnt_is_saved(number, capsys):
+    journal, before = Journal(), signal.getsignal(number)
+    assert left_by(number, journal) == number
+    assert journal.lines[-2:] == ["save 4", "save 4"]  # as it was due, and as the run ends
+    assert not any(line.startswith("score") for line in journal.lines)
+    assert "left out" not in capsys.readouterr().out
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_in_the_last_validation_is_said(capsys):
+    journal = Journal(start=5)
+    assert left_by(signal.SIGINT, journal) == signal.SIGINT
+    assert journal.lines[-1] == "save 6"
+    assert "step 6: its validation was left out" in capsys.readouterr().out
+
+
+def test_after_a_signal_no_validation_begins():
+    journal = Journal(during={4: lambda: signal.raise_signal(signal.SIGTERM)})
+    assert left_by(signal.SIGTERM, journal) == signal.SIGTERM
+    assert journal.lines[-1] == "save 4"
 
 
 def test_a_signal_to_another_worker_stops_this_one_after_the_same_step():

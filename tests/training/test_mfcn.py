@@ -10,6 +10,7 @@ from gsr_tf import config
 from gsr_tf.config import ConfigError
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.training.mfcn import MFCNRun, edge_threshold_chooser
+from tests import tiny
 from tests.networks import make_batch
 
 TINY = {"width": 0.03, "fc_channels": 4, "vgg16_weights": "random", "input_size": 32}
@@ -124,3 +125,16 @@ def test_the_flagfiles_are_the_papers(monkeypatch):
     expected = {"learning_rate": 1e-4, "momentum": 0.9, "batch_size": 1, "weight_decay": 5e-4, "fc_channels": 4096}
     assert {name: values[name] for name in expected} == expected
     assert sfcn == mfcn.changed(edge_weight=0.0)
+
+
+def test_what_chose_the_edge_threshold_is_said():
+    run = MFCNRun().changed(**TINY)
+    network = run.build_segmenter()
+    assert run.facts(network)["edge_threshold_chosen_by"].startswith("nothing")
+    network.edge_threshold.assign(0.3)  # earlier in the run, which has gone on without validations
+    assert run.facts(network)["edge_threshold_chosen_by"] == "validation"
+
+
+def test_one_picture_is_enough_to_be_validated_on(tmp_path):
+    scores, _ = scored(tiny.write_records(tmp_path / "one", tiny.manipulated()[:1]))
+    assert scores["validation/pictures"] == 1

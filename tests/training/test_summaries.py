@@ -1,10 +1,11 @@
 """Curves, there and back; what a panel shows."""
 
+import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams import metadata
 
-from gsr_tf.training.summaries import Summaries, panel_pictures, read_scalars
+from gsr_tf.training.summaries import Summaries, SummaryError, panel_pictures, read_scalars
 from tests.networks import make_batch, tiny_net
 
 
@@ -42,3 +43,15 @@ def test_a_folder_without_events_has_no_curves(tmp_path):
 def test_of_a_generator_alone_nothing_of_the_segmenter_is_shown():
     pictures = panel_pictures(tiny_net(segment_on=[], refine_steps=0), make_batch())
     assert list(pictures) == ["S", "K", "T", "M", "G(M)"]
+
+
+@pytest.mark.parametrize("kind", [tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError])
+def test_a_disk_without_room_for_curves_is_said(tmp_path, monkeypatch, kind):
+    def flush(writer):
+        raise kind(None, None, "events.v2; No space left on device\nFailed to flush 9 events")
+
+    summaries = Summaries(tmp_path, panel_pictures)
+    monkeypatch.setattr(type(summaries.writer), "flush", flush)
+    with pytest.raises(SummaryError, match=f"step 3: .*{tmp_path} .*No space left on device.*same command") as raised:
+        summaries.scalars(3, {"loss/edge": 1.0})
+    assert "\n" not in str(raised.value)

@@ -54,10 +54,10 @@ def test_a_chief_is_the_first_worker(monkeypatch):
     [
         ({"worker": ["a:1", "b:2"]}, {"type": "worker", "index": 2}, "no worker 2"),
         ({"worker": ["a:1", "b:2"]}, {"type": "worker", "index": -1}, "no worker -1"),
-        ({"worker": ["a:1", "b:2"]}, {"type": "worker"}, "expected a list of workers"),
-        ({"worker": ["a:1", "b:2"]}, {}, "expected a list of workers"),
+        ({"worker": ["a:1", "b:2"]}, {"type": "worker"}, "no task; expected a list of workers"),
+        ({"worker": ["a:1", "b:2"]}, {}, "no task; expected a list of workers"),
         ({"worker": ["a:1"], "ps": ["b:2"]}, {"type": "worker", "index": 0}, "jobs ps, worker"),
-        ({}, {"type": "worker", "index": 0}, "expected a list of workers"),
+        ({}, {"type": "worker", "index": 0}, "no cluster; expected a list of workers"),
         ([], {"type": "worker", "index": 0}, "expected a list of workers"),
     ],
 )

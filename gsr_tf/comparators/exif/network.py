@@ -61,7 +61,7 @@ def _padded_as_in_slim(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 def _tiny(image: tf.Tensor) -> tf.Tensor:
     """What a 3x3 mean leaves of the picture, then convolutions: of few photographs it learns no content."""
-    x = image - keras.layers.AveragePooling2D(3, 1, "same")(image)
+    x = image - keras.layers.AveragePooling2D(3, 1, "same", dtype="float32")(image)  # 8 bits would lose what is left
     for number, (channels, stride) in enumerate(((12, 1), (16, 2), (24, 2)), start=1):
         x = keras.layers.Conv2D(channels, 3, stride, use_bias=False, name=f"conv_{number}")(x)
         x = keras.layers.BatchNormalization(momentum=0.9, name=f"conv_{number}_norm")(x)

@@ -24,7 +24,7 @@ class Patches:
         most=1.0,
     )
     cache_gib: float = setting(
-        2.0, "Memory for decoded photographs, GiB: what fits is decoded once.", least=0.0, may_change=True
+        2.0, "Memory for decoded photographs, GiB: what fits is decoded once.", least=0.0, most=2**20, may_change=True
     )
     seed: int = setting(0, "Random seed of the pairs and of initial weights.", least=0, most=2**32 - 1)
 

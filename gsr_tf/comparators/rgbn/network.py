@@ -108,8 +108,11 @@ def _judge(found: backbone.Backbone, streams: Sequence[str], channels: int) -> k
     crops = {name: keras.Input([SIDE, SIDE, found.channels], name=name) for name in streams}
     features = {name: tf.cast(found.tail(x, f"{name}_"), tf.float32) for name, x in crops.items()}
     pooled = tf.reduce_mean(_first(features), [1, 2])
-    together = keras.layers.Lambda(lambda both: signed_root(compact_bilinear(*both, channels)), name="pooling")
-    logits = _dense(2, 0.01, "class")(together(list(features.values())) if len(streams) > 1 else pooled)
+    # In float32, as a Fourier transform needs it.
+    pooling = keras.layers.Lambda(
+        lambda both: signed_root(compact_bilinear(*both, channels)), name="pooling", dtype="float32"
+    )
+    logits = _dense(2, 0.01, "class")(pooling(list(features.values())) if len(streams) > 1 else pooled)
     return keras.Model(crops, {"logits": logits, "deltas": _dense(4, 0.001, "box")(pooled)}, name="judge")
 
 
