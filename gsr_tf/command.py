@@ -7,6 +7,7 @@ skipped, 128 + n ended by signal n.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from gsr_tf.flag_help import Group, describe, wrapped
 from gsr_tf.flagfiles import expanded
 
 SOME_SKIPPED = 3
+NEEDED = re.compile(r"flag --(\w+)=None: Flag --\w+ must have a value other than None\.")  # as absl says it
 # What a user can mend; anything else is a defect and keeps its traceback.
 MENDABLE = (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError)
 
@@ -147,7 +149,8 @@ def main(
             return standard_output.CLOSED if standard_output.is_closed() else 0
         return action(values) or 0
     except flags.Error as error:
-        print(f"error: {error}; --help explains all flags", file=sys.stderr)
+        words = NEEDED.sub(r"--\1 is needed", str(error))
+        print(f"error: {words}; --help explains all flags", file=sys.stderr)
         return 2
     except BrokenPipeError as error:
         if standard_output.is_closed():

@@ -17,9 +17,10 @@ pixel by pixel; map and mask carry the same orientation, so that viewers turn th
 are upright. Of animated pictures the first frame is answered, transparency is ignored; warnings say so.
 
 The same command again answers what is new or has changed, and what other settings or another model answered. One
-command at a time may write to a folder, and none overwrites there the answer for another picture. A file that cannot be
-answered is named, counted and skipped; the exit code is then 3. Of a method whose map is no probability, the map is
-stretched to 0..1 in each picture first.
+command at a time may write to a folder, and none overwrites there the answer for another picture; the picture on
+standard input is always called "stdin", and the newest one counts. A file that cannot be answered is named, counted and
+skipped; the exit code is then 3. Of a method whose map is no probability, the map is stretched to 0..1 in each picture
+first.
 """
 
 from __future__ import annotations

@@ -167,6 +167,19 @@ def test_nothing_is_done_twice_and_what_changed_is_done_again(model, tmp_path, c
     assert not list(output.glob("*.npz"))  # of the earlier threshold
 
 
+def test_a_picture_that_cannot_be_read_any_more_keeps_no_answer(model, tmp_path):
+    pictures, output = tmp_path / "in", tmp_path / "out"
+    for name in ("a.png", "b.png"):
+        save(pictures / name)
+    arguments = [model, output, f"--input={pictures}", "--npz"]
+    assert run(*arguments) == 0
+    (pictures / "a.png").write_bytes((pictures / "a.png").read_bytes()[:-40])
+    assert run(*arguments) == 3
+    assert "error" in records(output)["a.png"]
+    left = {path.name for path in output.rglob("*") if path.name.startswith(("a", "b"))}
+    assert left == {"b.jpg", *(f"b{ending}" for ending in files.endings(npz=True))}
+
+
 def test_another_model_under_the_same_name_is_another(model, tmp_path, capsys):
     class Green(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
@@ -435,6 +448,11 @@ def test_the_page_shows_every_picture_and_fetches_nothing(model, tmp_path):
     assert "http" not in page and "<link" not in page and "<script src" not in page
     assert 'href="0%20%26_overlay.jpg"' in page
     assert "bad.png: not a picture" in page
+
+
+def test_a_flag_that_is_needed_is_named(capsys):
+    assert predict.main(["predict", "photo.jpg"]) == 2
+    assert capsys.readouterr().err == "error: --output is needed; --help explains all flags\n"
 
 
 def test_flags_that_do_not_go_together(tmp_path, capsys):

@@ -104,10 +104,10 @@ class Answering:
         try:
             contents, facts = self._answered(source)
         except UserError as error:
-            return {**record, "error": str(error).removeprefix(f"{source.file}: ").removeprefix(f"{source.path}: ")}
+            return self._refused(record, str(error).removeprefix(f"{source.file}: ").removeprefix(f"{source.path}: "))
         except Exception as error:
             if was_lacking(error):
-                return {**record, "error": LACKING}
+                return self._refused(record, LACKING)
             raise Defect(f"{record['path']}: an unexpected error, which ends the run") from error
         start = time.perf_counter()
         try:
@@ -116,11 +116,18 @@ class Answering:
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
-            return {**record, "error": "the name is too long for its answers; rename the file"}
+            return self._refused(record, "the name is too long for its answers; rename the file")
         if not self._npz:  # an earlier answer's
             (self._output / f"{source.name}{files.ARRAYS}").unlink(missing_ok=True)
         facts["seconds"]["write"] = round(facts["seconds"]["write"] + time.perf_counter() - start, 4)
         return {**record, **facts}
+
+    def _refused(self, record: dict, error: str) -> dict:
+        """The record; what an earlier state of the picture was answered with is removed, which is no answer to this."""
+        for path in files.places(self._output, record["name"]):
+            with contextlib.suppress(OSError):  # a name too long for a file
+                path.unlink(missing_ok=True)
+        return {**record, "error": error}
 
     def _answered(self, source: Source) -> tuple[dict[Path, bytes], dict]:
         seconds, clock = {}, _clock()

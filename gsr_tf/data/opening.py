@@ -21,6 +21,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "HEIF")  # Pillow's names; JPEG opens MPO
 CFA, LINEAR_RAW = 32803, 34892  # what a TIFF calls a sensor's own values
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how its files begin, large ones last
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 CANVAS_BYTES = 16  # that Pillow may hold of a pixel of a WebP once it is opened
 ORIENTATION = 0x0112  # EXIF's tag
@@ -85,6 +86,11 @@ def open_file(data: bytes, name: str, max_pixels: int) -> tuple[Image.Image, byt
         picture = _identified(png_chunks.without_text(whole))
     if picture is None and heic and not can_open_heic:
         raise PictureError(f"{name}: HEIC needs pillow-heif: pip install 'gsr_tf[heic]'")
+    if picture is None and data.startswith(TIFF):
+        raise PictureError(
+            f"{name}: a damaged TIFF, or one of a kind that is not read, such as colours in 32 bits or floating point; "
+            "save it with 8 or 16 bits a channel"
+        )
     if picture is None:
         raise PictureError(f"{name}: not a picture in a format that is read: JPEG, PNG, TIFF, WebP, BMP, GIF, HEIC")
     _refuse_raw(picture, name)
@@ -165,6 +171,8 @@ def orientation_of(picture: Image.Image) -> int:
     exif = picture.info.get("exif", b"")
     if isinstance(exif, bytes):  # of a JPEG they were looked at before it was opened
         excess.refuse_tags(exif.removeprefix(jpeg_end.EXIF), "EXIF ")
+    if picture.format == "PNG":
+        picture.load()  # `getexif` would, and what is wrong with the pixels is not wrong with the EXIF alone
     try:
         value = picture.getexif().get(ORIENTATION, 1)
     except Exception as error:  # damaged EXIF turns nothing

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from gsr_tf.data.aspect import LONGEST
 from gsr_tf.data.image_ops import resize
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.segmentation import SCORE_SHARE
@@ -19,7 +20,7 @@ ONE_PICTURE = tf.TensorSpec([None, None, 3], tf.uint8, "image")
 def signatures(detector: DetectorModule) -> dict[str, Callable]:
     """What a SavedModel offers, by name.
 
-    serving_default: "image" [h, w, 3] uint8 RGB, any size -> `DetectorModule.__call__`'s maps.
+    serving_default: "image" [h, w, 3] uint8 RGB, any size but a sliver -> `DetectorModule.__call__`'s maps.
     encoded: "image_bytes" [n] strings (see `decode`) -> `describe` of each, stacked. For TensorFlow Serving's REST,
         where names that end in `_bytes` stand for base64.
     batch: "images" [n, size, size, 3] uint8 RGB, size as trained -> the maps, [n, size, size, 1] each.
@@ -28,10 +29,14 @@ def signatures(detector: DetectorModule) -> dict[str, Callable]:
     maps = detector.__call__.get_concrete_function().structured_outputs
     answer = {"probability_bytes": tf.string, "score": tf.float32, "width": tf.int32, "height": tf.int32}
 
+    @tf.function(input_signature=[ONE_PICTURE])
+    def one(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return detector(no_sliver(image, detector))
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
     def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return tf.map_fn(
-            lambda data: describe(detector(decode(data))["probability"]),
+            lambda data: describe(one(decode(data))["probability"]),
             image_bytes,
             fn_output_signature={name: tf.TensorSpec([], dtype) for name, dtype in answer.items()},
         )
@@ -40,7 +45,19 @@ def signatures(detector: DetectorModule) -> dict[str, Callable]:
     def batch(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return tf.map_fn(detector, images, fn_output_signature={name: tf.TensorSpec([side, side, 1]) for name in maps})
 
-    return {"serving_default": detector.__call__, "encoded": encoded, "batch": batch}
+    return {"serving_default": one, "encoded": encoded, "batch": batch}
+
+
+def no_sliver(image: tf.Tensor, detector: DetectorModule) -> tf.Tensor:
+    """The same picture [h, w, 3]; an error for one that the detector would see longer than `refuse_sliver` allows.
+
+    Few pixels are enough for that: one of 1x500 would be brought to 288x144,000, and take 20 GB.
+    """
+    seen = detector._network_size(tf.shape(image)[:2])
+    fits = tf.cast(tf.reduce_max(seen), tf.float32) <= LONGEST * tf.cast(tf.reduce_min(seen), tf.float32)
+    said = f"expected the long side of a picture to be at most {LONGEST:g} times the short one; its height and width:"
+    with tf.control_dependencies([tf.debugging.Assert(fits, [said, tf.shape(image)[:2]])]):
+        return tf.identity(image)
 
 
 def decode(data: tf.Tensor) -> tf.Tensor:

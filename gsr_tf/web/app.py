@@ -140,6 +140,9 @@ def _refuse_unknown_parameters(request: Request) -> None:
     unknown = [repr(name[:80]) for name in request.query_params if name not in known]
     if known and unknown:
         raise Refusal(422, f"no parameter {', '.join(unknown)}; there are {', '.join(known)}")
+    twice = [name for name in known if len(request.query_params.getlist(name)) > 1]
+    if twice:
+        raise Refusal(422, f"{', '.join(twice)}: given more than once; expected one value")
 
 
 def _report(found: Found, detector: Detector, **settings) -> Response:

@@ -183,13 +183,25 @@ def test_a_header_tells_the_size():
         (encoded(RGB)[:60], "photo.jpg: .*(truncated|damaged)"),
         (encoded(np.tile(RGB, (20, 20, 1)), "JPEG")[:-900], "photo.jpg: truncated or damaged"),
         (encoded(np.tile(RGB, (20, 20, 2))[..., :4], "JPEG", "CMYK")[:-900], "photo.jpg: truncated or damaged"),
+        (cv2.imencode(".tif", np.float32(RGB))[1].tobytes(), "photo.jpg: .*TIFF.* with 8 or 16 bits a channel"),
     ],
-    ids=["empty", "text", "cut png", "cut jpeg", "cut cmyk jpeg"],
+    ids=["empty", "text", "cut png", "cut jpeg", "cut cmyk jpeg", "a tiff of three floats a pixel"],
 )
 def test_bad_pictures_are_named(data, message):
     for use in (decode_picture, probe_picture):
         with pytest.raises(PictureError, match=message):
             use(data, "photo.jpg")
+
+
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_a_png_with_a_wrong_byte_is_damaged(place):
+    """Pillow says so once, and lets the rest pass for black when it is asked again."""
+    pixels = np.random.default_rng(0).integers(0, 256, [60, 80, 3], np.uint8)
+    data = bytearray(encoded(pixels))
+    data[int(place * len(data))] ^= 4
+    for use in (decode_picture, probe_picture):
+        with pytest.raises(PictureError, match="photo.png: truncated or damaged"):
+            use(bytes(data), "photo.png")
 
 
 LARGE = np.tile(RGB, (40, 30, 1))  # 240 x 270

@@ -106,6 +106,21 @@ def test_batch_mates_never_matter(loaded):
                 np.testing.assert_array_equal(maps[name][place], expected)
 
 
+@pytest.mark.parametrize("shape", [(2, 41), (41, 2)])
+def test_a_picture_that_would_be_very_long_is_refused(detector, shape):
+    """Of a network that keeps the aspect ratio; two pixels less are answered, and squashed any picture is."""
+    longer, kept = np.zeros([*shape, 3], np.uint8), DetectorModule(detector.segmenter, size=SIDE, resize_mode="crop")
+    for module, refuses in ((kept, True), (detector, False)):
+        for name, given in (("serving_default", longer), ("encoded", tf.constant([encoded(longer)]))):
+            ask = signatures.signatures(module)[name]
+            if refuses:
+                with pytest.raises(tf.errors.InvalidArgumentError, match="at most 20 times the short one"):
+                    ask(given)
+                ask(longer[:40, :40] if name == "serving_default" else tf.constant([encoded(longer[:40, :40])]))
+            else:
+                ask(given)
+
+
 def test_an_empty_batch_has_an_empty_answer(loaded):
     assert loaded.signatures["batch"](images=np.zeros([0, SIDE, SIDE, 3], np.uint8))["probability"].shape[0] == 0
     assert loaded.signatures["encoded"](image_bytes=tf.zeros([0], tf.string))["score"].shape == [0]

@@ -97,6 +97,11 @@ def test_unknown_parameters_are_named_with_the_known_ones(client, path, known):
     assert said(refused, 422) == f"no parameter 'treshold', 'scales', '{80 * 'x'}'; there are {known}"
 
 
+def test_a_parameter_given_twice_is_no_choice(client):
+    refused = client.post("/v1/segment?threshold=.3&threshold=.9&preview=true", content=PICTURE)
+    assert said(refused, 422) == "threshold: given more than once; expected one value"
+
+
 def test_a_form_is_told_to_send_the_file_itself(client):
     message = said(client.post("/v1/segment", files={"file": PICTURE}), 415)
     assert "curl --data-binary" in message
