@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
@@ -12,14 +13,26 @@ from data_prep.reading.pairing import Files, Pairs, mask_stem, pair, picture_ste
 from gsr_tf.data.masks import MaskRule
 
 
+def _files_outside(folder: Path, other: Path) -> Files:
+    """The files of `folder` that do not lie in the folder `other`, which may be one of its subfolders."""
+
+    @functools.cache
+    def is_outside(parent: PurePosixPath) -> bool:
+        above = (part for part in (parent, *parent.parents) if part.parts)
+        return not any((folder / part).samefile(other) for part in above)
+
+    return [file for file in list_files(folder) if is_outside(file.parent)]
+
+
 def _split(images: Path, masks: Path, is_picture: Callable, is_mask: Callable) -> tuple[Files, Files, list]:
-    """Pictures, masks and what is neither, of two folders or of one that holds both."""
-    pictures, others = split_pictures(list_files(images))
-    if masks == images:
+    """Pictures, masks and what is neither, of two folders, one in the other perhaps, or of one that holds both."""
+    if masks.samefile(images):
+        pictures, others = split_pictures(list_files(images))
         candidates = [file for file in pictures if mask_stem(file) != picture_stem(file)]
         pictures = sorted(set(pictures) - set(candidates))
     else:
-        candidates, not_masks = split_pictures(list_files(masks))
+        pictures, others = split_pictures(_files_outside(images, masks))
+        candidates, not_masks = split_pictures(_files_outside(masks, images))
         others += not_masks
     return [file for file in pictures if is_picture(file)], [file for file in candidates if is_mask(file)], others
 
@@ -39,7 +52,8 @@ def list_manipulated(
 
     Args:
         images: folder of the pictures.
-        masks: folder of the masks; the same one when pictures and masks lie side by side.
+        masks: folder of the masks; the same one when pictures and masks lie side by side. Of two folders, one of
+            which lies in the other, no file counts for both.
         rule: how the masks are read.
         pair_files: who belongs to whom.
         is_picture: which picture files of `images` are meant.

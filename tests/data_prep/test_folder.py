@@ -54,6 +54,31 @@ def test_pictures_and_masks_in_one_folder(tmp_path):
     assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["a.png"]
 
 
+def test_one_folder_spelt_in_two_ways_is_one_folder(tmp_path):
+    photo(tmp_path / "images/a.png")
+    mask(tmp_path / "images/a_mask.png")
+    photo(tmp_path / "images/without.png")
+    (tmp_path / "link").symlink_to(tmp_path / "images")
+    assert prepare(tmp_path, f"--images={tmp_path / 'link'}", f"--masks={tmp_path / 'images/../images'}") == 0
+    (record,) = read_all(tmp_path / "out")[1]
+    assert (record["name"], record["masks"][0].mean()) == ("a.png", 255 / 4)
+    assert skipped_of(tmp_path / "out") == {"without.png": "no mask"}
+
+
+@pytest.mark.parametrize(("images", "masks"), [("set", "set/masks"), ("set/images", "set"), ("set", "linked")])
+def test_of_a_folder_in_the_other_no_file_is_both_picture_and_mask(tmp_path, images, masks):
+    (tmp_path / "set/masks").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to(tmp_path / "set/masks")
+    for stem in "ac":
+        photo(tmp_path / f"{images}/{stem}.jpg")
+    for stem in "ab":
+        mask(tmp_path / f"{masks}/{stem}.png")
+    assert prepare(tmp_path, f"--images={tmp_path / images}", f"--masks={tmp_path / masks}") == 0
+    (record,) = read_all(tmp_path / "out")[1]
+    assert (record["name"], record["masks"][0].mean()) == ("a.jpg", 255 / 4)
+    assert skipped_of(tmp_path / "out") == {"b.png": "no picture", "c.jpg": "no mask"}
+
+
 def bad_pictures(tmp_path):
     """Everything that users have in such folders; name -> the reason expected."""
     images, masks = tmp_path / "images", tmp_path / "masks"
