@@ -13,11 +13,13 @@ File names alone do not pair this set: its table does. Probes that it says are n
 from __future__ import annotations
 
 import csv
+import os
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from data_prep.published import PublishedSet, folders_below, script
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
+from data_prep.reading.files import list_files, split_pictures
 from data_prep.reading.masks import MaskFile
 from gsr_tf.data.masks import MaskRule
 
@@ -36,7 +38,26 @@ def _read_table(root: Path) -> tuple[Path, list[dict[str, str]]]:
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
             raise PreparationError(f"{table}: no column {', '.join(missing)}; columns are separated by |")
-        return table.parents[2], list(reader)
+        return Path(os.path.abspath(table.parent / "../..")), list(reader)  # of a relative --input, too
+
+
+def _fault(name: str, line: dict[str, str | None]) -> Skipped | None:
+    """Why a line of the table cannot be used; None when it can be: only what it says is authentic is so."""
+    if not line["ProbeFileName"] or any(line[column] is None for column in COLUMNS):
+        return Skipped(name, "table line is incomplete", "was the table's end lost?")
+    if line["IsTarget"] not in ("Y", "N"):
+        return Skipped(name, "neither manipulated nor authentic", f"IsTarget is {line['IsTarget']!r}, expected Y or N")
+    if line["IsTarget"] == "Y" and not line["ProbeMaskFileName"]:
+        return Skipped(name, "no mask", "the table names none")
+    return None
+
+
+def _unnamed(base: Path, names: set[str]) -> list[Skipped]:
+    """The files of probe/ that are no pictures, and the pictures that the table does not name."""
+    if not (base / "probe").is_dir():
+        return []
+    pictures, others = split_pictures(PurePosixPath("probe", file) for file in list_files(base / "probe"))
+    return [*others, *(Skipped(str(file), "not in the table") for file in pictures if str(file) not in names)]
 
 
 def _entry(base: Path, line: dict[str, str]) -> Entry:
@@ -54,15 +75,17 @@ def find(root: Path) -> tuple[Listing, Listing]:
     """Manipulated probes with masks and originals, and those that are not manipulated."""
     base, lines = _read_table(root)
     entries, skipped, seen = [], [], set()
-    for line in lines:
-        name = line["ProbeFileName"]
+    for number, line in enumerate(lines, 2):
+        name = line["ProbeFileName"] or f"the table's line {number}"
+        fault = _fault(name, line)
         if name in seen:
             skipped.append(Skipped(name, "listed twice", "the table's first line of it is used"))
-        elif line["IsTarget"] == "Y" and not line["ProbeMaskFileName"]:
-            skipped.append(Skipped(name, "no mask", "the table names none"))
+        elif fault:
+            skipped.append(fault)
         else:
             entries.append(_entry(base, line))
         seen.add(name)
+    skipped += _unnamed(base, seen)
     manipulated = [entry for entry in entries if entry.masks]
     settings = {"mask_rule": DARK._asdict()}
     return Listing(manipulated, skipped, settings), Listing([entry for entry in entries if not entry.masks], [], {})

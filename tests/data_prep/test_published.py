@@ -180,6 +180,48 @@ def test_nist16_goes_by_its_table(tmp_path):
     assert [line["reason"] for line in reasons] == ["listed twice", "no mask"]
 
 
+def nist16_set(root, *lines):
+    """Two pictures with a mask each, and a table of these lines."""
+    for name in ("a", "b"):
+        photo(root / f"probe/{name}.jpg")
+        mask(root / f"reference/manipulation/mask/{name}.png", value=0, background=255)
+    header = "TaskID|ProbeFileID|ProbeFileName|ProbeMaskFileName|BaseFileName|IsTarget"
+    (root / "reference/manipulation/NC2016-manipulation-ref.csv").write_text("\n".join([header, *lines]))
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("probe/a.jpg|reference/manipulation/mask/a.png|wor", "table line is incomplete"),
+        ("probe/a.jpg|reference/manipulation/mask/a.png|world/a.jpg|", "neither manipulated nor authentic"),
+        ("probe/a.jpg|reference/manipulation/mask/a.png|world/a.jpg|true", "neither manipulated nor authentic"),
+    ],
+)
+def test_nist16_what_is_not_said_to_be_authentic_is_not(tmp_path, end, reason):
+    nist16_set(tmp_path / "set", "manipulation|b|probe/b.jpg|||N", f"manipulation|a|{end}")
+    assert list(prepare(nist16, tmp_path, "--pictures=both")) == ["probe/b.jpg"]
+    assert skipped_of(tmp_path / "out") == {"probe/a.jpg": reason}
+
+
+def test_nist16_counts_probes_that_the_table_does_not_name(tmp_path):
+    nist16_set(tmp_path / "set", "manipulation|a|probe/a.jpg|reference/manipulation/mask/a.png||Y", "manipulation||")
+    (tmp_path / "set/probe/Thumbs.db").touch()
+    assert list(prepare(nist16, tmp_path)) == ["probe/a.jpg"]
+    assert skipped_of(tmp_path / "out") == {
+        "probe/Thumbs.db": "not a picture",
+        "probe/b.jpg": "not in the table",
+        "the table's line 3": "table line is incomplete",
+    }
+    assert index_of(tmp_path / "out")["report"]["found"] == 4
+
+
+def test_nist16_from_the_tables_own_folder(tmp_path, monkeypatch):
+    nist16_set(tmp_path / "set", "manipulation|a|probe/a.jpg|reference/manipulation/mask/a.png||Y")
+    monkeypatch.chdir(tmp_path / "set/reference")
+    assert nist16.main(["nist16", "--input=manipulation", f"--output={tmp_path / 'out'}", "--processes=1"]) == 0
+    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["probe/a.jpg"]
+
+
 def test_imd2020_as_published(tmp_path):
     root = tmp_path / "set"
     photo(root / "1a1ogs/1a1ogs_orig.jpg", seed=1)
