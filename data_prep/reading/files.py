@@ -12,6 +12,8 @@ from data_prep.reading.entries import PreparationError, Skipped
 from gsr_tf.data import folders
 from gsr_tf.data.pictures import PICTURE_SUFFIXES
 
+HIDDEN, NOT_A_PICTURE = NO_PICTURE = ("hidden", "not a picture")  # why files are skipped that come and go unnoticed
+
 
 def require_folder(path: str | os.PathLike, flag: str) -> Path:
     """The folder at `path`; a PreparationError that names `flag` when it is missing, a file or an archive."""
@@ -51,9 +53,9 @@ def _fault_of_name(file: PurePosixPath) -> Skipped | None:
         readable = os.fsencode(str(file)).decode("utf-8", "backslashreplace")
         return Skipped(readable, "name is not UTF-8", "rename the file")
     if folders.is_hidden(file):
-        return Skipped(str(file), "hidden", "a name or folder that begins with a point, or a Mac's own")
+        return Skipped(str(file), HIDDEN, "a name or folder that begins with a point, or a Mac's own")
     if file.suffix.lower() not in PICTURE_SUFFIXES:
-        return Skipped(str(file), "not a picture", f"suffix {file.suffix or 'missing'}")
+        return Skipped(str(file), NOT_A_PICTURE, f"suffix {file.suffix or 'missing'}")
     return None
 
 

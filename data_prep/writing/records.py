@@ -10,12 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from data_prep.reading.entries import Listing, PreparationError, Skipped
-from data_prep.reading.files import file_sha256
+from data_prep.reading.files import NO_PICTURE, file_sha256
 from data_prep.writing.shards import Shard, digest, write_shard
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.pictures import write_atomically
@@ -96,15 +96,32 @@ def _remove_stale(output: Path, shards: list[Shard]) -> None:
             file.unlink()
 
 
-def _finished(output: Path, state: str) -> Report | None:
-    """The report of a folder that already holds these very records; an error when it holds others."""
-    file = output / INDEX_NAME
-    if not file.exists():
-        return None
+def _read_json(output: Path, name: str) -> Any:
+    """The content of a file of a finished folder."""
     try:
-        index = json.loads(file.read_bytes())
+        return json.loads((output / name).read_bytes())
+    except FileNotFoundError as error:
+        raise PreparationError(f"--output={output}: {name} is missing; delete the folder") from error
     except ValueError as error:
-        raise PreparationError(f"--output={output}: {INDEX_NAME} is damaged ({error}); delete the folder") from error
+        raise PreparationError(f"--output={output}: {name} is damaged ({error}); delete the folder") from error
+
+
+def _changed_skip(listing: Listing, before: Iterable[Skipped]) -> Skipped | None:
+    """A picture or mask that is refused now and was not before, or the reverse; None where there is none."""
+    now, then = (
+        Counter(skip._replace(detail="") for skip in skips if skip.reason not in NO_PICTURE)
+        for skips in (listing.skipped, before)
+    )
+    names = {entry.name for entry in listing.entries}  # these were refused when they were read
+    gone = [skip for skip in then - now if skip.name not in names]
+    return next(iter([*(now - then), *gone]), None)
+
+
+def _finished(listing: Listing, output: Path, state: str) -> Report | None:
+    """The report of a folder that already holds these very records; an error when it holds others."""
+    if not (output / INDEX_NAME).exists():
+        return None
+    index = _read_json(output, INDEX_NAME)
     if (index.get("schema"), index.get("digest")) != (SCHEMA_VERSION, state):
         raise PreparationError(
             f"--output={output}: holds records of other files or settings; give another folder, or delete this one"
@@ -113,6 +130,12 @@ def _finished(output: Path, state: str) -> Report | None:
         path = output / shard["file"]
         if not path.exists() or file_sha256(path) != shard["sha256"]:
             raise PreparationError(f"--output={output}: shard {path.name} is missing or damaged; delete the folder")
+    changed = _changed_skip(listing, (Skipped(**skip) for skip in _read_json(output, SKIPPED_NAME)))
+    if changed:
+        raise PreparationError(
+            f"--output={output}: {SKIPPED_NAME} is of other files (see {changed.name}: {changed.reason}); "
+            "give another folder, or delete this one"
+        )
     return Report(**index["report"], counts=index["counts"])
 
 
@@ -153,7 +176,7 @@ def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, p
     _prepare_folder(output)
     shards = plan(listing, output) if listing.entries else []
     state = hashlib.sha256("".join(shard.digest for shard in shards).encode()).hexdigest()
-    report = _finished(output, state)
+    report = _finished(listing, output, state)
     if report is None:
         try:
             _remove_stale(output, shards)

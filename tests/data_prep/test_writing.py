@@ -150,6 +150,21 @@ def test_other_files_or_settings_do_not_overwrite_records(images, capsys):
     assert all_bytes(images / "out") == before
 
 
+@pytest.mark.parametrize("change", [lambda path: photo(path), lambda path: (path.parent / "lone.jpg").unlink()])
+def test_a_finished_folder_does_not_count_other_files_than_there_are(images, capsys, change):
+    photo(images / "images/lone.jpg")
+    mask(images / "masks/black.png", value=0)
+    photo(images / "images/black.jpg")  # refused when it is read: no other file
+    assert prepare(images, images / "out", "--processes=1") == 0
+    (images / "images/.DS_Store").touch()
+    assert prepare(images, images / "out", "--processes=1") == 0
+    change(images / "images/new.jpg")
+    before = all_bytes(images / "out")
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "skipped.json is of other files (see " in capsys.readouterr().err
+    assert all_bytes(images / "out") == before
+
+
 def as_bitmap(path):
     """The mask in a form whose size tells nothing of its pixels."""
     Image.open(path).save(path.with_suffix(".bmp"))
