@@ -38,6 +38,7 @@ from data_prep.reading.files import require_folder
 from data_prep.reading.listing import list_authentic, list_manipulated
 from data_prep.reading.pairing import Pairs, mask_stem, pair, picture_stem
 from gsr_tf.data.masks import MaskRule
+from gsr_tf.marked_text import decode
 
 MASK_FOLDERS = ("CASIA 2 Groundtruth", "CASIA2.0_Groundtruth", "casia2groundtruth", "groundtruth", "Gt", "mask")
 
@@ -112,8 +113,8 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
         PreparationError: the file cannot be read, or names none of the set's pictures.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = decode(path.read_bytes()).splitlines()
+    except (OSError, ValueError) as error:
         raise PreparationError(f"--list={path}: cannot be read as text ({error})") from error
     wanted = {_without_kind(PurePosixPath(line.split()[0]).stem) for line in lines if line.strip()}
 

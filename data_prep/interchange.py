@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -70,12 +71,14 @@ def list_rows(rows: list[tuple[str, str | None]], base: Path, rule: MaskRule) ->
     """
     entries, skipped, seen = [], [], set()
     for image, mask in rows:
-        if image in seen:
+        file = _resolve(image, base)
+        place = os.path.abspath(file)  # x.jpg and ./x.jpg are one file
+        if place in seen:
             skipped.append(Skipped(image, "listed twice"))
             continue
-        seen.add(image)
+        seen.add(place)
         masks = None if mask is None else MaskFile(_resolve(mask, base), rule)
-        entries.append(Entry(image, _resolve(image, base), masks))
+        entries.append(Entry(image, file, masks))
     return Listing(entries, skipped, {"mask_rule": rule._asdict()})
 
 

@@ -56,6 +56,18 @@ def test_json_dataset(root, base):
     assert skipped_of(root / "out") == {"c.jpg": "listed twice"}
 
 
+@pytest.mark.parametrize("name", ["./x.png", "sub/../x.png", "{root}/x.png"])
+def test_one_file_in_two_spellings_is_listed_twice(root, name):
+    photo(root / "x.png")
+    mask(root / "m.png")
+    (root / "sub").mkdir()
+    name = name.format(root=root)
+    (root / "set.json").write_text(json.dumps([["x.png", "m.png"], [name, "Negative"]]))
+    prepare("set.json")
+    assert masks_by_name(read_all(root / "out")[1]) == {"x.png": 1}
+    assert skipped_of(root / "out") == {name: "listed twice"}
+
+
 def test_mvss_list(root):
     photo(root / "a b.jpg")
     mask(root / "m.png")

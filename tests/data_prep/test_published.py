@@ -98,6 +98,14 @@ def test_casia2_with_the_authors_masks_and_a_list(tmp_path):
     assert sorted(skipped_of(tmp_path / "out").values()) == ["listed but not there", "not in the list"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_casia2_list_as_windows_writes_it(tmp_path, encoding):
+    splice = casia2_set(tmp_path / "set")
+    (tmp_path / "list.txt").write_text(f"{splice}.jpg\r\n", encoding=encoding)
+    assert list(prepare(casia2, tmp_path, f"--list={tmp_path / 'list.txt'}")) == [f"{splice}.jpg"]
+    assert set(skipped_of(tmp_path / "out").values()) == {"not a picture", "not in the list"}
+
+
 def test_casia2_list_that_fits_nothing(tmp_path, capsys):
     casia2_set(tmp_path / "set")
     (tmp_path / "list.txt").write_text("other.jpg\n")
