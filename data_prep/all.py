@@ -47,8 +47,8 @@ class Found(NamedTuple):
 
 def _list_published(published: PublishedSet, folder: Path, roots: list[Path]) -> Listing:
     """The pictures of a set; authentic ones that are an archive of their own lie below any of the roots."""
-    manipulated, authentic = published.find(folder)
-    if published.find_authentic and not authentic.entries:
+    manipulated, authentic = published.find_manipulated(folder), published.find_authentic(folder)
+    if published.name == "columbia" and not authentic.entries:
         authentic = next((found for found in map(published.find_authentic, roots) if found.entries), authentic)
     return merge([manipulated, authentic])
 

@@ -22,12 +22,16 @@ def _is_authentic(file: PurePosixPath) -> bool:
     return file.name.startswith("normal")
 
 
-def find(root: Path) -> tuple[Listing, Listing]:
-    """Manipulated pictures with masks, and authentic ones."""
+def find_manipulated(root: Path) -> Listing:
+    """Manipulated pictures with masks."""
     images, masks = need_folder(root, "DSO-1"), need_folder(root, "DSO-1-Fake-Images-Masks")
     dark = MaskRule(inverted=True)
-    manipulated = list_manipulated(images, masks, dark, is_picture=lambda file: not _is_authentic(file))
-    return manipulated, list_authentic(images, _is_authentic)._replace(skipped=[])  # no picture: counted once
+    return list_manipulated(images, masks, dark, is_picture=lambda file: not _is_authentic(file))
+
+
+def find_authentic(root: Path) -> Listing:
+    """Authentic pictures; what is no picture is counted with the manipulated ones."""
+    return list_authentic(need_folder(root, "DSO-1"), _is_authentic)._replace(skipped=[])
 
 
 SET = PublishedSet(
@@ -39,7 +43,8 @@ SET = PublishedSet(
     manipulated=100,
     authentic=100,
     signs=("DSO-1", "DSO-1-Fake-Images-Masks"),
-    find=find,
+    find_manipulated=find_manipulated,
+    find_authentic=find_authentic,
 )
 
 main = script(SET, __doc__)

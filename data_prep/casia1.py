@@ -53,13 +53,16 @@ def _find_pictures(root: Path) -> Path:
     return (find_folder(modified, "Tp") or modified) if modified else need_folder(root, "Tp")
 
 
-def find(root: Path) -> tuple[Listing, Listing]:
-    """Manipulated pictures with masks and originals, and authentic ones."""
+def find_manipulated(root: Path) -> Listing:
+    """Manipulated pictures with masks and originals."""
     images, masks = _find_pictures(root), need_folder(root, *MASK_FOLDERS)
-    authentic = find_folder(root, "Au")
-    originals = functools.partial(find_originals, authentic)
-    manipulated = list_manipulated(images, masks, MaskRule(), find_originals=originals)
-    return manipulated, list_authentic(authentic, name="Au")
+    originals = functools.partial(find_originals, find_folder(root, "Au"))
+    return list_manipulated(images, masks, MaskRule(), find_originals=originals)
+
+
+def find_authentic(root: Path) -> Listing:
+    """Authentic pictures."""
+    return list_authentic(find_folder(root, "Au"), name="Au")
 
 
 SET = PublishedSet(
@@ -71,7 +74,8 @@ SET = PublishedSet(
     manipulated=921,
     authentic=800,
     signs=("*T[pP]/**/Sp", "*T[pP]/**/CM"),  # seen from the folder above Modified Tp, where the masks are
-    find=find,
+    find_manipulated=find_manipulated,
+    find_authentic=find_authentic,
 )
 
 main = script(SET, __doc__)

@@ -31,7 +31,6 @@ from data_prep.published import (
     define_input,
     find_folder,
     need_folder,
-    select,
 )
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
 from data_prep.reading.files import require_folder
@@ -88,25 +87,29 @@ def pair_renamed(pictures: list[PurePosixPath], masks: list[PurePosixPath]) -> P
     return Pairs(sorted(exact.pairs + renamed.pairs), doubtful + renamed.skipped)
 
 
-def find(root: Path) -> tuple[Listing, Listing]:
-    """Manipulated pictures with masks and originals, and authentic ones."""
-    images, masks, authentic = need_folder(root, "Tp"), need_folder(root, *MASK_FOLDERS), find_folder(root, "Au")
-    manipulated = list_manipulated(
+def find_manipulated(root: Path) -> Listing:
+    """Manipulated pictures with masks and originals."""
+    images, masks = need_folder(root, "Tp"), need_folder(root, *MASK_FOLDERS)
+    return list_manipulated(
         images,
         masks,
         MaskRule(),
         pair_files=pair_renamed,
-        find_originals=functools.partial(find_originals, authentic),
+        find_originals=functools.partial(find_originals, find_folder(root, "Au")),
         known=dict.fromkeys(OTHER_SIZE, CORRECTED),
     )
-    return manipulated, list_authentic(authentic, name="Au")
+
+
+def find_authentic(root: Path) -> Listing:
+    """Authentic pictures."""
+    return list_authentic(find_folder(root, "Au"), name="Au")
 
 
 def keep_listed(listing: Listing, path: Path) -> Listing:
-    """The entries that a list file names; the others, and names without a picture, are skipped.
+    """The manipulated pictures that a list file names; the others, and names without a picture, are skipped.
 
     Args:
-        listing: of the whole set.
+        listing: of the set; its authentic pictures stay.
         path: one picture a line, the first word; folders and suffixes are ignored.
 
     Raises:
@@ -121,11 +124,13 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
     def stem(entry: Entry) -> str:
         return _without_kind(PurePosixPath(entry.name).stem)
 
-    kept = [entry for entry in listing.entries if stem(entry) in wanted]
-    if not kept:
-        raise PreparationError(f"--list={path}: names none of the {len(listing.entries)} pictures with a mask")
-    missing = wanted - {stem(entry) for entry in kept}
-    unlisted = [Skipped(entry.name, "not in the list") for entry in listing.entries if stem(entry) not in wanted]
+    manipulated = [entry for entry in listing.entries if entry.masks]
+    there = {stem(entry) for entry in manipulated}
+    if not there & wanted:
+        raise PreparationError(f"--list={path}: names none of the {len(manipulated)} pictures with a mask")
+    kept = [entry for entry in listing.entries if not entry.masks or stem(entry) in wanted]
+    missing = wanted - there
+    unlisted = [Skipped(entry.name, "not in the list") for entry in manipulated if stem(entry) not in wanted]
     skipped = [*listing.skipped, *unlisted, *(Skipped(name, "listed but not there") for name in sorted(missing))]
     return Listing(kept, skipped, {**listing.settings, "list": sorted(wanted)})
 
@@ -139,7 +144,8 @@ SET = PublishedSet(
     manipulated=5123,
     authentic=7491,
     signs=("Tp/Tp_[DS]_*",),
-    find=find,
+    find_manipulated=find_manipulated,
+    find_authentic=find_authentic,
 )
 
 
@@ -149,10 +155,10 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(args: flags.FlagValues) -> int:
-    manipulated, authentic = find(require_folder(args.input, "--input"))
-    if args.list:
-        manipulated = keep_listed(manipulated, Path(args.list))
-    return command.convert(select((manipulated, authentic), args.pictures), args)
+    if args.list and args.pictures == "authentic":
+        raise flags.Error("--list names manipulated pictures, of which --pictures=authentic takes none")
+    listing = SET.find(args.pictures, require_folder(args.input, "--input"))
+    return command.convert(keep_listed(listing, Path(args.list)) if args.list else listing, args)
 
 
 main = functools.partial(command.main, _run, f"{__doc__.rstrip()}\n\n{about(SET)}", _define)

@@ -33,7 +33,7 @@ def _list_folder(folder: Path) -> Listing:
     """A folder's pictures, by the first layout that fits; where none has masks, as authentic ones."""
     published = recognise(folder)
     if published is not None:
-        return merge(published.find(folder))
+        return published.find("both", folder)
     if interchange.is_mani_dataset(folder):
         authentic = folder / "Au"
         manipulated = interchange.list_mani_dataset(folder, MaskRule())

@@ -27,16 +27,15 @@ def _is_photograph(file: PurePosixPath) -> bool:
     return "edgemask" not in file.parts  # both folders of pictures hold a folder of edge masks
 
 
+def find_manipulated(root: Path) -> Listing:
+    """Manipulated pictures with masks."""
+    images = need_folder(root, "4cam_splc")
+    return list_manipulated(images, need_folder(images, "edgemask"), NOT_RED, is_picture=_is_photograph)
+
+
 def find_authentic(root: Path) -> Listing:
     """Authentic pictures."""
     return list_authentic(find_folder(root, "4cam_auth"), _is_photograph, name="4cam_auth")
-
-
-def find(root: Path) -> tuple[Listing, Listing]:
-    """Manipulated pictures with masks, and authentic ones."""
-    images = need_folder(root, "4cam_splc")
-    manipulated = list_manipulated(images, need_folder(images, "edgemask"), NOT_RED, is_picture=_is_photograph)
-    return manipulated, find_authentic(root)
 
 
 SET = PublishedSet(
@@ -48,7 +47,7 @@ SET = PublishedSet(
     manipulated=180,
     authentic=183,
     signs=("4cam_splc",),
-    find=find,
+    find_manipulated=find_manipulated,
     find_authentic=find_authentic,
 )
 

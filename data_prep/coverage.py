@@ -32,12 +32,17 @@ def _is_manipulated(file: PurePosixPath) -> bool:
     return file.stem.lower().endswith("t")
 
 
-def find(root: Path) -> tuple[Listing, Listing]:
-    """Manipulated pictures with masks and originals, and authentic ones."""
+def find_authentic(root: Path) -> Listing:
+    """Authentic pictures; what is no picture is counted with the manipulated ones."""
+    images = need_folder(root, "image")
+    return list_authentic(images, lambda file: not _is_manipulated(file))._replace(skipped=[])
+
+
+def find_manipulated(root: Path) -> Listing:
+    """Manipulated pictures with masks and originals."""
     images, masks = need_folder(root, "image"), need_folder(root, "mask")
-    authentic = list_authentic(images, lambda file: not _is_manipulated(file))
-    original_of = {PurePosixPath(entry.name).stem: entry.image for entry in authentic.entries}
-    manipulated = list_manipulated(
+    original_of = {PurePosixPath(entry.name).stem: entry.image for entry in find_authentic(root).entries}
+    return list_manipulated(
         images,
         masks,
         MaskRule(),
@@ -51,7 +56,6 @@ def find(root: Path) -> tuple[Listing, Listing]:
         find_originals=lambda files: {file: original_of.get(file.stem[:-1], "") for file in files},
         known={f"{number}t": CORRECTED for number in OTHER_SIZE},
     )
-    return manipulated, authentic._replace(skipped=[])  # what is no picture is counted once
 
 
 SET = PublishedSet(
@@ -63,7 +67,8 @@ SET = PublishedSet(
     manipulated=100,
     authentic=100,
     signs=("image/*t.tif", "mask/*forged.tif"),
-    find=find,
+    find_manipulated=find_manipulated,
+    find_authentic=find_authentic,
 )
 
 main = script(SET, __doc__)

@@ -28,16 +28,21 @@ def _is_authentic(file: PurePosixPath) -> bool:
     return file.stem.endswith("_orig")
 
 
-def find(root: Path) -> tuple[Listing, Listing]:
-    """Manipulated pictures with masks and originals, and authentic ones."""
+def find_authentic(root: Path) -> Listing:
+    """Authentic pictures; what is no picture is, in the form as published, counted with the manipulated ones."""
+    authentic = find_folder(root, "Au")
+    if authentic or find_folder(root, "Tp"):
+        return list_authentic(authentic, name="Au")
+    return list_authentic(root, _is_authentic)._replace(skipped=[])
+
+
+def find_manipulated(root: Path) -> Listing:
+    """Manipulated pictures with masks and originals."""
     images, masks = find_folder(root, "Tp"), find_folder(root, "Gt")
     if images and masks:
-        return list_manipulated(images, masks, MaskRule(), known=KNOWN), list_authentic(
-            find_folder(root, "Au"), name="Au"
-        )
-    authentic = list_authentic(root, _is_authentic)
-    original_of = {PurePosixPath(entry.name).parent: entry.image for entry in authentic.entries}
-    manipulated = list_manipulated(
+        return list_manipulated(images, masks, MaskRule(), known=KNOWN)
+    original_of = {PurePosixPath(entry.name).parent: entry.image for entry in find_authentic(root).entries}
+    return list_manipulated(
         root,
         root,
         MaskRule(),
@@ -45,7 +50,6 @@ def find(root: Path) -> tuple[Listing, Listing]:
         find_originals=lambda files: {file: original_of.get(file.parent, "") for file in files},
         known=KNOWN,
     )
-    return manipulated, authentic._replace(skipped=[])  # what is no picture is counted once
 
 
 SET = PublishedSet(
@@ -57,7 +61,8 @@ SET = PublishedSet(
     manipulated=2010,
     authentic=414,
     signs=("*/*_orig.*", "*/*_mask.png"),
-    find=find,
+    find_manipulated=find_manipulated,
+    find_authentic=find_authentic,
 )
 
 main = script(SET, __doc__)

@@ -19,11 +19,15 @@ from data_prep.reading.listing import list_authentic, list_manipulated
 from gsr_tf.data.masks import MaskRule
 
 
-def find(root: Path) -> tuple[Listing, Listing]:
-    """Manipulated pictures with masks; no authentic ones."""
+def find_manipulated(root: Path) -> Listing:
+    """Manipulated pictures with masks."""
     home = find_folder(root, "label_in_wild") or root  # beside it lie other sets, with images of their own
-    listing = list_manipulated(need_folder(home, "images"), need_folder(home, "masks"), MaskRule())
-    return listing, list_authentic(None)
+    return list_manipulated(need_folder(home, "images"), need_folder(home, "masks"), MaskRule())
+
+
+def find_authentic(root: Path) -> Listing:
+    """None: the set has no authentic pictures."""
+    return list_authentic(None)
 
 
 SET = PublishedSet(
@@ -35,7 +39,8 @@ SET = PublishedSet(
     manipulated=201,
     authentic=0,
     signs=("label_in_wild/images", "label_in_wild/masks"),
-    find=find,
+    find_manipulated=find_manipulated,
+    find_authentic=find_authentic,
 )
 
 main = script(SET, __doc__)

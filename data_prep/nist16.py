@@ -71,8 +71,8 @@ def _entry(base: Path, line: dict[str, str]) -> Entry:
     )
 
 
-def find(root: Path) -> tuple[Listing, Listing]:
-    """Manipulated probes with masks and originals, and those that are not manipulated."""
+def _list_probes(root: Path) -> tuple[list[Entry], list[Skipped]]:
+    """The table's probes, manipulated or not, and what cannot be used."""
     base, lines = _read_table(root)
     entries, skipped, seen = [], [], set()
     for number, line in enumerate(lines, 2):
@@ -85,10 +85,18 @@ def find(root: Path) -> tuple[Listing, Listing]:
         else:
             entries.append(_entry(base, line))
         seen.add(name)
-    skipped += _unnamed(base, seen)
-    manipulated = [entry for entry in entries if entry.masks]
-    settings = {"mask_rule": DARK._asdict()}
-    return Listing(manipulated, skipped, settings), Listing([entry for entry in entries if not entry.masks], [], {})
+    return entries, [*skipped, *_unnamed(base, seen)]
+
+
+def find_manipulated(root: Path) -> Listing:
+    """Manipulated probes with masks and originals."""
+    entries, skipped = _list_probes(root)
+    return Listing([entry for entry in entries if entry.masks], skipped, {"mask_rule": DARK._asdict()})
+
+
+def find_authentic(root: Path) -> Listing:
+    """Probes that are not manipulated; what cannot be used is counted with the manipulated ones."""
+    return Listing([entry for entry in _list_probes(root)[0] if not entry.masks], [], {})
 
 
 SET = PublishedSet(
@@ -100,7 +108,8 @@ SET = PublishedSet(
     manipulated=564,
     authentic=560,
     signs=("probe", "reference/manipulation/*manipulation-ref.csv"),
-    find=find,
+    find_manipulated=find_manipulated,
+    find_authentic=find_authentic,
 )
 
 main = script(SET, __doc__)

@@ -32,8 +32,8 @@ class PublishedSet:
         manipulated: how many manipulated pictures its publishers count.
         authentic: how many authentic ones.
         signs: folders or files (patterns below the set's folder) that tell it from all others.
-        find: lists its manipulated and its authentic pictures, given the folder.
-        find_authentic: lists the authentic ones, given any folder, where they are offered as an archive of their own.
+        find_manipulated: lists its manipulated pictures, given the folder.
+        find_authentic: lists its authentic ones, given the folder.
     """
 
     name: str
@@ -44,12 +44,17 @@ class PublishedSet:
     manipulated: int
     authentic: int
     signs: tuple[str, ...]
-    find: Callable[[Path], tuple[Listing, Listing]]
-    find_authentic: Callable[[Path], Listing] | None = None
+    find_manipulated: Callable[..., Listing]
+    find_authentic: Callable[..., Listing]
 
     def expectation(self) -> str:
         """What to expect of a download."""
         return f"{self.manipulated:,} manipulated and {self.authentic:,} authentic pictures, {self.size}"
+
+    def find(self, pictures: str, root: Path) -> Listing:
+        """Lists what `--pictures` asks for in the set's folder; the other pictures need not be there."""
+        finders = {"manipulated": self.find_manipulated, "authentic": self.find_authentic}
+        return merge(find(root) for name, find in finders.items() if pictures in (name, "both"))
 
 
 def folders_below(root: Path) -> list[Path]:
@@ -91,12 +96,6 @@ def matches(folder: Path, signs: Iterable[str]) -> bool:
     return all(next(folder.glob(sign), None) is not None for sign in signs)
 
 
-def select(found: tuple[Listing, Listing], pictures: str) -> Listing:
-    """The part of a set that `--pictures` asks for."""
-    manipulated, authentic = found
-    return {"manipulated": manipulated, "authentic": authentic}.get(pictures) or merge([manipulated, authentic])
-
-
 def define_input(values: flags.FlagValues) -> None:
     """The flags of every published set's script."""
     flags.DEFINE_string("input", None, "The unpacked set's folder.", required=True, flag_values=values)
@@ -108,8 +107,7 @@ def script(published: PublishedSet, doc: str) -> Callable[[Sequence[str] | None]
     """The main function of a published set's script, when it needs no flags of its own."""
 
     def run(args: flags.FlagValues) -> int:
-        found = published.find(require_folder(args.input, "--input"))
-        return command.convert(select(found, args.pictures), args)
+        return command.convert(published.find(args.pictures, require_folder(args.input, "--input")), args)
 
     return functools.partial(command.main, run, f"{doc.rstrip()}\n\n{about(published)}", define_input)
 

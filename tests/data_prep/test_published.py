@@ -61,6 +61,24 @@ def test_which_pictures_of_a_set(tmp_path, pictures, count):
     assert sum(not record["masks"] for record in records.values()) == count - (pictures != "authentic")
 
 
+@pytest.mark.parametrize(
+    ("script", "file"),
+    [
+        (carvalho, "DSO-1/normal-01.png"),
+        (casia1, "Au/Au_pla_0005.jpg"),
+        (casia2, "Au/Au_cha_00063.jpg"),
+        (columbia, "4cam_auth/canong3_02_sub_01.tif"),
+        (coverage, "image/1.tif"),
+        (imd2020, "1a1ogs/1a1ogs_orig.jpg"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_authentic_pictures_need_no_manipulated_ones(tmp_path, script, file):
+    photo(tmp_path / "set" / file)
+    ((name, record),) = prepare(script, tmp_path, "--pictures=authentic").items()
+    assert file.endswith(name) and record["masks"] == []
+
+
 def casia2_set(root):
     splice = "Tp_D_CRN_S_N_cha00063_art00014_11818"
     photo(root / f"Tp/{splice}.jpg")
@@ -96,6 +114,16 @@ def test_casia2_with_the_authors_masks_and_a_list(tmp_path):
     records = prepare(casia2, tmp_path, f"--list={tmp_path / 'list.txt'}")
     assert list(records) == ["Tp_D_CRN_S_N_cha00063_art00014_11818.tif"]
     assert sorted(skipped_of(tmp_path / "out").values()) == ["listed but not there", "not in the list"]
+
+
+def test_casia2_list_chooses_among_the_manipulated_pictures_alone(tmp_path, capsys):
+    splice = casia2_set(tmp_path / "set")
+    (tmp_path / "list.txt").write_text(f"{splice}.jpg\n")
+    chosen = f"--list={tmp_path / 'list.txt'}"
+    assert list(prepare(casia2, tmp_path, chosen, "--pictures=both")) == [f"{splice}.jpg", "Au/Au_cha_00063.jpg"]
+    flags = [f"--input={tmp_path / 'set'}", f"--output={tmp_path / 'no'}", chosen, "--pictures=authentic"]
+    assert casia2.main(["casia2", *flags]) == 2
+    assert "--list names manipulated pictures" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
