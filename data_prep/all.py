@@ -22,11 +22,10 @@ from absl import flags
 from data_prep import command
 from data_prep.catalogue import SETS, recognise
 from data_prep.coco import list_coco
-from data_prep.published import PublishedSet, folders_below
+from data_prep.published import folders_below
 from data_prep.reading.archives import OTHERS, archive_stem, unpack_archive
-from data_prep.reading.entries import Listing, PreparationError
+from data_prep.reading.entries import PreparationError
 from data_prep.reading.files import require_folder
-from data_prep.reading.listing import merge
 from data_prep.reading.outlines import AreaLimits
 from gsr_tf.errors import UserError
 
@@ -45,14 +44,6 @@ class Found(NamedTuple):
     authentic: int = 0
 
 
-def _list_published(published: PublishedSet, folder: Path, roots: list[Path]) -> Listing:
-    """The pictures of a set; authentic ones that are an archive of their own lie below any of the roots."""
-    manipulated, authentic = published.find_manipulated(folder), published.find_authentic(folder)
-    if published.name == "columbia" and not authentic.entries:
-        authentic = next((found for found in map(published.find_authentic, roots) if found.entries), authentic)
-    return merge([manipulated, authentic])
-
-
 def find_published(roots: list[Path]) -> Iterator[Found]:
     """Published sets below any of the folders, each where it is first recognised."""
     seen = set()
@@ -61,7 +52,7 @@ def find_published(roots: list[Path]) -> Iterator[Found]:
             published = recognise(folder)
             if published and published.name not in seen:
                 seen.add(published.name)
-                listing = functools.partial(_list_published, published, folder, roots)
+                listing = functools.partial(published.find, "both", folder, *roots)
                 yield Found(published.name, listing, published.authentic)
 
 
@@ -113,14 +104,14 @@ def prepare(found: list[Found], args: flags.FlagValues) -> tuple[list[str], list
     return done, problems
 
 
-def missing(done: list[str]) -> list[str]:
+def missing(there: list[str]) -> list[str]:
     """What to do about the sets that are not there."""
     lines = [
         f"{published.title}: not there. {published.expectation()}. Get it from {published.source}"
         for published in SETS
-        if published.name not in done
+        if published.name not in there
     ]
-    if not any(name.startswith("coco_") for name in done):
+    if not any(name.startswith("coco_") for name in there):
         lines.append("COCO: not there. 118,287 pictures, 18 GB. Get it from https://cocodataset.org/#download")
     return lines
 
@@ -135,8 +126,9 @@ def _run(args: flags.FlagValues) -> int:
         roots, problems = gather(require_folder(args.input, "--input"), Path(args.output))
     except OSError as error:
         raise PreparationError(f"--output={args.output}: cannot be written ({error.strerror})") from error
-    done, failures = prepare([*find_published(roots), *find_coco(roots)], args)
-    print("\n" + "\n".join(missing(done)))
+    found = [*find_published(roots), *find_coco(roots)]
+    done, failures = prepare(found, args)
+    print("\n" + "\n".join(missing([name for name, *_ in found])))
     for problem in (*problems, *failures):
         print(f"error: {problem}", file=sys.stderr)
     print(f"\nprepared: {', '.join(done) or 'nothing'}")

@@ -20,13 +20,15 @@ import re
 import sys
 from pathlib import Path, PurePosixPath
 
-from data_prep.published import PublishedSet, find_folder, need_folder, script
+from data_prep.published import PublishedSet, find_folder, find_part, need_folder, need_masks, script
 from data_prep.reading.entries import Listing
 from data_prep.reading.files import list_files, split_pictures
 from data_prep.reading.listing import list_authentic, list_manipulated
 from gsr_tf.data.masks import MaskRule
 
-MASK_FOLDERS = ("CASIA 1.0 groundtruth", "groundtruth", "Gt")
+MASKS = "CASIA 1.0 groundtruth"
+OTHER_NAMES = ("groundtruth", "Gt")
+AUTHENTIC = "Au_???_[0-9][0-9][0-9][0-9].*"  # CASIA 2 has a folder Au, too, with five digits
 
 # The first picture id of a name, which CASIA 1 and 2 write as cha0063 and cha00063: the host. On CASIA 1 the
 # picture outside its mask differs from that one by JPEG noise, from the second by everything.
@@ -53,16 +55,17 @@ def _find_pictures(root: Path) -> Path:
     return (find_folder(modified, "Tp") or modified) if modified else need_folder(root, "Tp")
 
 
-def find_manipulated(root: Path) -> Listing:
+def find_manipulated(*folders: Path) -> Listing:
     """Manipulated pictures with masks and originals."""
-    images, masks = _find_pictures(root), need_folder(root, *MASK_FOLDERS)
-    originals = functools.partial(find_originals, find_folder(root, "Au"))
+    images = _find_pictures(folders[0])
+    masks = need_masks(folders, MASKS, also=OTHER_NAMES, source=SET.source)
+    originals = functools.partial(find_originals, find_part(folders, "Au", signs=[AUTHENTIC]))
     return list_manipulated(images, masks, MaskRule(), find_originals=originals)
 
 
-def find_authentic(root: Path) -> Listing:
+def find_authentic(*folders: Path) -> Listing:
     """Authentic pictures."""
-    return list_authentic(find_folder(root, "Au"), name="Au")
+    return list_authentic(find_part(folders, "Au", signs=[AUTHENTIC]), name="Au")
 
 
 SET = PublishedSet(
@@ -73,9 +76,10 @@ SET = PublishedSet(
     size="about 0.1 GB",
     manipulated=921,
     authentic=800,
-    signs=("*T[pP]/**/Sp", "*T[pP]/**/CM"),  # seen from the folder above Modified Tp, where the masks are
+    signs=("*T[pP]/**/Sp_[DS]_*",),  # seen from the folder above Modified Tp, where the masks are
     find_manipulated=find_manipulated,
     find_authentic=find_authentic,
+    in_parts=True,
 )
 
 main = script(SET, __doc__)

@@ -29,8 +29,9 @@ from data_prep.published import (
     PublishedSet,
     about,
     define_input,
-    find_folder,
+    find_part,
     need_folder,
+    need_masks,
 )
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
 from data_prep.reading.files import require_folder
@@ -39,7 +40,9 @@ from data_prep.reading.pairing import Pairs, mask_stem, pair, picture_stem
 from gsr_tf.data.masks import MaskRule
 from gsr_tf.marked_text import decode
 
-MASK_FOLDERS = ("CASIA 2 Groundtruth", "CASIA2.0_Groundtruth", "casia2groundtruth", "groundtruth", "Gt", "mask")
+MASKS = ("CASIA 2 Groundtruth", "CASIA2.0_Groundtruth", "casia2groundtruth")
+OTHER_NAMES = ("groundtruth", "Gt", "mask")
+AUTHENTIC = "Au_???_[0-9][0-9][0-9][0-9][0-9].*"  # CASIA 1 has a folder Au, too, with four digits
 
 # https://github.com/SunnyHaze/IML-Dataset-Corrections, section 2.2.
 CORRECTED = "known; corrected masks: https://github.com/SunnyHaze/CASIA2.0-Corrected-Groundtruth"
@@ -87,22 +90,21 @@ def pair_renamed(pictures: list[PurePosixPath], masks: list[PurePosixPath]) -> P
     return Pairs(sorted(exact.pairs + renamed.pairs), doubtful + renamed.skipped)
 
 
-def find_manipulated(root: Path) -> Listing:
+def find_manipulated(*folders: Path) -> Listing:
     """Manipulated pictures with masks and originals."""
-    images, masks = need_folder(root, "Tp"), need_folder(root, *MASK_FOLDERS)
     return list_manipulated(
-        images,
-        masks,
+        need_folder(folders[0], "Tp"),
+        need_masks(folders, *MASKS, also=OTHER_NAMES, source=SET.source),
         MaskRule(),
         pair_files=pair_renamed,
-        find_originals=functools.partial(find_originals, find_folder(root, "Au")),
+        find_originals=functools.partial(find_originals, find_part(folders, "Au", signs=[AUTHENTIC])),
         known=dict.fromkeys(OTHER_SIZE, CORRECTED),
     )
 
 
-def find_authentic(root: Path) -> Listing:
+def find_authentic(*folders: Path) -> Listing:
     """Authentic pictures."""
-    return list_authentic(find_folder(root, "Au"), name="Au")
+    return list_authentic(find_part(folders, "Au", signs=[AUTHENTIC]), name="Au")
 
 
 def keep_listed(listing: Listing, path: Path) -> Listing:
@@ -146,6 +148,7 @@ SET = PublishedSet(
     signs=("Tp/Tp_[DS]_*",),
     find_manipulated=find_manipulated,
     find_authentic=find_authentic,
+    in_parts=True,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from data_prep import carvalho, casia1, casia2, columbia, coverage, imd2020, in_the_wild, interchange, nist16
 from data_prep.inspecting.samples import Sample
@@ -13,6 +13,7 @@ from data_prep.reading.entries import Listing, PreparationError, Skipped
 from data_prep.reading.files import require_folder
 from data_prep.reading.listing import list_authentic, list_manipulated, merge
 from data_prep.reading.pairing import picture_stem
+from gsr_tf.data import folders
 from gsr_tf.data.masks import MaskRule
 from gsr_tf.data.records import INDEX_NAME, open_records
 
@@ -29,11 +30,22 @@ def recognise(folder: Path) -> PublishedSet | None:
     return next((published for published in SETS if matches(folder, published.signs)), None)
 
 
+def _pictures_beside_masks(folder: Path) -> Path | None:
+    """The one subfolder that is not named as one of masks, where another is; None where there is none, or several."""
+    subfolders = [path for path in folder.glob("*/") if not folders.is_hidden(PurePath(path.name))]
+    others = [path for path in subfolders if not FOLDER_OF_MASKS.search(path.name)]
+    return others[0] if len(others) == 1 < len(subfolders) else None
+
+
 def _list_folder(folder: Path) -> Listing:
     """A folder's pictures, by the first layout that fits; where none has masks, as authentic ones."""
     published = recognise(folder)
     if published is not None:
         return published.find("both", folder)
+    pictures = _pictures_beside_masks(folder)
+    published = pictures and recognise(pictures)
+    if published and published.in_parts:
+        return published.find("both", pictures, folder)
     if interchange.is_mani_dataset(folder):
         authentic = folder / "Au"
         manipulated = interchange.list_mani_dataset(folder, MaskRule())

@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path, PurePosixPath
 
-from data_prep.published import PublishedSet, find_folder, need_folder, script
+from data_prep.published import PublishedSet, find_part, need_folder, script
 from data_prep.reading.entries import Listing
 from data_prep.reading.listing import list_authentic, list_manipulated
 from gsr_tf.data.masks import MaskRule
@@ -27,15 +27,15 @@ def _is_photograph(file: PurePosixPath) -> bool:
     return "edgemask" not in file.parts  # both folders of pictures hold a folder of edge masks
 
 
-def find_manipulated(root: Path) -> Listing:
+def find_manipulated(root: Path, *_: Path) -> Listing:
     """Manipulated pictures with masks."""
     images = need_folder(root, "4cam_splc")
     return list_manipulated(images, need_folder(images, "edgemask"), NOT_RED, is_picture=_is_photograph)
 
 
-def find_authentic(root: Path) -> Listing:
+def find_authentic(*folders: Path) -> Listing:
     """Authentic pictures."""
-    return list_authentic(find_folder(root, "4cam_auth"), _is_photograph, name="4cam_auth")
+    return list_authentic(find_part(folders, "4cam_auth"), _is_photograph, name="4cam_auth")
 
 
 SET = PublishedSet(
@@ -49,6 +49,7 @@ SET = PublishedSet(
     signs=("4cam_splc",),
     find_manipulated=find_manipulated,
     find_authentic=find_authentic,
+    in_parts=True,
 )
 
 main = script(SET, __doc__)

@@ -34,6 +34,7 @@ class PublishedSet:
         signs: folders or files (patterns below the set's folder) that tell it from all others.
         find_manipulated: lists its manipulated pictures, given the folder.
         find_authentic: lists its authentic ones, given the folder.
+        in_parts: it is offered in several parts; both take, after the folder, others that these may lie below.
     """
 
     name: str
@@ -46,15 +47,23 @@ class PublishedSet:
     signs: tuple[str, ...]
     find_manipulated: Callable[..., Listing]
     find_authentic: Callable[..., Listing]
+    in_parts: bool = False
 
     def expectation(self) -> str:
         """What to expect of a download."""
         return f"{self.manipulated:,} manipulated and {self.authentic:,} authentic pictures, {self.size}"
 
-    def find(self, pictures: str, root: Path) -> Listing:
-        """Lists what `--pictures` asks for in the set's folder; the other pictures need not be there."""
+    def find(self, pictures: str, root: Path, *elsewhere: Path) -> Listing:
+        """Lists what `--pictures` asks for; the other pictures need not be there.
+
+        Args:
+            pictures: one of PICTURES.
+            root: the set's folder.
+            elsewhere: folders below which parts of it that are offered apart may lie.
+        """
+        folders = (root, *elsewhere) if self.in_parts else (root,)
         finders = {"manipulated": self.find_manipulated, "authentic": self.find_authentic}
-        return merge(find(root) for name, find in finders.items() if pictures in (name, "both"))
+        return merge(find(*folders) for name, find in finders.items() if pictures in (name, "both"))
 
 
 def folders_below(root: Path) -> list[Path]:
@@ -69,16 +78,44 @@ def folders_below(root: Path) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.parts), path))
 
 
-def find_folder(root: Path, *names: str) -> Path | None:
-    """The shallowest folder of one of these names, whatever the case; None where there is none.
+def find_folder(root: Path, *names: str, signs: Sequence[str] = ()) -> Path | None:
+    """The shallowest folder of one of these names, whatever the case, with these signs; None where there is none.
 
     An archive unpacked into a folder of its own name has another in it: pictures are named from that one on.
     """
     wanted = [name.casefold() for name in names]
-    found = next((folder for folder in folders_below(root) if folder.name.casefold() in wanted), None)
-    while found and (found / found.name).is_dir():
-        found /= found.name
-    return found
+    for folder in folders_below(root):
+        if folder.name.casefold() in wanted:
+            while (folder / folder.name).is_dir():
+                folder /= folder.name
+            if matches(folder, signs):
+                return folder
+    return None
+
+
+def find_part(folders: Sequence[Path], *names: str, also: Sequence[str] = (), signs: Sequence[str] = ()) -> Path | None:
+    """The folder of a part of a set that is offered apart, as `find_folder`.
+
+    Args:
+        folders: the set's own, and those that the part may lie below elsewhere.
+        names: of the part.
+        also: more names that it has in the set's own folder; elsewhere they may be another set's.
+        signs: what tells it, elsewhere, from another set's.
+    """
+    root, *elsewhere = folders
+    found = find_folder(root, *names, *also)
+    return found or next(filter(None, (find_folder(folder, *names, signs=signs) for folder in elsewhere)), None)
+
+
+def need_masks(folders: Sequence[Path], *names: str, also: Sequence[str], source: str) -> Path:
+    """As `find_part`; a PreparationError that says where to get the masks where there are none."""
+    masks = find_part(folders, *names, also=also)
+    if masks is None:
+        raise PreparationError(
+            f"{folders[0]}: its masks are not there, no folder named {' or '.join(map(repr, (*names, *also)))}; "
+            f"get them from {source}"
+        )
+    return masks
 
 
 def need_folder(root: Path, *names: str) -> Path:

@@ -115,6 +115,71 @@ def test_casia1_with_its_modified_names_is_seen_from_the_folder_above(tmp_path):
     ]
 
 
+CASIA1_NAMES = {"Sp/Sp_D_CND_A_pla0005_pla0023_0281.jpg": 1, "Au/Au_pla_0005.jpg": 0}
+
+
+def in_parts(root):
+    """CASIA 1 in the parts that it is offered in: pictures, authentic ones, and masks."""
+    casia1(root)
+    (root / "Tp/CM").rmdir()
+    (root / "Modified Tp").mkdir()
+    (root / "Tp").rename(root / "Modified Tp/Tp")
+    return "Modified Tp", "Au", "CASIA 1.0 groundtruth"
+
+
+def casia2_in_parts(root):
+    photo(root / "CASIA2.0_revised/Tp/Tp_D_CRN_S_N_cha00063_art00014_11818.jpg")
+    photo(root / "CASIA2.0_revised/Au/Au_cha_00063.jpg")
+    mask(root / "CASIA2.0_Groundtruth/Tp_D_CRN_S_N_cha00063_art00014_11818_gt.png")
+
+
+def prepared(tmp_path, name):
+    records, decoded = read_all(tmp_path / "out" / name)
+    assert sum(records.columns["original"]) == 1
+    return {record["name"]: len(record["masks"]) for record in decoded}
+
+
+def test_masks_beside_the_folder_of_their_pictures_are_found(tmp_path):
+    downloads = tmp_path / "downloads"
+    *pictures, _ = in_parts(downloads / "CASIA1")
+    (downloads / "CASIA1/CASIA 1.0 dataset").mkdir()
+    for part in pictures:
+        (downloads / "CASIA1" / part).rename(downloads / "CASIA1/CASIA 1.0 dataset" / part)
+    casia2_in_parts(downloads)
+    assert run(tmp_path) == 0
+    assert prepared(tmp_path, "casia1") == CASIA1_NAMES
+    assert prepared(tmp_path, "casia2") == {
+        "Tp_D_CRN_S_N_cha00063_art00014_11818.jpg": 1,
+        "Au/Au_cha_00063.jpg": 0,
+    }
+
+
+def test_three_archives_of_one_set_are_taken_together_and_another_sets_authentic_pictures_are_not(tmp_path, capsys):
+    downloads = tmp_path / "downloads"
+    for part in in_parts(tmp_path / "parts"):
+        (tmp_path / "zipped" / part).mkdir(parents=True)
+        (tmp_path / "parts" / part).rename(tmp_path / "zipped" / part / part)
+        shutil.make_archive(str(tmp_path / "downloads" / part), "zip", tmp_path / "zipped" / part)
+    casia2_in_parts(downloads)
+    shutil.rmtree(downloads / "CASIA2.0_revised/Au")
+    assert run(tmp_path) == 1
+    assert prepared(tmp_path, "casia1") == CASIA1_NAMES
+    assert [record["name"] for record in read_all(tmp_path / "out/casia2")[1]] == [
+        "Tp_D_CRN_S_N_cha00063_art00014_11818.jpg"
+    ]
+    assert "casia2: none of its 7,491 authentic pictures was found" in capsys.readouterr().err
+
+
+def test_pictures_without_their_masks_are_recognised(tmp_path, capsys):
+    casia2_in_parts(tmp_path / "downloads")
+    shutil.rmtree(tmp_path / "downloads/CASIA2.0_Groundtruth")
+    assert run(tmp_path) == 1
+    captured = capsys.readouterr()
+    assert "casia2: " in captured.err and "CASIA2.0_revised: its masks are not there" in captured.err
+    assert "--input" not in captured.err and "get them from https://github.com/namtpham/casia2" in captured.err
+    assert "CASIA 2.0: not there" not in captured.out
+
+
 def test_one_bad_archive_does_not_keep_the_others_from_being_prepared(tmp_path, capsys):
     casia1(tmp_path / "downloads/CASIA1")
     (tmp_path / "downloads/broken.zip").write_bytes(b"PK no archive")

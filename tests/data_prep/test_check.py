@@ -120,6 +120,17 @@ def test_casia1_with_its_modified_names_is_read_as_such(root):
     assert (part["found"], part["manipulated"], part["authentic"], part["unusable"]) == (2, 1, 1, {})
 
 
+def test_casia1_with_its_masks_beside_the_folder_of_its_pictures_is_read_as_such(root):
+    save(root / "CASIA1/CASIA 1.0 dataset/Modified Tp/Tp/Sp/Sp_D_CND_A_pla0005_pla0023_0281.jpg", scene(1))
+    mask(root / "CASIA1/CASIA 1.0 groundtruth/Sp/Sp_D_CND_A_pla0005_pla0023_0281_gt.png", size=(64, 48))
+    save(root / "CASIA1/CASIA 1.0 dataset/Au/Au_pla_0005.jpg", scene(2))
+    save(root / "CASIA1/__MACOSX/._Au_pla_0005.jpg", scene(2))
+    code, report = run("CASIA1")
+    part = report["sets"]["CASIA1"]
+    assert code == 0
+    assert (part["found"], part["manipulated"], part["authentic"], part["unusable"]) == (2, 1, 1, {})
+
+
 @pytest.mark.parametrize(
     ("names", "doubt"),
     [

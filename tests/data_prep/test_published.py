@@ -385,6 +385,14 @@ def test_a_folder_of_another_set_gets_a_message(tmp_path, capsys, script):
     assert "--help shows the expected tree" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("script", "file"), [(casia1, "Tp/Sp/Sp_D_a.jpg"), (casia2, "Tp/Tp_D_a.jpg")])
+def test_where_masks_are_missing_it_is_said_where_they_are(tmp_path, capsys, script, file):
+    photo(tmp_path / "set" / file)
+    assert script.main(["script", f"--input={tmp_path / 'set'}", f"--output={tmp_path / 'out'}"]) == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'set'}: its masks are not there" in said and f"get them from {script.SET.source}" in said
+
+
 @pytest.mark.parametrize(
     "script",
     [carvalho, casia1, casia2, columbia, coverage, imd2020, in_the_wild, nist16],
