@@ -115,9 +115,12 @@ def figure_5(args: flags.FlagValues) -> bytes:
         if not path.is_file():
             raise UserError(f"--evaluations={folder}: no {path}; evaluate with --attacks=figure-5 first")
         with path.open(encoding="utf-8") as stream:
-            scores = {row["attack"]: float(row["f1 re-optimised"] or "nan") for row in csv.DictReader(stream)}
+            rows = list(csv.DictReader(stream))
+        scores = {row["attack"]: float(row["f1 re-optimised"] or "nan") for row in rows}
         if not np.isfinite(list(scores.values())).any():
             raise UserError(f"--evaluations={folder}: no F1 in {path}; evaluate pictures with masks")
+        if len({row.get("pictures") for row in rows}) > 1:  # an earlier version's have no such column
+            print(f"note: {path}: its attacks were scored on different numbers of pictures", file=sys.stderr)
         curves[label] = scores
     return figures.robustness(curves)
 

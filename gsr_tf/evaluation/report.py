@@ -38,9 +38,9 @@ def write(
         _setting(clean),
         *_scores(clean),
         *_curves(path),
-        *_robustness(path, list(summaries)),
+        *_robustness(path, summaries),
         *_gallery(path, data_set, scorer),
-        *_skipped(clean),
+        *_skipped(summaries),
         html.heading("Versions"),
         html.table(("package", "version"), clean["versions"].items()),
     ]
@@ -87,20 +87,24 @@ def _curves(path: Path) -> list[str]:
     return [html.heading("Against the threshold"), html.figure(plot, "F1 and MCC averaged over manipulated pictures.")]
 
 
-def _robustness(path: Path, names: list[str]) -> list[str]:
-    if len(names) == 1:
+def _robustness(path: Path, summaries: dict[str, dict]) -> list[str]:
+    if len(summaries) == 1:
         return []
+    names = list(summaries)
     columns = study.robustness(path, names)
     if not np.isfinite(columns["f1 re-optimised"]).any():  # authentic pictures only
         return []
     plot = figures.robustness(
         {how: dict(zip(names, columns[f"f1 {how}"])) for how in ("re-optimised", "frozen")}, metric="F1 (paper)"
     )
-    numbers = [[f"{value:.4f}" for value in columns[name]] for name in list(columns)[1:]]
+    numbers = [[f"{value:.4f}" for value in columns[name]] for name in list(columns)[1:-1]]
+    passed_over = {frozenset(one["name"] for one in summary["skipped"]) for summary in summaries.values()}
+    others = "Not every attack was scored on the same pictures (see Skipped pictures): rows differ by that, too."
     return [
         html.heading("Under attacks (Figure 5)"),
         html.figure(plot, "Threshold re-optimised for each attack, and frozen at the best one without attack."),
-        html.table(list(columns), zip(columns["attack"], *numbers)),
+        html.table(list(columns), zip(columns["attack"], *numbers, columns["pictures"])),
+        *([html.note(others)] if len(passed_over) > 1 else []),
     ]
 
 
@@ -122,8 +126,6 @@ def _gallery(path: Path, data_set: DataSet, scorer: Scorer) -> list[str]:
     ]
 
 
-def _skipped(summary: dict) -> list[str]:
-    if not summary["skipped"]:
-        return []
-    rows = [(one["name"], one["reason"]) for one in summary["skipped"]]
-    return [html.heading("Skipped pictures"), html.table(("name", "reason"), rows)]
+def _skipped(summaries: dict[str, dict]) -> list[str]:
+    rows = [(name, one["name"], one["reason"]) for name, summary in summaries.items() for one in summary["skipped"]]
+    return [html.heading("Skipped pictures"), html.table(("attack", "name", "reason"), rows)] if rows else []

@@ -130,15 +130,18 @@ def robustness(path: str | os.PathLike, names: Sequence[str]) -> dict[str, list]
 
     Returns:
         "attack", and for F1 and MCC "... re-optimised" (the best threshold under the attack) and "... frozen" (the
-        threshold that was best without), each [attacks].
+        threshold that was best without), and "pictures" (manipulated ones that were scored: rows of other numbers are
+        averages over other pictures), each [attacks].
     """
-    curves = []
+    curves, pictures = [], []
     for name in names:
         folder = Path(path) if name == attacks.NONE.name else Path(path) / "attacks" / name
         stored = np.load(folder / outputs.REPLICATES)
         curves.append([stored[f"curve/{metric}"] for metric in CURVES])
+        pictures.append(outputs.read_summary(folder)["pictures"]["manipulated"])
     columns: dict[str, list] = {"attack": list(names)}
     for metric, stack in zip(CURVES, np.moveaxis(curves, 1, 0)):
         columns[f"{metric} re-optimised"] = stack.max(axis=1).tolist()
         columns[f"{metric} frozen"] = stack[:, stack[0].argmax()].tolist()
+    columns["pictures"] = pictures
     return columns

@@ -39,6 +39,14 @@ def test_figure_5_reads_what_evaluate_wrote(tmp_path):
     assert blue[:, : blue.shape[1] // 2].any() and blue[:, blue.shape[1] // 2 :].any()  # a panel a kind of attack
 
 
+@pytest.mark.parametrize("pictures", [7, 5])
+def test_figure_5_says_where_attacks_were_scored_on_other_pictures(tmp_path, capsys, pictures):
+    (tmp_path / study.ROBUSTNESS).write_text(f"attack,f1 re-optimised,pictures\nnone,0.5,7\njpeg-70,0.4,{pictures}\n")
+    arguments = [f"--evaluations=Ours={tmp_path}", f"--output={tmp_path / 'figure5.png'}"]
+    assert figure.main(["figure", "--figure=5", *arguments]) == 0
+    assert ("scored on different numbers of pictures" in capsys.readouterr().err) == (pictures != 7)
+
+
 def test_figure_5_needs_pictures_with_masks(tmp_path, capsys):
     authentic = DATA._replace(items=[item._replace(read=lambda: (sample(0)[0], None)) for item in DATA.items[:2]])
     study.run(tmp_path / "one", authentic, noisy("one", 0.05), choose(["paper"]), parse_all(["jpeg-70"]))

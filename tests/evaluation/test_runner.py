@@ -334,6 +334,23 @@ def test_frozen_thresholds_are_those_of_before_the_attack(tmp_path):
         assert [row["attack"] for row in csv.DictReader(stream)] == columns["attack"]
 
 
+def test_attacks_that_were_scored_on_other_pictures_say_so(tmp_path):
+    listed = written_list(tmp_path)
+    picture, mask = sample(0)
+    (tmp_path / "small.png").write_bytes(encode_png(picture[:24, :24]))
+    (tmp_path / "small_gt.png").write_bytes(encode_png(np.uint8(mask[:24, :24]) * 255))
+    (tmp_path / "list.csv").write_text("\n".join([*listed, "small.png,small_gt.png"]))
+    where = [f"--pairs={tmp_path / 'list.csv'}", f"--output={tmp_path / 'out'}"]
+    said = []
+    for attack in ("jpeg-90", "scale-0.5"):
+        evaluate.main(["evaluate", "--method=noi", *where, f"--attacks={attack}"])
+        report = (tmp_path / "out" / "report.html").read_text()
+        said.append(["12x12 pixels; noi needs" in report, "scored on the same pictures" in report])
+        with (tmp_path / "out" / study.ROBUSTNESS).open() as stream:
+            said[-1] += [row["pictures"] for row in csv.DictReader(stream)]
+    assert said == [[False, False, "4", "4"], [True, True, "4", "3"]]
+
+
 def counting(calls, fingerprint):
     def score(picture):
         calls.append(1)
