@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import lzma
 import os
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 
 from data_prep.reading.entries import PreparationError
+from gsr_tf.data.pictures import write_atomically
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 OTHERS = (".7z", ".rar")  # no library here opens these
@@ -63,21 +65,42 @@ def _unpack(archive: Path, folder: Path, room: int) -> None:
         opened.extractall(folder, members, filter="data")
 
 
+def _said(note: Path) -> dict:
+    """What an earlier unpacking left in its note; nothing where it left none."""
+    try:
+        return json.loads(note.read_bytes())
+    except (OSError, ValueError):
+        return {}
+
+
 def unpack_archive(archive: Path, folder: Path) -> Path:
-    """Unpacks an archive into `folder`/its stem, unless that is already there; returns that folder.
+    """Unpacks an archive into `folder`/its stem, unless that was done since the archive changed; returns that folder.
+
+    A note beside the folder tells which archive is in it: by size and time, since hashing tens of gigabytes at every
+    start would take minutes. An archive that was only copied anew is unpacked anew, which does no harm.
 
     Raises:
-        PreparationError: damaged, larger than the disk has room for, or with members that would land outside the
-            folder, clash, or have names that the disk does not take.
+        PreparationError: damaged, larger than the disk has room for, with members that would land outside the folder,
+            clash, or have names that the disk does not take, or beside another archive of its stem.
     """
     target = folder / archive_stem(archive)
-    if target.is_dir():  # renamed when complete: it is whole
-        return target
-    aside = folder / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    note, aside = folder / f".{target.name}.json", folder / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    said = _said(note)
+    other = archive.with_name(said.get("archive", archive.name))
+    if other != archive and other.exists():
+        raise PreparationError(f"{archive}: would be unpacked where {other.name} is, into {target}; rename one of them")
     try:
+        stat = archive.stat()
+        now = {"archive": archive.name, "bytes": stat.st_size, "time": stat.st_mtime_ns}
+        if target.is_dir() and said == now:  # noted when complete: it is whole
+            return target
         aside.mkdir()
         _unpack(archive, aside, shutil.disk_usage(folder).free)
+        note.unlink(missing_ok=True)
+        if target.is_dir():
+            shutil.rmtree(target)
         aside.replace(target)
+        write_atomically(note, json.dumps(now).encode())
     except DAMAGE as error:
         raise PreparationError(f"{archive}: cannot be unpacked ({error}); download it again") from error
     except OSError as error:

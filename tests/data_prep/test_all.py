@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import shutil
 import tarfile
 import zipfile
@@ -188,6 +189,41 @@ def test_one_bad_archive_does_not_keep_the_others_from_being_prepared(tmp_path, 
     captured = capsys.readouterr()
     assert "broken.zip: cannot be unpacked" in captured.err and "columbia.rar: unpack it by hand" in captured.err
     assert "prepared: casia1" in captured.out
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["", "by an earlier version, without a note"])
+def test_an_archive_that_was_replaced_is_unpacked_anew(tmp_path, noted):
+    def folder():
+        return unpack_archive(tmp_path / "set.tar", tmp_path)
+
+    tar(tmp_path / "set.tar", "w", ("mask", b"old"), ("gone", b""))
+    kept = folder().stat().st_ino
+    assert folder().stat().st_ino == kept
+    before = (tmp_path / "set.tar").stat()
+    tar(tmp_path / "set.tar", "w", ("mask", b"new"), ("more", b""))
+    os.utime(tmp_path / "set.tar", ns=(before.st_atime_ns, before.st_mtime_ns + noted))
+    if not noted:
+        (tmp_path / ".set.json").unlink()
+    assert (folder() / "mask").read_bytes() == b"new"
+    assert sorted(path.name for path in folder().iterdir()) == ["mask", "more"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".set.json", "set", "set.tar"]
+
+
+def test_a_damaged_archive_leaves_what_the_one_before_gave(tmp_path):
+    folder = unpack_archive(tar(tmp_path / "set.tar", "w", ("mask", b"old")), tmp_path)
+    (tmp_path / "set.tar").write_bytes(b"no archive")
+    with pytest.raises(PreparationError, match="set.tar: cannot be unpacked"):
+        unpack_archive(tmp_path / "set.tar", tmp_path)
+    assert (folder / "mask").read_bytes() == b"old"
+
+
+def test_two_archives_of_one_stem_do_not_take_each_others_folder(tmp_path):
+    first, second = (tar(tmp_path / name, "w", (name, b"x")) for name in ("a.tar", "a.tgz"))
+    assert [path.name for path in unpack_archive(first, tmp_path).iterdir()] == ["a.tar"]
+    with pytest.raises(PreparationError, match="a.tgz: would be unpacked where a.tar is, into .*; rename one of them"):
+        unpack_archive(second, tmp_path)
+    first.unlink()
+    assert [path.name for path in unpack_archive(second, tmp_path).iterdir()] == ["a.tgz"]
 
 
 def test_nothing_there(tmp_path, capsys):
