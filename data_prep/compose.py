@@ -18,7 +18,6 @@ Names begin as the release names its tampered pictures and composites: Tp, sourc
 from __future__ import annotations
 
 import functools
-import json
 import os
 import sys
 from pathlib import Path, PurePosixPath
@@ -33,7 +32,7 @@ from data_prep import command
 from data_prep.interchange import list_mani_dataset
 from data_prep.reading.entries import PreparationError
 from data_prep.reading.stored import open_once
-from data_prep.unpack import write_lists
+from data_prep.unpack import claim, unlike, write_lists
 from data_prep.writing.mask_png import encode_mask
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.masks import MaskRule
@@ -113,13 +112,18 @@ def compose(s: np.ndarray, k: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np
     return np.where(k[..., None] == 1, s, t), k  # Eq. 1, K hard: exact in whole numbers
 
 
-def _identity(name: str) -> str:
-    """What stands for a picture in a composite's name."""
-    return "-".join(PurePosixPath(name).with_suffix("").parts).replace(" ", "-").replace("_", "-")
+def identities(names: list[str]) -> list[str]:
+    """What stands for each picture in composites' names; those that would be alike, x.png and x.jpg, are numbered."""
+    taken: set[str] = set()
+    plain = ("-".join(PurePosixPath(name).with_suffix("").parts).replace(" ", "-").replace("_", "-") for name in names)
+    return [unlike(one, taken, "-") for one in plain]
 
 
-def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path, seed: int, copy_moves: bool) -> str:
-    """Writes a composite and its mask; returns their stem."""
+def _write_composite(
+    named: tuple[Recipe, str], sources: str, targets: str, folder: Path, seed: int, copy_moves: bool
+) -> str:
+    """Writes a composite, of a recipe and what its name begins with, and its mask; returns their stem."""
+    recipe, begins = named
     source = open_once(sources).example(recipe.source)
     target = open_once(targets).example(recipe.target)
     s, t, k = source.read_picture(), target.read_picture(), source.read_mask(recipe.mask).astype(np.uint8)
@@ -128,20 +132,10 @@ def _write_composite(recipe: Recipe, sources: str, targets: str, folder: Path, s
     m, k = compose(s, k, t)
     left, top, width, height = cv2.boundingRect(k)
     box = f"{left}_{top}_{left + width}_{top + height}"
-    stem = f"Tp_{_identity(source.name)}_{_identity(target.name)}_{box}_{recipe.mask}"
+    stem = f"{begins}_{box}_{recipe.mask}"
     write_atomically(folder / "Tp" / f"{stem}.png", encode_png(m))
     write_atomically(folder / "Gt" / f"{stem}.png", encode_mask(k))
     return stem
-
-
-def _claim(folder: Path, recipe: dict) -> None:
-    """Marks the folder as that of one set of composites; refuses one that holds other files."""
-    path = folder / RECIPE_NAME
-    if path.exists() and json.loads(path.read_bytes()) == recipe:
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise PreparationError(f"--output={folder}: holds other files; give an empty or a new folder")
-    write_atomically(path, json.dumps(recipe, indent=1).encode())
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -167,8 +161,10 @@ def _run(args: flags.FlagValues) -> int:
         state["copy_moves"] = True
     else:
         recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
+    of_sources, of_targets = (identities(records.columns["name"]) for records in (sources, targets))
+    named = [(one, f"Tp_{of_sources[one.source]}_{of_targets[one.target]}") for one in recipes]
     try:
-        _claim(folder, state)
+        claim(folder, RECIPE_NAME, state)
         write = functools.partial(
             _write_composite,
             sources=os.path.abspath(sources.path),
@@ -177,7 +173,7 @@ def _run(args: flags.FlagValues) -> int:
             seed=args.seed,
             copy_moves=args.copy_moves,
         )
-        written = in_processes(write, recipes, args.processes, at_once=8)
+        written = in_processes(write, named, args.processes, at_once=8)
         stems = list(tqdm(written, total=args.count, unit="composite"))
         write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
     except OSError as error:

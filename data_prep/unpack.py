@@ -10,7 +10,8 @@
 
 Pictures are written byte for byte as the records hold them. These formats take one mask a picture: a record with
 several, such as a photograph with COCO's objects, is counted and left out (data_prep.compose makes pictures of them),
-and so is a damaged one. The exit code is 3 where something was left out, and 1 where everything was.
+and so is a damaged one. A folder that holds other files is refused. The exit code is 3 where something was left out,
+and 1 where everything was.
 """
 
 from __future__ import annotations
@@ -33,16 +34,42 @@ from gsr_tf.data.records import open_records
 MANIPULATED, AUTHENTIC = "manipulated", "authentic"
 SEVERAL, DAMAGED = "several masks, left out", "damaged, left out"
 SOME_LEFT_OUT = 3
+MARK = "unpacked.json"
 
 
 def flat_stem(name: str, taken: set[str]) -> str:
     """A file stem for a record's name: without folders and spaces, and unlike those taken, which it joins."""
-    stem = re.sub(r"[\s/]+", "_", str(PurePosixPath(name).with_suffix("")))
+    return unlike(re.sub(r"[\s/]+", "_", str(PurePosixPath(name).with_suffix(""))), taken, "_")
+
+
+def unlike(stem: str, taken: set[str], before_number: str) -> str:
+    """The stem, with a number where it is among those taken, which it joins."""
     unique, number = stem, 2
     while unique.casefold() in taken:
-        unique, number = f"{stem}_{number}", number + 1
+        unique, number = f"{stem}{before_number}{number}", number + 1
     taken.add(unique.casefold())
     return unique
+
+
+def claim(folder: Path, mark: str, made_of: dict) -> None:
+    """Marks the folder of --output as that of one set of files, before the first is written.
+
+    Args:
+        folder: to be written.
+        mark: a file's name in it.
+        made_of: what decides the set; a folder that was begun with the same is gone on with.
+
+    Raises:
+        PreparationError: the folder holds other files, or its name has a space, which ends a path in list.txt.
+    """
+    if any(letter.isspace() for letter in str(folder)):
+        raise PreparationError(f"--output={folder}: list.txt takes no space in a path; give a folder without one")
+    path = folder / mark
+    if path.exists() and json.loads(path.read_bytes()) == made_of:
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise PreparationError(f"--output={folder}: holds other files; give an empty or a new folder")
+    write_atomically(path, json.dumps(made_of, indent=1).encode())
 
 
 def write_lists(folder: Path, rows: list[tuple[str, str | None]]) -> None:
@@ -58,6 +85,7 @@ def write_lists(folder: Path, rows: list[tuple[str, str | None]]) -> None:
 def unpack(records_path: Path, folder: Path) -> dict[str, int]:
     """Writes the files of all records; returns how many were `MANIPULATED`, `AUTHENTIC`, `SEVERAL` and `DAMAGED`."""
     records = open_records(records_path, "--records")
+    claim(folder, MARK, {"records": records.fingerprint})
     rows, taken, left_out, damaged = [], set(), 0, 0
     for number in tqdm(range(len(records)), unit="picture"):
         try:

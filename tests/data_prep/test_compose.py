@@ -60,6 +60,17 @@ def test_pictures_masks_lists_and_records_agree(root):
     assert [row[0].removeprefix("out/Tp/") for row in listed] and len(listed) == 5
 
 
+def test_pictures_whose_names_would_be_alike_give_composites_of_their_own(root):
+    names = ["t.jpg", "t.png", "t_1.png", "t-1.png", "T.png", "t-2.png"]
+    assert compose.identities(names) == ["t", "t-2", "t-1", "t-1-2", "T-3", "t-2-2"]
+    for number, name in enumerate(names[:4]):
+        photo(root / "alike" / name, size=(50, 40), seed=number)
+    folder.main(["folder", "--images=alike", "--output=alike_records", "--processes=1"])
+    assert run("out", "--targets=alike_records", "--count=16") == 0  # all that there are
+    listed = [row[0] for row in json.loads((root / "out/dataset.json").read_text())]
+    assert len(set(listed)) == 16 == len(list((root / "out/Tp").iterdir())) == len(read_all(root / "out/records")[1])
+
+
 def test_the_seed_alone_decides(root):
     run("one", "--count=8")
     run("two", "--count=8", "--processes=2")
@@ -128,6 +139,10 @@ def test_a_region_moves_as_far_as_it_can_and_stays_inside():
         (["--targets=targets", "--copy_moves"], "--targets=targets: with --copy_moves T is S"),
         (["--targets=nowhere"], "--targets=nowhere: no such folder"),
         (["--sources=targets"], "no record has a mask"),
+        (
+            ["--count=3", "--output=my set"],
+            "--output=my set: list.txt takes no space in a path; give a folder without one",
+        ),
     ],
 )
 def test_wrong_input_gets_a_message(root, capsys, flags, message):

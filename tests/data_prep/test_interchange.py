@@ -163,6 +163,20 @@ def test_unpacked_authentic_pictures(root):
     assert (root / "files/list.txt").read_text() == "files/Au/a.jpg None 0\n"
 
 
+def test_a_folder_of_other_files_is_not_unpacked_into(root, capsys):
+    for name in "ab":
+        photo(root / name / f"{name}.jpg")
+        folder.main(["folder", f"--images={name}", f"--output={name}_records", "--processes=1"])
+    assert unpack.main(["unpack", "--records=a_records", "--output=files"]) == 0
+    before = sorted(root.glob("files/**/*"))
+    assert unpack.main(["unpack", "--records=a_records", "--output=files"]) == 0  # goes on
+    assert unpack.main(["unpack", "--records=b_records", "--output=files"]) == 1
+    assert "--output=files: holds other files; give an empty or a new folder" in capsys.readouterr().err
+    assert unpack.main(["unpack", "--records=b_records", "--output=my files"]) == 1
+    assert "--output=my files: list.txt takes no space in a path" in capsys.readouterr().err
+    assert sorted(root.glob("files/**/*")) == before and not (root / "my files").exists()
+
+
 def test_stems_stay_apart():
     taken = set()
     assert [unpack.flat_stem(name, taken) for name in ("a/b.jpg", "a_b.png", "A b.tif")] == ["a_b", "a_b_2", "A_b_3"]
