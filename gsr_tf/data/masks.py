@@ -90,7 +90,7 @@ def decode_mask(data: bytes, name: str = "mask", rule: MaskRule = PLAIN) -> Mask
     if rule.channel is None and (opaque := _opaque(opened)) is not None:
         if bright.all() or not bright.any():
             bright = opaque
-            notes.append("its transparency is the mask: the opaque part counts")
+            notes.append(f"its transparency is the mask: the {_of_two(rule, 'opaque', 'transparent')} part counts")
         elif (bright != opaque).sum() > AGREEMENT * min(bright.sum(), opaque.sum()):
             raise PictureError(f"{name}: its transparency contradicts its colours; save the mask without transparency")
     least, most = int(levels.min()), int(levels.max())
@@ -102,20 +102,21 @@ def _levels(opened: Opened, rule: MaskRule) -> tuple[np.ndarray, list[str]]:
     """[h, w] uint8 brightness, and notes on it."""
     image = opened.image
     if _is_label_map(image) and rule.channel is None:
-        return _bright(np.asarray(image) > 0), ["a label map, by its palette: every label but 0 counts"]
+        counted = _of_two(rule, "every label but 0", "label 0")
+        return _bright(np.asarray(image) > 0), [f"a label map, by its palette: {counted} counts"]
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
         if (level := _only_level(values, opened)) is not None and not opened.white_is_zero:
-            return _bright(values > 0), [] if level in WHITES[image.mode[0]] else [_counted(level)]
+            return _bright(values > 0), [] if level in WHITES[image.mode[0]] else [_counted(level, rule)]
         reduced, notes = to_8_bit(opened)
         return np.asarray(reduced.image), notes
     if rule.channel is not None:
         return np.asarray(image.convert("RGB"))[..., rule.channel], []
     if image.mode in ("1", "L", "LA"):
-        return _of_dark(np.asarray(image.convert("L")), opened, rule.threshold)
+        return _of_dark(np.asarray(image.convert("L")), opened, rule)
     colours = np.asarray(image.convert("RGB"))
-    levels, notes = _of_dark(colours.max(axis=-1), opened, rule.threshold)
-    return _lighter_of_two(colours) if levels.min() > rule.threshold else (levels, notes)
+    levels, notes = _of_dark(colours.max(axis=-1), opened, rule)
+    return _lighter_of_two(colours, rule) if levels.min() > rule.threshold else (levels, notes)
 
 
 def _bright(marked: np.ndarray) -> np.ndarray:
@@ -123,8 +124,13 @@ def _bright(marked: np.ndarray) -> np.ndarray:
     return marked.view(np.uint8) * np.uint8(255)
 
 
-def _counted(level: float) -> str:
-    return f"levels of 0 and {level:g}: whatever is not 0 counts"
+def _of_two(rule: MaskRule, bright: str, dark: str) -> str:
+    """The name of the part that is manipulated."""
+    return dark if rule.inverted else bright
+
+
+def _counted(level: float, rule: MaskRule) -> str:
+    return f"levels of 0 and {level:g}: {_of_two(rule, 'whatever is not 0', 'whatever is 0')} counts"
 
 
 def _only_level(values: np.ndarray, opened: Opened) -> float | None:
@@ -134,14 +140,14 @@ def _only_level(values: np.ndarray, opened: Opened) -> float | None:
     return most.item() if two else None
 
 
-def _of_dark(levels: np.ndarray, opened: Opened, threshold: int) -> tuple[np.ndarray, list[str]]:
+def _of_dark(levels: np.ndarray, opened: Opened, rule: MaskRule) -> tuple[np.ndarray, list[str]]:
     """Levels as they are, or those of a mask of 0 and another level that is not above the threshold."""
-    if levels.max() > threshold or (level := _only_level(levels, opened)) is None:
+    if levels.max() > rule.threshold or (level := _only_level(levels, opened)) is None:
         return levels, []
-    return _bright(levels > 0), [_counted(level)]
+    return _bright(levels > 0), [_counted(level, rule)]
 
 
-def _lighter_of_two(colours: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def _lighter_of_two(colours: np.ndarray, rule: MaskRule) -> tuple[np.ndarray, list[str]]:
     """Of [h, w, 3] in exactly two colours the one of higher luminance; all are bright where there are more or one."""
     first = (colours == colours[:1, :1]).all(axis=-1)
     others = colours[~first]
@@ -150,7 +156,9 @@ def _lighter_of_two(colours: np.ndarray) -> tuple[np.ndarray, list[str]]:
     one, other = colours[0, 0] @ np.array(LUMINANCE), others[0] @ np.array(LUMINANCE)
     names = [f"#{colour.tobytes().hex()}" for colour in (colours[0, 0], others[0])]
     lighter, darker = names if one > other else names[::-1]
-    return _bright(first == (one > other)), [f"colours {darker} and {lighter}: the lighter counts"]
+    return _bright(first == (one > other)), [
+        f"colours {darker} and {lighter}: the {_of_two(rule, 'lighter', 'darker')} counts"
+    ]
 
 
 def _is_label_map(image: Image.Image) -> bool:

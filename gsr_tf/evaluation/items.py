@@ -91,6 +91,8 @@ def from_paths(name: str, picture: Path, mask: Path | None, say: Callable[[str],
         if not truth.pixels.any():
             say("black, and so the picture is authentic")
             return raster.pixels, None
+        if truth.pixels.all():
+            say("marks every pixel: the whole picture is manipulated; if not so, save the mask in black and white")
         pixels, shape = raster.pixels, truth.pixels.shape
         as_stored = raster.orientation >= 5 and pixels.shape[:2] == shape[::-1] != shape
         if as_stored:
@@ -107,7 +109,8 @@ def from_list(path: str | os.PathLike) -> Sequence[Item]:
     """The items of a CSV file: `picture,mask` a line, no mask, or a black one, for an authentic picture.
 
     Paths are relative to the list's folder; an item is named by its picture's path as written. A first line
-    `picture,mask` is a header; semicolons separate where no line has a comma.
+    `picture,mask` is a header; semicolons separate where no line has a comma. A file that is listed again, spelt in
+    another way, cannot be read.
 
     Raises:
         PictureError: the list cannot be read, is empty, or has a line of another form.
@@ -119,10 +122,20 @@ def from_list(path: str | os.PathLike) -> Sequence[Item]:
             said.add(note)
             tqdm.write(f"{mask}: {note} (said once)", file=sys.stderr)
 
-    return [
-        from_paths(picture, folder / picture, folder / mask if mask else None, functools.partial(say, mask))
-        for picture, mask in rows
-    ]
+    spelt: dict[str, str] = {}
+
+    def item(picture: str, mask: str) -> Item:
+        first = spelt.setdefault(os.path.abspath(folder / picture), picture)
+        if first != picture:
+            return Item(picture, functools.partial(_listed_before, picture, first))
+        return from_paths(picture, folder / picture, folder / mask if mask else None, functools.partial(say, mask))
+
+    return [item(picture, mask) for picture, mask in rows]
+
+
+def _listed_before(picture: str, first: str) -> Sample:
+    """What becomes of a picture that a list names in two ways; twice in one way is found by its name."""
+    raise PictureError(f"{picture}: listed before, as {first}; list each picture once")
 
 
 def fingerprint(path: str | os.PathLike) -> str:

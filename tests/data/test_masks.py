@@ -84,6 +84,22 @@ def test_every_form_gives_the_same_mask(data, note):
     assert not mask.dim
 
 
+@pytest.mark.parametrize(
+    ("form", "note"),
+    [
+        ("0 and 1", "levels of 0 and 1: whatever is 0 counts"),
+        ("1000 of 16 bits", "levels of 0 and 1000: whatever is 0 counts"),
+        ("yellow on red", "colours #ff0000 and #ffff00: the darker counts"),
+        ("label map", "a label map, by its palette: label 0 counts"),
+        ("alpha around white", "its transparency is the mask: the transparent part counts"),
+    ],
+)
+def test_of_an_inverted_mask_the_notes_say_what_counts(form, note):
+    mask = decode_mask(FORMS[form][0], rule=MaskRule(inverted=True))
+    np.testing.assert_array_equal(mask.pixels, ~K)
+    assert mask.notes == (note,)
+
+
 @pytest.mark.parametrize("threshold", [0, 99, 127, 254])
 @pytest.mark.parametrize("channel", [None, 0, 1, 2])
 def test_manipulated_is_brighter_than_the_threshold(threshold, channel):

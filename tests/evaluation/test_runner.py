@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gsr_tf import evaluate
 from gsr_tf.comparators import methods
@@ -247,6 +249,29 @@ def test_a_black_mask_says_that_the_picture_is_authentic(tmp_path, capsys):
     assert with_it.scores["paper"]["f1"].pictures == 5
     assert with_it.scores["paper"]["f1"].rows[0] == without.scores["paper"]["f1"].rows[0]
     assert with_it.table["manipulated"].tolist() == [1, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("kind", ["white", "red and green, lossy"])
+def test_a_mask_that_marks_everything_says_so(tmp_path, capsys, kind):
+    mask = np.full((48, 64, 3), 255, np.uint8)
+    if kind != "white":
+        mask[:], mask[16:32, 16:32] = (200, 0, 0), (0, 200, 0)
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "PNG" if kind == "white" else "JPEG", quality=90)
+    item = pair_item(tmp_path, buffer.getvalue())
+    assert item.read()[1].all() and item.read()[1].all()
+    said = capsys.readouterr().err
+    assert said.count("m.png: marks every pixel: the whole picture is manipulated") == 1
+
+
+def test_one_file_spelt_in_two_ways_is_scored_once(tmp_path):
+    (tmp_path / "list.csv").write_text("\n".join([*written_list(tmp_path), "./1.png,", "a/../2.png,0_gt.png"]))
+    evaluation, skipped = run(items.from_list(tmp_path / "list.csv"))
+    assert evaluation.table["manipulated"].tolist() == [1, 1, 1]
+    assert skipped == [
+        ("./1.png", "./1.png: listed before, as 1.png; list each picture once"),
+        ("a/../2.png", "a/../2.png: listed before, as 2.png; list each picture once"),
+    ]
 
 
 def test_masks_are_read_by_the_one_rule(tmp_path, capsys):
