@@ -266,10 +266,17 @@ def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagVal
     for one in sets:
         if summary := _summary(row, one, method, args):
             lines = {line["metric"]: line for line in summary["scores"] if line["protocol"] == args.protocol}
-            how = _how(row, summary, args) if lines else f"{NOT_RUN}: {args.protocol} needs a map of probabilities"
+            how = _how(row, summary, args) if lines else f"{NOT_RUN}: {_without_score(args.protocol, method)}"
             for metric in metrics:
                 cells[row.name, one.name, metric] = Cell(lines.get(metric), how, summary["pictures"]["skipped"])
     return cells
+
+
+def _without_score(protocol: str, method: Method) -> str:
+    """Why a protocol has no score of a method on a data set."""
+    if protocols.PROTOCOLS[protocol].needs_probabilities and not method.probabilities:
+        return f"{protocol} needs a map of probabilities"
+    return f"without a score, for want of pictures that {protocol} scores"
 
 
 def _summary(row: Row, data_set: DataSet, method: Method, args: flags.FlagValues) -> dict | None:

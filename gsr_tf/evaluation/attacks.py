@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from gsr_tf.comparators.method import ScoreError
 from gsr_tf.errors import UserError
 
 FIGURE_5 = ("jpeg-70", "jpeg-50", "scale-0.7", "scale-0.5")
@@ -41,14 +42,17 @@ class Attack:
     apply: Callable[[np.ndarray], np.ndarray]
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
-        """The attacked picture."""
+        """The attacked picture; raises ScoreError where it is larger than a format can hold."""
         return self.apply(picture)
 
 
 def _recompressed(picture: np.ndarray, quality: float, *, format: str) -> np.ndarray:
     buffer = io.BytesIO()
-    # Pillow's encoders; JPEG with chroma at half size (4:2:0), its default.
-    Image.fromarray(picture).save(buffer, format=format, quality=int(quality))
+    try:  # Pillow's encoders; JPEG with chroma at half size (4:2:0), its default.
+        Image.fromarray(picture).save(buffer, format=format, quality=int(quality))
+    except (OSError, ValueError) as error:
+        height, width = picture.shape[:2]
+        raise ScoreError(f"{width}x{height} pixels; {format} cannot hold them ({error})") from error
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 

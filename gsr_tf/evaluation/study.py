@@ -73,9 +73,11 @@ def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, pro
 
 
 def finished(path: Path, setting: dict) -> dict | None:
-    """The summary that a finished pass of this setting left in `path`; None where there is none."""
+    """The summary that a finished pass of this setting left in `path`; None where it or a file beside it is gone."""
     summary = outputs.read_summary(path)
-    return summary if summary and all(summary.get(key) == value for key, value in setting.items()) else None
+    if summary is None or not all((path / name).is_file() for name in (outputs.PER_IMAGE, outputs.REPLICATES)):
+        return None
+    return summary if all(summary.get(key) == value for key, value in setting.items()) else None
 
 
 def _pass(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from gsr_tf.comparators.method import ScoreError
 from gsr_tf.evaluation import attacks
 from gsr_tf.evaluation.attacks import AttackError
 from tests.comparators.photographs import photograph
@@ -50,6 +51,12 @@ def test_masks_follow_the_attacked_picture():
     mask[100:200, 100:300] = True
     shrunk = attacks.mask_for(attacks.scale(PICTURE, 0.5), mask)
     assert shrunk.shape == (150, 200) and shrunk.sum() == 50 * 100
+
+
+@pytest.mark.parametrize(("name", "side"), [("webp-90", 16400), ("jpeg-90", 65600)])
+def test_a_picture_larger_than_a_format_can_hold_is_named_and_left_out(name, side):
+    with pytest.raises(ScoreError, match=f"{side}x2 pixels; {name[:4].upper()} cannot hold them"):
+        attacks.parse(name)(np.zeros((2, side, 3), np.uint8))
 
 
 def test_social_networks_shrink_what_is_large():

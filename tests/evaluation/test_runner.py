@@ -391,6 +391,15 @@ def test_finished_passes_are_not_done_again(tmp_path):
         assert len(calls) == expected
 
 
+@pytest.mark.parametrize("name", [outputs.SUMMARY, outputs.PER_IMAGE, outputs.REPLICATES])
+def test_a_pass_of_which_a_file_is_gone_is_done_again(tmp_path, name):
+    calls = []
+    for expected in (7, 14):
+        study.run(tmp_path, DATA, counting(calls, "one"), choose(["paper"]))
+        assert len(calls) == expected
+        (tmp_path / name).unlink()
+
+
 def rewrite(path, change):
     """Changes a file's bytes, and when they were written, as a later edit does."""
     before = path.stat().st_mtime_ns
@@ -530,3 +539,5 @@ def test_the_command_line_from_end_to_end(tmp_path, capsys):
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["pictures"]["skipped"] == 1
     assert evaluate.main([*arguments, "--protocols=papper"]) == 1
     assert "no protocol papper; choose from paper" in capsys.readouterr().err
+    assert evaluate.main([*arguments, "--protocols="]) == 1
+    assert "--protocols: names none; choose from paper" in capsys.readouterr().err

@@ -372,6 +372,14 @@ def test_other_protocols_show_other_cells_of_the_same_evaluations(records, tmp_p
     assert "random (CASIA): random; protocol fixed-0.5, native" in printed
 
 
+def test_of_authentic_pictures_alone_a_cell_says_why_it_is_empty(tmp_path, capsys):
+    records = toy_records.write(tmp_path / "records", (0, 0))
+    assert run(records, tmp_path, "--table=1", "--rows=NOI,random") == SOME_SKIPPED
+    printed = capsys.readouterr().out
+    assert "random (CASIA): not run: without a score, for want of pictures that paper scores" in printed
+    assert "needs a map of probabilities" not in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -33,7 +33,9 @@ DEFAULT = tuple(name for name, protocol in PROTOCOLS.items() if protocol.by_defa
 
 
 def choose(names: Sequence[str]) -> list[Protocol]:
-    """The protocols of these names; raises ProtocolError for a name that is none."""
+    """The protocols of these names; raises ProtocolError for a name that is none, and for no name."""
+    if not names:
+        raise ProtocolError(f"--protocols: names none; choose from {', '.join(PROTOCOLS)}")
     unknown = [name for name in names if name not in PROTOCOLS]
     if unknown:
         raise ProtocolError(f"--protocols: no protocol {', '.join(unknown)}; choose from {', '.join(PROTOCOLS)}")
