@@ -10,6 +10,7 @@ The form of --input is recognised:
     {"CASIAv1": "/data/casia1", ...}                test_datasets.json (IMDLBenCo): each set -> --output/<its name>
     x.jpg x.png 1 / y.jpg None 0, line by line      the lists of MVSS-Net
 
+One set of several that cannot be converted does not keep the others from it; the exit code is 1 then.
 Paths in files start from the current folder or, where that finds nothing, from the file's own. `data_prep.unpack`
 writes these formats from records.
 """
@@ -20,6 +21,7 @@ import functools
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
@@ -31,6 +33,7 @@ from data_prep.reading.masks import MaskFile
 from data_prep.reading.pairing import Pairs, pair
 from gsr_tf.data import lists
 from gsr_tf.data.masks import MaskRule
+from gsr_tf.errors import UserError
 from gsr_tf.marked_text import decode
 
 NEGATIVE = "Negative"  # JsonDataset's word for "no mask: authentic"
@@ -119,20 +122,30 @@ def list_source(path: Path, rule: MaskRule) -> dict[str, Listing]:
     Raises:
         PreparationError: no such file, or none of the formats.
     """
+    return {name: list_pictures() for name, list_pictures in find_sets(path, rule).items()}
+
+
+def find_sets(path: Path, rule: MaskRule) -> dict[str, Callable[[], Listing]]:
+    """What lists each of the sets of `list_source`, and raises what is wrong with it alone.
+
+    Raises:
+        PreparationError: damaged JSON, or the name of a set that would be written outside --output.
+    """
     value = None if path.is_dir() or path.suffix.lower() != ".json" else _read_json(path)
     if not isinstance(value, dict):
-        return {"": _list_one(path, value, rule)}
+        return {"": lambda: _list_one(path, value, rule)}
     sets = {name: Path(_resolve(str(source), path.parent)) for name, source in value.items()}
-    for name, source in sets.items():
+    for name in sets:
         if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
             raise PreparationError(f"--input={path}: the set {name!r} would be written outside --output; rename it")
-        if not source.exists():
-            raise PreparationError(f"--input={path}: the set {name!r} is {source}: no such folder or file")
-    # A set is a folder or a list: a dictionary in a dictionary could name itself.
-    return {
-        name: _list_one(source, _read_json(source) if source.suffix.lower() == ".json" else None, rule)
-        for name, source in sets.items()
-    }
+    return {name: functools.partial(_list_set, path, name, source, rule) for name, source in sets.items()}
+
+
+def _list_set(path: Path, name: str, source: Path, rule: MaskRule) -> Listing:
+    """A set of a dictionary, of this name, at `source`: a folder or a list, since a dictionary could name itself."""
+    if not source.exists():
+        raise PreparationError(f"--input={path}: the set {name!r} is {source}: no such folder or file")
+    return _list_one(source, _read_json(source) if source.suffix.lower() == ".json" else None, rule)
 
 
 def _list_one(path: Path, value: object, rule: MaskRule) -> Listing:
@@ -171,10 +184,15 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(args: flags.FlagValues) -> int:
-    output = Path(args.output)
-    for name, listing in list_source(Path(args.input), MaskRule(args.mask_threshold)).items():
-        command.convert(listing, args, output / name)
-    return 0
+    output, problems = Path(args.output), []
+    for name, list_pictures in find_sets(Path(args.input), MaskRule(args.mask_threshold)).items():
+        try:
+            command.convert(list_pictures(), args, output / name)
+        except UserError as error:
+            problems.append(f"{name}: {error}" if name else str(error))
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 main = functools.partial(command.main, _run, __doc__, _define)

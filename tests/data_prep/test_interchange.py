@@ -116,6 +116,21 @@ def test_test_datasets_json_gives_one_records_folder_a_set(root):
     assert masks_by_name(read_all(root / "out/Y")[1]) == {"c.jpg": 0}
 
 
+def test_a_bad_set_does_not_keep_the_others_from_being_converted(root, capsys):
+    photo(root / "x/Tp/a.jpg")
+    mask(root / "x/Gt/b.png")
+    photo(root / "x/Tp/c.jpg")
+    photo(root / "z/Tp/a.jpg")
+    mask(root / "z/Gt/a.png")
+    (root / "y.json").write_text("[")
+    (root / "sets.json").write_text(json.dumps({"X": "x", "gone": "gone", "Y": "y.json", "Z": "z"}))
+    assert interchange.main(["interchange", "--input=sets.json", "--output=out", "--processes=1"]) == 1
+    assert masks_by_name(read_all(root / "out/Z")[1]) == {"a.jpg": 1}
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in said] == ["X", "gone", "Y"]
+    assert "the set 'gone' is gone: no such folder or file" in said[1] and "damaged JSON" in said[2]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
