@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from benchmarks.report import last
 from gsr_tf import command
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 
 RUN = "gsr_net"
 BFLOAT16, TENSORFLOAT32, FLOAT32 = "mixed_bfloat16", "tensorfloat32", "float32"

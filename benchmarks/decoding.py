@@ -4,7 +4,7 @@
 
 Each kind is read as `predict` and `serve` read it, in a process of its own. `peak` is what that process held at most
 while reading, less what it held before; the file's bytes count. `expected` is what `serve` takes it for by the header,
-without the file's bytes (`gsr_tf.data.cost`). Seconds are of the processor. Linux only; needs tifffile.
+without the file's bytes (`gsr_tf.data.decoding.cost`). Seconds are of the processor. Linux only; needs tifffile.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError
 
 OF_THE_CARD = Path(__file__).with_name("gpu_figures.json")

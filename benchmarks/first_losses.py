@@ -32,7 +32,7 @@ from gsr_tf.config import Config
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import to_network_range
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError
 from gsr_tf.training.device import set_up
 

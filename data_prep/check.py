@@ -45,7 +45,8 @@ from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import PreparationError, Skipped
 from data_prep.writing.workers import in_processes
 from gsr_tf.command import Word
-from gsr_tf.data.pictures import encode_png, write_atomically
+from gsr_tf.data.pictures import encode_png
+from gsr_tf.data.writing import write_atomically
 
 FOUND_SOMETHING = 3
 

@@ -36,8 +36,9 @@ from data_prep.unpack import claim, unlike, write_lists
 from data_prep.writing.mask_png import encode_mask
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.masks import MaskRule
-from gsr_tf.data.pictures import encode_png, write_atomically
+from gsr_tf.data.pictures import encode_png
 from gsr_tf.data.records import open_records
+from gsr_tf.data.writing import write_atomically
 
 RECIPE_NAME = "composites.json"
 

@@ -23,7 +23,8 @@ from absl import flags
 from skimage.segmentation import felzenszwalb
 
 from data_prep import command
-from gsr_tf.data.pictures import encode_png, read_picture, write_atomically
+from gsr_tf.data.pictures import encode_png, read_picture
+from gsr_tf.data.writing import write_atomically
 
 TRAIN = (
     "astronaut",

@@ -28,8 +28,9 @@ from tqdm import tqdm
 from data_prep import command
 from data_prep.interchange import NEGATIVE, NO_MASK
 from data_prep.reading.entries import PreparationError
-from gsr_tf.data.pictures import PictureError, write_atomically
+from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import open_records
+from gsr_tf.data.writing import write_atomically
 
 MANIPULATED, AUTHENTIC = "manipulated", "authentic"
 SEVERAL, DAMAGED = "several masks, left out", "damaged, left out"

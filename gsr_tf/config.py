@@ -29,12 +29,13 @@ from gsr_tf.data.records import Records
 from gsr_tf.flag_help import Group
 from gsr_tf.flagfiles import expanded
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.models.gsr_net import GSRNet, Step
+from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras
 from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.optimizers import Optimization
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
+from gsr_tf.models.step import Step
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.device import Device
 from gsr_tf.training.dih import DIHRun

@@ -25,9 +25,9 @@ from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.comparators import exported
 from gsr_tf.data.image_ops import from_network_range
-from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.records import open_records
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError
 from gsr_tf.evaluation import figures, items
 from gsr_tf.evaluation.figures import Panel, seam

@@ -43,7 +43,7 @@ from gsr_tf.answers.answering import Answering, Defect, Segment, stamp
 from gsr_tf.answers.results import JOURNAL, TABLE, Results
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data import one_writer
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.inference import trained_methods
 from gsr_tf.inference.detector import Detector, located
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose

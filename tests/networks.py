@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
-from gsr_tf.models.gsr_net import GSRNet, Step
+from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras
 from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.optimizers import Optimization
+from gsr_tf.models.step import Step
 from gsr_tf.settings import from_flat
 
 TINY = {"width": 0.03, "dropout": 0.0}

@@ -9,7 +9,7 @@ import numpy as np
 
 from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import Refused
-from gsr_tf.data import jpeg_end
+from gsr_tf.data.decoding import jpeg_end
 
 HASH_BITS = 256
 

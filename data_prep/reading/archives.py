@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 
 from data_prep.reading.entries import PreparationError
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 OTHERS = (".7z", ".rar")  # no library here opens these

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from data_prep.reading.entries import PreparationError
-from gsr_tf.data.lacking import was_lacking
+from gsr_tf.data.decoding.lacking import was_lacking
 
 CANNOT_BE_READ = "object's outline cannot be read"
 EMPTY, SMALL, LARGE = "object is empty", "object is too small", "object is too large"

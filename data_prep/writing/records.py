@@ -18,8 +18,8 @@ from data_prep.reading.entries import Listing, PreparationError, Skipped
 from data_prep.reading.files import NO_PICTURE, file_sha256
 from data_prep.writing.shards import Shard, digest, write_shard
 from data_prep.writing.workers import in_processes
-from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.records import COLUMNS, INDEX_NAME, SCHEMA_VERSION, write_index
+from gsr_tf.data.writing import write_atomically
 
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes

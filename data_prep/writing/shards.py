@@ -20,9 +20,9 @@ import tensorflow as tf
 from data_prep.reading.entries import Entry, Refused, Skipped
 from data_prep.reading.files import file_sha256
 from data_prep.writing.examples import make_example
-from gsr_tf.data.lacking import naming
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.decoding.lacking import naming
 from gsr_tf.data.records import FRAME_AFTER, FRAME_BEFORE
+from gsr_tf.data.writing import write_atomically
 
 # Raised when the bytes written for the same entries change: older half-finished work is then done again.
 WRITER_VERSION = 1

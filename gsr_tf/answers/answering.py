@@ -15,8 +15,9 @@ import numpy as np
 
 from gsr_tf.answers import files, memory
 from gsr_tf.answers.inputs import Source
-from gsr_tf.data.lacking import was_lacking
-from gsr_tf.data.pictures import MAX_PIXELS, decode_picture, pixel_count, write_atomically
+from gsr_tf.data.decoding.lacking import was_lacking
+from gsr_tf.data.pictures import MAX_PIXELS, decode_picture, pixel_count
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError
 from gsr_tf.inference.device import gpus
 from gsr_tf.inference.segmentation import Segmentation

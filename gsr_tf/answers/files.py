@@ -21,9 +21,9 @@ import numpy as np
 from PIL import Image
 
 from gsr_tf.answers.overlay import draw_overlay
-from gsr_tf.data.orientation import to_stored
+from gsr_tf.data.decoding.orientation import to_stored
+from gsr_tf.data.decoding.strips import strips
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.data.strips import strips
 from gsr_tf.inference.regions import BAND_PIXELS
 from gsr_tf.inference.segmentation import Segmentation
 

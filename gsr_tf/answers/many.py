@@ -25,9 +25,10 @@ from gsr_tf.answers.inputs import Source
 from gsr_tf.answers.results import Results, json_line
 from gsr_tf.answers.shards import Shard
 from gsr_tf.data import on_beam
+from gsr_tf.data.decoding.opening import open_file
 from gsr_tf.data.on_beam import BeamError
-from gsr_tf.data.opening import open_file
-from gsr_tf.data.pictures import PictureError, write_atomically
+from gsr_tf.data.pictures import PictureError
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.inference.device import gpus
 
 ENDED = "the process that looked at it ended, twice; it may be damaged, or need more memory than there is"

@@ -7,7 +7,7 @@ import functools
 import cv2
 import numpy as np
 
-from gsr_tf.data.strips import strips
+from gsr_tf.data.decoding.strips import strips
 
 OUTLINE, SHADOW = (255, 255, 255), (0, 0, 0)
 STRONGEST = 0.75  # of the colour, where the probability is 1

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gsr_tf.answers import files
 from gsr_tf.answers.cells import cell
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 
 JOURNAL, TABLE = "results.jsonl", "results.csv"
 SHARDS = "answers-*-of-*.jsonl"  # the journals of answers by many workers

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from gsr_tf.answers.inputs import InputError, Source
 from gsr_tf.answers.results import SHARDS, json_line
 from gsr_tf.data.on_beam import BEGUN
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 
 WORK = ".shards"  # while workers are at it: lists of pictures, and notes of what is finished
 PICTURES = 100  # a shard

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from gsr_tf.models.weights import WeightsError, assign, open_tf1_checkpoint
+from gsr_tf.models.release import open_tf1_checkpoint
+from gsr_tf.models.weights import WeightsError, assign
 
 EPSILON, KERAS_EPSILON = 1e-5, 1.001e-5  # of the ResNets' normalisation
 _PARTS = {"preact": "preact", "0": "shortcut", "1": "conv1", "2": "conv2", "3": "conv3"}

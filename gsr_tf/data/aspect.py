@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gsr_tf.data.opening import PictureError
+from gsr_tf.data.decoding.opening import PictureError
 
 # A panorama has 10. Brought to 288 pixels, the short side of a strip of 20x1000 makes a long one of 14,400.
 LONGEST = 20.0  # times the short side

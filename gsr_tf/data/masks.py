@@ -1,6 +1,6 @@
 """Mask files as people have them -> K, True where the picture was manipulated. One rule for every reader.
 
-    greys               brighter than the threshold, of 0..255; deep greys and floats as `gsr_tf.data.tones` says
+    greys               brighter than the threshold, of 0..255; deep greys and floats as `decoding.tones` says
     colours             by the brightest channel; where all of the mask is bright in exactly two colours, yellow on
                         red say, the one of higher luminance
     two levels, 0 and another, however dark: 0 and 1, 0 and 1,000 of 65,535      whatever is not 0, with a note
@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gsr_tf.data.decoding import Opened, open_picture, to_8_bit
-from gsr_tf.data.opening import PictureError
+from gsr_tf.data.decoding.loading import Opened, open_picture, to_8_bit
+from gsr_tf.data.decoding.opening import PictureError
+from gsr_tf.data.decoding.tones import UnknownRange
 from gsr_tf.data.pictures import read_bytes
-from gsr_tf.data.tones import UnknownRange
 
 LOSSY = ("JPEG", "MPO", "WEBP", "HEIF")
 COMPRESSION_NOISE = 16  # the highest level that compression may leave in a black mask

@@ -12,7 +12,7 @@ from typing import IO
 from gsr_tf.errors import UserError
 
 LOCK = ".lock"
-# As `gsr_tf.data.pictures.write_atomically` names what it writes aside.
+# As `gsr_tf.data.writing.write_atomically` names what it writes aside.
 ASIDE = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp")
 
 

@@ -10,19 +10,18 @@ from __future__ import annotations
 import io
 import os
 import stat
-import uuid
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from gsr_tf.data import cost, jpeg_end, raster
-from gsr_tf.data.decoding import JPEGS, MAX_PIXELS, Opened, load_picture, to_8_bit
-from gsr_tf.data.decoding import probe_picture as probe_picture
-from gsr_tf.data.opening import ORIENTATION, PictureError, damage, open_file, orientation_of
-from gsr_tf.data.opening import PictureTooLarge as PictureTooLarge
-from gsr_tf.data.orientation import stored_view
+from gsr_tf.data.decoding import cost, jpeg_end, raster
+from gsr_tf.data.decoding.loading import JPEGS, MAX_PIXELS, Opened, load_picture, to_8_bit
+from gsr_tf.data.decoding.loading import probe_picture as probe_picture
+from gsr_tf.data.decoding.opening import ORIENTATION, PictureError, damage, open_file, orientation_of
+from gsr_tf.data.decoding.opening import PictureTooLarge as PictureTooLarge
+from gsr_tf.data.decoding.orientation import stored_view
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo")
 PICTURE_SUFFIXES = (*JPEG_SUFFIXES, ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".heic", ".heif")
@@ -41,7 +40,7 @@ class Raster(NamedTuple):
         format: Pillow's name of the file format, e.g. "JPEG".
         plain: True when decoding the file's own bytes with TensorFlow gives `pixels` (8-bit grey or RGB,
             JPEG or PNG, no alpha, no orientation to apply).
-        orientation: EXIF's, 1 to 8, of the stored pixels (`gsr_tf.data.orientation` undoes it).
+        orientation: EXIF's, 1 to 8, of the stored pixels (`gsr_tf.data.decoding.orientation` undoes it).
         notes: what the file has and `pixels` has not, or what the file never had, in words: further frames, bits
             beyond eight, inks, transparency, colours.
     """
@@ -68,7 +67,7 @@ def decode_picture(data: bytes, name: str = "picture", *, orient: bool = True, m
         The Raster: [h, w, 3] uint8 RGB pixels with how they were stored.
 
     Raises:
-        PictureError: empty, truncated, not a picture, of levels that `gsr_tf.data.tones` refuses, or
+        PictureError: empty, truncated, not a picture, of levels that `gsr_tf.data.decoding.tones` refuses, or
             (PictureTooLarge) too large.
         MemoryError: there is not enough memory for its pixels.
     """
@@ -127,18 +126,3 @@ def encode_png(pixels: np.ndarray, orientation: int = 1) -> bytes:
         exif[ORIENTATION] = orientation
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3, exif=exif)
     return buffer.getvalue()
-
-
-def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Writes `data` aside and renames it: a reader never sees half a file. An OSError names `path`."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The rest of the name is drawn: containers number their processes alike, and may write the same picture.
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        aside.write_bytes(data)
-        aside.replace(path)
-    except OSError as error:  # a full disk names no file
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        aside.unlink(missing_ok=True)

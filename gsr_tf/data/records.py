@@ -25,7 +25,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from gsr_tf.data.pictures import PictureError, decode_picture, write_atomically
+from gsr_tf.data.pictures import PictureError, decode_picture
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError
 
 SCHEMA_VERSION = 1

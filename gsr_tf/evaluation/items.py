@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from gsr_tf.data.decoding.orientation import to_stored
 from gsr_tf.data.lists import find
 from gsr_tf.data.masks import PLAIN, read_mask
-from gsr_tf.data.orientation import to_stored
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.data.records import Records
 from gsr_tf.marked_text import decode

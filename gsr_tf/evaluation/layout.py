@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import html, outputs
 from gsr_tf.evaluation.published import CAVEAT, TABLES, Row
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from gsr_tf.answers.cells import cell
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation.accumulator import interval
 from gsr_tf.evaluation.evaluator import CURVES, Evaluation
 from gsr_tf.evaluation.protocols import PROTOCOLS

@@ -23,7 +23,7 @@ from gsr_tf.answers.child import Child, Ended
 from gsr_tf.comparators.method import Method
 from gsr_tf.data import on_beam
 from gsr_tf.data.on_beam import BeamError
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import attacks, protocols, runner
 from gsr_tf.evaluation.evaluator import Counted, Evaluation
 from gsr_tf.evaluation.items import Item

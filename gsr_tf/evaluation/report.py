@@ -10,7 +10,7 @@ import numpy as np
 
 from gsr_tf.answers.cells import cell
 from gsr_tf.comparators.method import Method
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import attacks, figures, gallery, html, outputs, study
 from gsr_tf.evaluation.evaluator import CURVES
 from gsr_tf.evaluation.runner import Scorer

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gsr_tf.comparators.method import Method, MethodError, ScoreError
-from gsr_tf.data.lacking import naming
+from gsr_tf.data.decoding.lacking import naming
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.evaluation import attacks
 from gsr_tf.evaluation.attacks import Attack

@@ -12,7 +12,7 @@ from gsr_tf.comparators.method import Method
 PACKAGE = Path(__file__).resolve().parents[1]
 COUNTING = (
     "data/masks.py",
-    "data/tones.py",
+    "data/decoding/tones.py",
     "evaluation/metrics.py",
     "evaluation/accumulator.py",
     "evaluation/evaluator.py",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gsr_tf.comparators.method import Method
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import attacks, outputs, runner, scoring
 from gsr_tf.evaluation.attacks import Attack
 from gsr_tf.evaluation.evaluator import CURVES, Evaluation

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation.items import Item
 from gsr_tf.formats import onnx, tflite
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures

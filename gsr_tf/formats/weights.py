@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gsr_tf.data import temporary
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.formats.agreement import largest_difference, require_agreement, trial_pictures
 from gsr_tf.inference import shipped
 from gsr_tf.inference.module import DetectorModule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gsr_tf.data.strips import strips
+from gsr_tf.data.decoding.strips import strips
 
 BAND_PIXELS = 8_000_000
 # Columns of the statistics, OpenCV's: left, top, width, height, area.

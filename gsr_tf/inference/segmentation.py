@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gsr_tf.data.strips import strips
+from gsr_tf.data.decoding.strips import strips
 from gsr_tf.inference import postprocessing
 from gsr_tf.inference.regions import AREA, BAND_PIXELS, statistics
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from gsr_tf.models.imagenet import pretrained
 from gsr_tf.models.keras import keras
-from gsr_tf.models.weights import WeightsError, assign, named_variables, open_tf1_checkpoint, read_npz
+from gsr_tf.models.release import open_tf1_checkpoint
+from gsr_tf.models.weights import WeightsError, assign, named_variables, read_npz
 
 WHERE = (
     "--vgg16_weights takes: 'imagenet' (Keras downloads it), Keras's "

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 from tqdm import tqdm
 
-from gsr_tf.data.pictures import write_atomically
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError, first_line
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras

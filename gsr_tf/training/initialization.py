@@ -6,12 +6,14 @@ import dataclasses
 import functools
 
 from gsr_tf.inference.shipped import weights_file
-from gsr_tf.models.gsr_net import GSRNet, Step
+from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
+from gsr_tf.models.release import load_release_checkpoint
 from gsr_tf.models.segmenter import build_segmenter
+from gsr_tf.models.step import Step
 from gsr_tf.models.vgg16 import initialize_vgg16
-from gsr_tf.models.weights import load_npz, load_release_checkpoint, named_variables
+from gsr_tf.models.weights import load_npz, named_variables
 from gsr_tf.settings import ConfigError, check_bounds, check_one_of, from_flat, setting
 from gsr_tf.training.checkpoints import restore_generation
 from gsr_tf.training.run_settings import stored

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.records import Records
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation.outputs import versions
 from gsr_tf.settings import ConfigError
 

@@ -18,10 +18,10 @@ import tensorflow as tf
 from gsr_tf import settings
 from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.batch import Batch
-from gsr_tf.data.pictures import write_atomically
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import named_variables
 from gsr_tf.settings import ConfigError

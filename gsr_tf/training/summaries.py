@@ -16,7 +16,8 @@ from tensorboard.plugins.hparams import api as hparams_api
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import refine
 from gsr_tf.data.image_ops import from_network_range
-from gsr_tf.data.pictures import encode_png, write_atomically
+from gsr_tf.data.pictures import encode_png
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError, first_line
 from gsr_tf.models.gsr_net import GSRNet, predicted_boundary
 from gsr_tf.training.trained import Trained

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf.data.lacking import was_lacking
+from gsr_tf.data.decoding.lacking import was_lacking
 
 BLOCKS = """
 import ctypes

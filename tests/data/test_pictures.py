@@ -12,17 +12,11 @@ import pytest
 from PIL import Image, TiffImagePlugin
 from PIL.PngImagePlugin import PngImageFile
 
-from gsr_tf.data import jpeg_end, one_writer, opening
-from gsr_tf.data.orientation import to_stored
-from gsr_tf.data.pictures import (
-    PictureError,
-    PictureTooLarge,
-    decode_picture,
-    pixel_count,
-    probe_picture,
-    read_picture,
-    write_atomically,
-)
+from gsr_tf.data import one_writer
+from gsr_tf.data.decoding import jpeg_end, opening
+from gsr_tf.data.decoding.orientation import to_stored
+from gsr_tf.data.pictures import PictureError, PictureTooLarge, decode_picture, pixel_count, probe_picture, read_picture
+from gsr_tf.data.writing import write_atomically
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 GREY = RGB[..., 0]

@@ -464,6 +464,7 @@ def test_the_version_of_the_scoring_code_is_that_of_its_files(tmp_path, monkeypa
         scoring._of_patterns.cache_clear()
         return [scoring.fingerprint(counting([], fingerprint)) for fingerprint in ("", "a model's")]
 
+    assert all(any(scoring.PACKAGE.glob(pattern)) for pattern in scoring.COUNTING + scoring.CLASSICAL)
     assert len(set(before := versions())) == 2
     monkeypatch.setattr(scoring, "PACKAGE", package)
     assert versions() == before

@@ -7,9 +7,10 @@ from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.generator import build_generator
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
+from gsr_tf.models.release import load_release_checkpoint
 from gsr_tf.models.segmenter import VGG16, build_segmenter
 from gsr_tf.models.vgg16 import initialize_vgg16
-from gsr_tf.models.weights import WeightsError, load_npz, load_release_checkpoint, named_variables
+from gsr_tf.models.weights import WeightsError, load_npz, named_variables
 from tests.tf1_checkpoint import write_tf1_checkpoint
 
 LAYERS = [f"conv{block}_{layer}" for block, row in enumerate(VGG16, 1) for layer in range(1, row.convolutions + 1)]

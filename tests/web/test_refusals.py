@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from gsr_tf.answers import own_process
-from gsr_tf.data.cost import SMALL as SMALL_BYTES
+from gsr_tf.data.decoding.cost import SMALL as SMALL_BYTES
 from gsr_tf.data.pictures import decode_picture
 from gsr_tf.web import task
 from gsr_tf.web.limits import Limits

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gsr_tf.data import cost, strips
+from gsr_tf.data.decoding import cost, strips
 from gsr_tf.data.pictures import PictureError, decode_picture
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8), (37, 23))

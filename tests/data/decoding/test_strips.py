@@ -1,6 +1,6 @@
 import pytest
 
-from gsr_tf.data.strips import STRIP, strips
+from gsr_tf.data.decoding.strips import STRIP, strips
 
 
 @pytest.mark.parametrize(

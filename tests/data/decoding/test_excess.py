@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, TiffImagePlugin
 
-from gsr_tf.data import excess, gif_blocks, jpeg_end, opening, tiff_tags
+from gsr_tf.data.decoding import excess, gif_blocks, jpeg_end, opening, tiff_tags
 from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8)

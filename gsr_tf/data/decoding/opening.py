@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from PIL import ExifTags, Image
 
-from gsr_tf.data import excess, jpeg_end, png_chunks, tones, webp_header
-from gsr_tf.data.lacking import can_have, naming, was_lacking
-from gsr_tf.data.still_webp import StillWebP
+from gsr_tf.data.decoding import excess, jpeg_end, png_chunks, tones, webp_header
+from gsr_tf.data.decoding.lacking import can_have, naming, was_lacking
+from gsr_tf.data.decoding.still_webp import StillWebP
 from gsr_tf.errors import UserError
 
 # Of damaged metadata in a picture that can be read; nobody could tell which picture is meant.

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile
 
-from gsr_tf.data import webp_header
-from gsr_tf.data.strips import strips
+from gsr_tf.data.decoding import webp_header
+from gsr_tf.data.decoding.strips import strips
 
 HEADER, HEAD = 12, 8  # bytes before the first chunk; of a chunk's name and length
 MOST = 1000  # chunks that are looked at; programs write up to six

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from gsr_tf.data import lacking, opening, webp_header
+from gsr_tf.data.decoding import lacking, opening, webp_header
 from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gsr_tf.data.strips import strips
+from gsr_tf.data.decoding.strips import strips
 
 BITS = (8, 10, 12, 16)
 WHITES = ((0.0, 2.0, 1.0), (32.0, 510.0, 255.0), (4096.0, 131070.0, 65535.0))  # brightest value from, to; white

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gsr_tf.data.orientation import OPPOSITE, stored_view, to_stored
-from gsr_tf.data.still_webp import StillWebP
-from gsr_tf.data.strips import STRIP, strips
+from gsr_tf.data.decoding.orientation import OPPOSITE, stored_view, to_stored
+from gsr_tf.data.decoding.still_webp import StillWebP
+from gsr_tf.data.decoding.strips import STRIP, strips
 
 
 def upright(picture: Image.Image, room: np.ndarray | None, orientation: int) -> np.ndarray:
@@ -20,7 +20,7 @@ def upright(picture: Image.Image, room: np.ndarray | None, orientation: int) -> 
 
     Args:
         picture: loaded, with 8 bits a channel; it and its room are used up.
-        room: the memory of its pixels, where that is our own; see `gsr_tf.data.room`.
+        room: the memory of its pixels, where that is our own; see `gsr_tf.data.decoding.room`.
         orientation: EXIF's, which is applied; 1: the pixels as they are stored.
     """
     if isinstance(picture, StillWebP):  # in OpenCV's memory, of which no half can be given back

@@ -3,7 +3,7 @@
 These add up, a pixel:
 
     pixels in Pillow's memory   1, 2 or 4 bytes each; the array of 3 bytes is written over those of 4, else beside them
-    turned by EXIF              4.5 bytes: the array, and half of it (`gsr_tf.data.raster`)
+    turned by EXIF              4.5 bytes: the array, and half of it (`gsr_tf.data.decoding.raster`)
     progressive JPEG            2 bytes more for each sample, as all coefficients are held; baseline: rows only
     TIFF                        one strip or tile more; turned: the pixels once more
     WebP                        one opaque frame: 6 bytes, 7 if lossless; others: 16
@@ -16,9 +16,9 @@ import math
 
 from PIL import ExifTags, Image
 
-from gsr_tf.data import jpeg_end, room
-from gsr_tf.data.opening import stored_size
-from gsr_tf.data.still_webp import StillWebP
+from gsr_tf.data.decoding import jpeg_end, room
+from gsr_tf.data.decoding.opening import stored_size
+from gsr_tf.data.decoding.still_webp import StillWebP
 
 SMALL = 16_000_000  # bytes for all that does not grow with the picture
 TURNED = 4.5

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
-from gsr_tf.data import cost, gif_blocks, jpeg_end, room, tiff_tags, tones
-from gsr_tf.data.opening import PictureError, damage, is_thumbnail, open_file, orientation_of, stored_size
-from gsr_tf.data.orientation import OPPOSITE
-from gsr_tf.data.still_webp import StillWebP
+from gsr_tf.data.decoding import cost, gif_blocks, jpeg_end, room, tiff_tags, tones
+from gsr_tf.data.decoding.opening import PictureError, damage, is_thumbnail, open_file, orientation_of, stored_size
+from gsr_tf.data.decoding.orientation import OPPOSITE
+from gsr_tf.data.decoding.still_webp import StillWebP
 
 MAX_PIXELS = 256_000_000  # about 16,000 x 16,000; 0.75 GiB decoded
 JPEGS = ("JPEG", "MPO")  # MPO: with more pictures behind it, from a telephone
@@ -43,9 +43,9 @@ class Opened(NamedTuple):
 
     Attributes:
         image: its pixels, loaded (those of `StillWebP` when they are asked for).
-        room: the memory of these pixels, where that is our own; see `gsr_tf.data.room`.
+        room: the memory of these pixels, where that is our own; see `gsr_tf.data.decoding.room`.
         turn: EXIF's orientation that is to be applied to the image, 1 to 8; 1: none.
-        decoder_bytes: that its decoder may ask for; see `gsr_tf.data.cost`.
+        decoder_bytes: that its decoder may ask for; see `gsr_tf.data.decoding.cost`.
         format, plain, orientation, notes: as of `pictures.Raster`.
         white_is_zero: the levels of a deep grey run from white to black.
     """
@@ -163,7 +163,7 @@ def _last_pixel(picture: Image.Image) -> tuple[int, int, int, int]:
 
 
 def to_8_bit(opened: Opened) -> tuple[Opened, list[str]]:
-    """Greys of more than eight bits, and floats, as `gsr_tf.data.tones` says; other modes unchanged. And notes."""
+    """Greys of more than eight bits, and floats, as `tones` says; other modes unchanged. And notes."""
     if not opened.image.mode.startswith(("I", "F")):
         return opened, []
     levels, notes = _reduced(opened.image, opened.room)

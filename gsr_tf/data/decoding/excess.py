@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 
-from gsr_tf.data import gif_blocks, jpeg_end, png_chunks, tiff_tags
+from gsr_tf.data.decoding import gif_blocks, jpeg_end, png_chunks, tiff_tags
 
 MARKERS, SCANS = 10_000, 50  # of a JPEG; programs write up to 15 scans
 EXIF_BYTES = 1 << 20
