@@ -6,7 +6,9 @@ r"""Trains GSR-Net.
 A flagfile holds the settings of a run; flags after it override it. Everything
 goes into --run_dir: checkpoints, the best one by validation, TensorBoard curves
 and panels (tensorboard --logdir=RUN_DIR), panels/*.png, and the settings. The
-same command goes on where a run was interrupted.
+same command goes on where a run was interrupted. In brackets stands where a
+setting comes from: the paper (Zhou et al., AAAI 2020, with its section), the
+release (the authors' code), or ours (neither).
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ r"""Trains another method than GSR-Net, to compare with.
     python -m gsr_tf.train_comparator --method=dih --help
 
 Records, preparation, checkpoints, validation and the run's folder are as those of python -m gsr_tf.train, and the same
-command goes on where a run was interrupted. Of a run of a rival python -m gsr_tf.export makes a detector, for
+command goes on where a run was interrupted. Of a run of any but DIH python -m gsr_tf.export makes a detector, for
 --saved_model of predict, evaluate and serve; of a run of DIH it writes the weights, for --harmonizer of gsr_tf.train.
 With --validation_records each validation of MFCN also chooses the threshold of the edges, which is kept with the
-weights; without them it is .5. --help shows the settings of the method that --method or a flagfile names.
+weights; without them it is .5. --help shows the settings of the method that --method or a flagfile names;
+in brackets stands where one comes from: the method's paper, its authors' code (release), or ours (neither).
 """
 
 from __future__ import annotations

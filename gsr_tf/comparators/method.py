@@ -54,7 +54,10 @@ class Method:
     def stretched(self, picture: np.ndarray) -> np.ndarray:
         """[h, w] float32 in [0, 1], to be looked at: probabilities as they are, other maps from lowest to highest."""
         scores = self(picture)
-        if not self.probabilities:
-            low, high = scores.min(), scores.max()
-            scores = (scores - low) / (high - low) if high > low else np.zeros_like(scores)
-        return scores.astype(np.float32)
+        return (scores if self.probabilities else from_lowest_to_highest(scores)).astype(np.float32)
+
+
+def from_lowest_to_highest(scores: np.ndarray) -> np.ndarray:
+    """A map [h, w] stretched to 0..1; one of a single level becomes 0."""
+    low, high = scores.min(), scores.max()
+    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)

@@ -11,6 +11,7 @@ import numpy as np
 import pywt
 
 from gsr_tf.comparators.blocks import to_pixels
+from gsr_tf.comparators.method import from_lowest_to_highest
 
 BLOCK = 8  # of wavelet coefficients, so 16 pixels
 GAUSSIAN_MEDIAN = 0.6745  # median of |x| for a standard normal x
@@ -45,6 +46,4 @@ def score(picture: np.ndarray) -> np.ndarray:
 
 def normalised(picture: np.ndarray) -> np.ndarray:
     """`score` stretched to 0..1 in each picture; a map of one level becomes 0."""
-    levels = score(picture)
-    low, high = levels.min(), levels.max()
-    return (levels - low) / (high - low) if high > low else np.zeros_like(levels)
+    return from_lowest_to_highest(score(picture))

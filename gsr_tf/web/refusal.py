@@ -9,6 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+RETRY = {"Retry-After": "2"}  # seconds: about as long as a picture takes
+
 
 class Refusal(HTTPException):
     """A request that is not answered; the message says why and what would be."""

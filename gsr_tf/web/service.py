@@ -15,12 +15,12 @@ from starlette.requests import ClientDisconnect
 from gsr_tf.inference.detector import Detector
 from gsr_tf.web.limits import Limits
 from gsr_tf.web.monitoring import Metrics
-from gsr_tf.web.refusal import Refusal
+from gsr_tf.web.refusal import RETRY, Refusal
 from gsr_tf.web.task import Done, Found, Task
 from gsr_tf.web.upload import Room, check_header, read_upload
 
 LOG = logging.getLogger("gsr_tf.web")
-RETRY_SECONDS, RESTART_SECONDS = "2", "10"
+RESTART_SECONDS = "10"
 CLIENT_GONE = 499  # nobody reads it; the metrics count it
 Awaited = TypeVar("Awaited")
 
@@ -143,7 +143,7 @@ class Service:
                 503,
                 f"busy: {self.limits.workers} at work and {self.limits.queue} waiting are the limit (--workers, "
                 "--queue); try again in a moment",
-                {"Retry-After": RETRY_SECONDS},
+                RETRY,
             )
 
     @contextlib.contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from starlette.requests import Request
 
 from gsr_tf.web.limits import MEGA, Limits
-from gsr_tf.web.refusal import Refusal
+from gsr_tf.web.refusal import RETRY, Refusal
 
 MEDIA_TYPES = ("image/", "application/octet-stream", "application/x-www-form-urlencoded")  # the last: curl's default
 
@@ -23,7 +23,7 @@ class Share:
     def take(self, size: int) -> None:
         """Takes more; Refusal (503) when there is no more."""
         if size > self._room.free:
-            raise Refusal(503, "busy: too many pictures on their way; try again in a moment", {"Retry-After": "2"})
+            raise Refusal(503, "busy: too many pictures on their way; try again in a moment", RETRY)
         self._room.free -= size
         self._taken += size
 
