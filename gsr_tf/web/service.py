@@ -17,7 +17,7 @@ from gsr_tf.web.limits import Limits
 from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import RETRY, Refusal
 from gsr_tf.web.task import Done, Found, Task
-from gsr_tf.web.upload import Room, check_header, read_upload
+from gsr_tf.web.upload import UploadBudget, check_header, read_upload
 
 LOG = logging.getLogger("gsr_tf.web")
 RESTART_SECONDS = "10"
@@ -25,7 +25,7 @@ CLIENT_GONE = 499  # nobody reads it; the metrics count it
 Awaited = TypeVar("Awaited")
 
 
-class Answering(Protocol):
+class PictureWorker(Protocol):
     """Who answers pictures, one at a time, whatever thread or process that is done in."""
 
     def model(self) -> dict:
@@ -54,14 +54,14 @@ class Service:
         status: "starting" until the first picture went through, then "ok", or "failed".
     """
 
-    def __init__(self, workers: Sequence[Answering], limits: Limits, metrics: Metrics):
+    def __init__(self, workers: Sequence[PictureWorker], limits: Limits, metrics: Metrics):
         self.limits, self.metrics = limits, metrics
         self.model = workers[0].model()
         self.status = "starting"
         self._all, self._idle = workers, list(reversed(workers))
         self._turns = CapacityLimiter(limits.workers)
         self._free = limits.workers + limits.queue
-        self._room = Room(self._free * limits.upload_bytes)
+        self._budget = UploadBudget(self._free * limits.upload_bytes)
         self._stopping = self._closed = False
         self._waiting: set[CancelScope] = set()
 
@@ -91,7 +91,7 @@ class Service:
         """
         check_header(request, self.limits)
         self._check_free()
-        with self._room.share() as share:
+        with self._budget.share() as share:
             try:
                 with self.metrics.uploading.track_inprogress():
                     data = await self._unless_stopped(read_upload(request, self.limits, share))

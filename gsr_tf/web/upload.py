@@ -14,35 +14,35 @@ from gsr_tf.web.refusal import RETRY, Refusal
 MEDIA_TYPES = ("image/", "application/octet-stream", "application/x-www-form-urlencoded")  # the last: curl's default
 
 
-class Share:
-    """What one upload holds of the room for all, in bytes."""
+class UploadShare:
+    """What one upload holds of the budget for all, in bytes."""
 
-    def __init__(self, room: Room):
-        self._room, self._taken = room, 0
+    def __init__(self, budget: UploadBudget):
+        self._budget, self._taken = budget, 0
 
     def take(self, size: int) -> None:
         """Takes more; Refusal (503) when there is no more."""
-        if size > self._room.free:
+        if size > self._budget.free:
             raise Refusal(503, "busy: too many pictures on their way; try again in a moment", RETRY)
-        self._room.free -= size
+        self._budget.free -= size
         self._taken += size
 
     def give_back(self) -> None:
         """Gives all of it back."""
-        self._room.free += self._taken
+        self._budget.free += self._taken
         self._taken = 0
 
 
-class Room:
+class UploadBudget:
     """Bytes for all uploads together. Who sends slowly takes little of it, and so keeps nobody out."""
 
     def __init__(self, size: int):
         self.free = size
 
     @contextlib.contextmanager
-    def share(self) -> Iterator[Share]:
+    def share(self) -> Iterator[UploadShare]:
         """A share that is given back in the end."""
-        share = Share(self)
+        share = UploadShare(self)
         try:
             yield share
         finally:
@@ -66,13 +66,13 @@ def check_header(request: Request, limits: Limits) -> None:
         raise _too_large(limits)
 
 
-async def read_upload(request: Request, limits: Limits, share: Share) -> bytes:
-    """The body; refuses one that is longer (413) or takes longer (408) than it may, or finds no room (503).
+async def read_upload(request: Request, limits: Limits, share: UploadShare) -> bytes:
+    """The body; refuses one that is longer (413) or takes longer (408) than it may, or finds no budget (503).
 
     Args:
         request: whose body is read.
         limits: of its length and time.
-        share: of the room; taken as the body arrives.
+        share: of the budget; taken as the body arrives.
 
     Raises:
         Refusal: as said.
@@ -86,7 +86,7 @@ async def read_upload(request: Request, limits: Limits, share: Share) -> bytes:
         ) from error
 
 
-async def _read(request: Request, limits: Limits, share: Share) -> bytes:
+async def _read(request: Request, limits: Limits, share: UploadShare) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():  # also of one that is too long: who is still sending reads no answer
         size += len(chunk)
