@@ -174,13 +174,13 @@ def pooling(s: Sizes, channels: int, side: int) -> Question:
 
 
 def rectified_pooling(s: Sizes, channels: int, side: int) -> Question:
-    """ReLU behind the largest of 3x3 pixels, of a quarter of the pixels, or before it: the same function."""
+    """ReLU before the largest of 3x3 pixels, or behind it, of a quarter of the pixels: the same bits."""
     x = _noise([s.pictures, side, side, s.wide(channels)], 11)
 
     def pool(x: tf.Tensor) -> tf.Tensor:
         return tf.nn.max_pool2d(x, 3, 2, "SAME")
 
-    ways = {"pooled first": lambda x: tf.nn.relu(pool(x)), "ReLU first": lambda x: pool(tf.nn.relu(x))}
+    ways = {"ReLU first": lambda x: pool(tf.nn.relu(x)), "pooled first": lambda x: tf.nn.relu(pool(x))}
     return Question(f"ReLU and max pool {x.shape[-1]} @{side}", ways, [x])
 
 

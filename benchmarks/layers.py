@@ -13,7 +13,6 @@ table is followed by one JSON line.
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -37,15 +36,7 @@ from gsr_tf.models.generator import SIZE, build_generator
 from gsr_tf.models.heads import Upsample, UpsampledHead
 from gsr_tf.models.keras import keras
 from gsr_tf.models.normalization import MomentNormalization, separate_moments
-from gsr_tf.models.segmenter import (
-    BOUNDARY_BLOCKS,
-    CLASSES,
-    FC6_DILATION,
-    FC_CHANNELS,
-    VGG16,
-    build_segmenter,
-    pooled_first,
-)
+from gsr_tf.models.segmenter import BOUNDARY_BLOCKS, CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
 from gsr_tf.training.device import set_up
 
 Tensors = Sequence[tf.Tensor]
@@ -135,14 +126,10 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
             name = f"conv{number} {inward} to {wide} @{side}"
             yield _layer(name, s.passes * count, layer, [s.pictures, side, side, inward], flops, training=True)
         shape = [s.pictures, side, side, wide]
-        behind = pooled_first(number)
-        count = s.passes * (block.convolutions - behind)
-        yield _layer(f"moments, ReLU {wide} @{side}", count, Grouped(s.groups), shape, 0.0)
-        if behind:
-            yield _layer(f"moments {wide} @{side}", s.passes, Grouped(s.groups, rectified=False), shape, 0.0)
+        yield _layer(f"moments, ReLU {wide} @{side}", s.passes * block.convolutions, Grouped(s.groups), shape, 0.0)
         x = tf.cast(tf.random.stateless_normal(shape, [0, 1]), machine.compute_dtype())
-        name = f"max pool, stride {block.pool_stride}, {'ReLU, ' if behind else ''}{wide} @{side}"
-        yield _operation(name, s.passes, functools.partial(_pool, block.pool_stride, behind), [x])
+        pool = lambda x, stride=block.pool_stride: tf.nn.max_pool2d(x, 3, stride, "SAME")  # noqa: E731
+        yield _operation(f"max pool, stride {block.pool_stride}, {wide} @{side}", s.passes, pool, [x])
         blocks.append((wide, side))
         side, channels = -(-side // block.pool_stride), wide
     x = tf.cast(tf.random.stateless_normal([s.pictures, side, side, channels], [0, 2]), machine.compute_dtype())
@@ -156,16 +143,11 @@ def segmenter_pieces(config: Config) -> Iterator[Piece]:
     yield from _heads(config, s, blocks, (fc, side))
 
 
-def _pool(stride: int, rectified: bool, x: tf.Tensor) -> tf.Tensor:
-    y = tf.nn.max_pool2d(x, 3, stride, "SAME")
-    return tf.nn.relu(y) if rectified else y
-
-
 class Grouped(MomentNormalization):
     """The step's normalisation, groups and all."""
 
-    def __init__(self, groups: int, *, rectified: bool = True):
-        super().__init__(rectified=rectified)
+    def __init__(self, groups: int):
+        super().__init__(rectified=True)
         self.groups = groups
 
     def call(self, x: tf.Tensor) -> tf.Tensor:

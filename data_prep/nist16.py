@@ -74,18 +74,19 @@ def _entry(base: Path, line: dict[str, str]) -> Entry:
 def _list_probes(root: Path) -> tuple[list[Entry], list[Skipped]]:
     """The table's probes, manipulated or not, and what cannot be used."""
     base, lines = _read_table(root)
-    entries, skipped, seen = [], [], set()
+    entries, skipped, seen, named = [], [], set(), set()
     for number, line in enumerate(lines, 2):
         name = line["ProbeFileName"] or f"the table's line {number}"
         fault = _fault(name, line)
+        named.add(name)
         if name in seen:
-            skipped.append(Skipped(name, "listed twice", "the table's first line of it is used"))
+            skipped.append(Skipped(name, "listed twice", "the table's first line of it that can be used is"))
         elif fault:
             skipped.append(fault)
         else:
             entries.append(_entry(base, line))
-        seen.add(name)
-    return entries, [*skipped, *_unnamed(base, seen)]
+            seen.add(name)
+    return entries, [*skipped, *_unnamed(base, named)]
 
 
 def find_manipulated(root: Path) -> Listing:

@@ -100,11 +100,10 @@ def find_part(folders: Sequence[Path], *names: str, also: Sequence[str] = (), si
         folders: the set's own, and those that the part may lie below elsewhere.
         names: of the part.
         also: more names that it has in the set's own folder; elsewhere they may be another set's.
-        signs: what tells it, elsewhere, from another set's.
+        signs: what tells it from another set's.
     """
-    root, *elsewhere = folders
-    found = find_folder(root, *names, *also)
-    return found or next(filter(None, (find_folder(folder, *names, signs=signs) for folder in elsewhere)), None)
+    told = (find_folder(folder, *names, signs=signs) for folder in folders)
+    return next(filter(None, told), None) or find_folder(folders[0], *also)
 
 
 def need_masks(folders: Sequence[Path], *names: str, also: Sequence[str], source: str) -> Path:

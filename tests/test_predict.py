@@ -176,8 +176,16 @@ def test_a_picture_that_cannot_be_read_any_more_keeps_no_answer(model, tmp_path)
     (pictures / "a.png").write_bytes((pictures / "a.png").read_bytes()[:-40])
     assert run(*arguments) == 3
     assert "error" in records(output)["a.png"]
-    left = {path.name for path in output.rglob("*") if path.name.startswith(("a", "b"))}
-    assert left == {"b.jpg", *(f"b{ending}" for ending in files.endings(npz=True))}
+    of_b = {"b.jpg", *(f"b{ending}" for ending in files.endings(npz=True))}
+
+    def left():
+        return {path.name for path in output.rglob("*") if path.name.startswith(("a", "b"))}
+
+    assert left() == of_b
+    (tmp_path / "list").write_text(f"{pictures / 'b.png'}\n")
+    pictures.rename(tmp_path / "unmounted")
+    assert run(model, output, f"--list={tmp_path / 'list'}", "--npz") == 3
+    assert left() == of_b  # a picture that is not there now keeps its answer
 
 
 def test_another_model_under_the_same_name_is_another(model, tmp_path, capsys):

@@ -65,42 +65,42 @@ def _unpack(archive: Path, folder: Path, room: int) -> None:
         opened.extractall(folder, members, filter="data")
 
 
-def _said(note: Path) -> dict:
+def _noted(note: Path) -> dict:
     """What an earlier unpacking left in its note; nothing where it left none."""
     try:
-        return json.loads(note.read_bytes())
+        said = json.loads(note.read_bytes())
     except (OSError, ValueError):
         return {}
+    return said if isinstance(said, dict) else {}
 
 
 def unpack_archive(archive: Path, folder: Path) -> Path:
-    """Unpacks an archive into `folder`/its stem, unless that was done since the archive changed; returns that folder.
+    """Unpacks an archive into `folder`/its stem, unless that is there already; returns that folder.
 
     A note beside the folder tells which archive is in it: by size and time, since hashing tens of gigabytes at every
-    start would take minutes. An archive that was only copied anew is unpacked anew, which does no harm.
+    start would take minutes. A folder without a note was unpacked by hand, or by an earlier version, and is taken for
+    the archive's. Nothing that was unpacked is ever removed.
 
     Raises:
         PreparationError: damaged, larger than the disk has room for, with members that would land outside the folder,
-            clash, or have names that the disk does not take, or beside another archive of its stem.
+            clash, or have names that the disk does not take; or what is unpacked is of another archive, or of this one
+            before it changed.
     """
     target = folder / archive_stem(archive)
     note, aside = folder / f".{target.name}.json", folder / f".{target.name}.{uuid.uuid4().hex}.tmp"
-    said = _said(note)
-    other = archive.with_name(said.get("archive", archive.name))
-    if other != archive and other.exists():
-        raise PreparationError(f"{archive}: would be unpacked where {other.name} is, into {target}; rename one of them")
     try:
         stat = archive.stat()
         now = {"archive": archive.name, "bytes": stat.st_size, "time": stat.st_mtime_ns}
-        if target.is_dir() and said == now:  # noted when complete: it is whole
+        if not target.is_dir():
+            aside.mkdir()
+            _unpack(archive, aside, shutil.disk_usage(folder).free)
+            aside.replace(target)
+        elif _noted(note):
+            _check_same(archive, target, _noted(note), now)
             return target
-        aside.mkdir()
-        _unpack(archive, aside, shutil.disk_usage(folder).free)
-        note.unlink(missing_ok=True)
-        if target.is_dir():
-            shutil.rmtree(target)
-        aside.replace(target)
         write_atomically(note, json.dumps(now).encode())
+    except PreparationError:
+        raise
     except DAMAGE as error:
         raise PreparationError(f"{archive}: cannot be unpacked ({error}); download it again") from error
     except OSError as error:
@@ -108,3 +108,10 @@ def unpack_archive(archive: Path, folder: Path) -> Path:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
+
+
+def _check_same(archive: Path, target: Path, noted: dict, now: dict) -> None:
+    if noted.get("archive") != archive.name:
+        raise PreparationError(f"{archive}: would be unpacked where {noted.get('archive')} is, {target}; rename it")
+    if noted != now:
+        raise PreparationError(f"{archive}: has changed since it was unpacked into {target}; delete that folder")

@@ -105,10 +105,10 @@ class Answering:
         try:
             contents, facts = self._answered(source)
         except UserError as error:
-            return self._refused(record, str(error).removeprefix(f"{source.file}: ").removeprefix(f"{source.path}: "))
+            return {**record, "error": str(error).removeprefix(f"{source.file}: ").removeprefix(f"{source.path}: ")}
         except Exception as error:
             if was_lacking(error):
-                return self._refused(record, LACKING)
+                return {**record, "error": LACKING}
             raise Defect(f"{record['path']}: an unexpected error, which ends the run") from error
         start = time.perf_counter()
         try:
@@ -117,25 +117,21 @@ class Answering:
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
-            return self._refused(record, "the name is too long for its answers; rename the file")
+            return {**record, "error": "the name is too long for its answers; rename the file"}
         if not self._npz:  # an earlier answer's
             (self._output / f"{source.name}{files.ARRAYS}").unlink(missing_ok=True)
         facts["seconds"]["write"] = round(facts["seconds"]["write"] + time.perf_counter() - start, 4)
         return {**record, **facts}
 
-    def _refused(self, record: dict, error: str) -> dict:
-        """The record; what an earlier state of the picture was answered with is removed, which is no answer to this."""
-        for path in files.places(self._output, record["name"]):
-            with contextlib.suppress(OSError):  # a name too long for a file
-                path.unlink(missing_ok=True)
-        return {**record, "error": error}
-
     def _answered(self, source: Source) -> tuple[dict[Path, bytes], dict]:
         seconds, clock = {}, _clock()
         next(clock)
         data = source.read()
-        count = pixel_count(data, source.file, max_pixels=self._max_pixels)
-        with self._one_large if count > LARGE else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_no_earlier_answer(self._output, source.name))
+            count = pixel_count(data, source.file, max_pixels=self._max_pixels)
+            if count > LARGE:
+                stack.enter_context(self._one_large)
             pixels, stored_as, _, orientation, notes = decode_picture(data, source.file, max_pixels=self._max_pixels)
             del data
             seconds["read"] = next(clock)
@@ -164,6 +160,19 @@ class Answering:
         if self._previews:
             paths[files.preview(self._output, source.name)] = small
         return paths, facts
+
+
+@contextlib.contextmanager
+def _no_earlier_answer(output: Path, name: str) -> Iterator[None]:
+    """Within it, if a picture is refused, what an earlier state of it was answered with is removed.
+
+    A picture that is not there now keeps its answer: its drive may be back tomorrow.
+    """
+    try:
+        yield
+    except UserError:
+        files.remove(output, name)
+        raise
 
 
 def _results(answers: Sequence[Future]) -> Iterator[dict]:

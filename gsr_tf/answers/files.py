@@ -13,6 +13,7 @@ reduced where the picture has more than 16 megapixels.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def preview(output: Path, name: str) -> Path:
 def places(output: Path, name: str) -> list[Path]:
     """Every file that the answer of a name may have in a folder."""
     return [*(output / f"{name}{ending}" for ending in endings(npz=True)), preview(output, name)]
+
+
+def remove(output: Path, name: str) -> None:
+    """Removes what there is of an answer."""
+    for path in places(output, name):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # then there is none
+                raise
 
 
 def endings(*, npz: bool) -> list[str]:

@@ -135,6 +135,7 @@ def _one_by_one(child: Child, shard: Shard, sources: Sequence[Source]) -> list[d
             errors += child(shard, [source])[0]
         except Ended:
             errors.append({"name": source.name, "path": str(source.path), "error": ENDED})
+            files.remove(shard.output, source.name)  # of an earlier state of the picture
     return errors
 
 

@@ -91,9 +91,10 @@ class Results:
 
         Args:
             names: of the answers to this call's input. What a picture of it was called in an earlier call, before it
-                got a twin of its name say, is no longer a record, and has no files any more.
+                got a twin of its name say, is no longer a record, and has no files any more, once it is answered.
         """
-        here = {record["path"] for name, record in self.records.items() if name in names}
+        answered = {name: record for name, record in self.records.items() if "error" not in record}
+        here = {record["path"] for name, record in answered.items() if name in names}
         renamed = [name for name, record in self.records.items() if name not in names and record["path"] in here]
         for name in renamed:
             del self.records[name]
@@ -101,8 +102,7 @@ class Results:
         meant = [record for name, record in self.records.items() if name in names]
         write_atomically(self._journal, b"".join(map(json_line, self.records.values())))
         for name in renamed:
-            for path in files.places(self.folder, name):
-                path.unlink(missing_ok=True)
+            files.remove(self.folder, name)
         return meant
 
 

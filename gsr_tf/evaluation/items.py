@@ -125,7 +125,7 @@ def from_list(path: str | os.PathLike) -> Sequence[Item]:
     spelt: dict[str, str] = {}
 
     def item(picture: str, mask: str) -> Item:
-        first = spelt.setdefault(os.path.abspath(folder / picture), picture)
+        first = spelt.setdefault(os.path.abspath(find(folder / picture)), picture)
         if first != picture:
             return Item(picture, functools.partial(_listed_before, picture, first))
         return from_paths(picture, folder / picture, folder / mask if mask else None, functools.partial(say, mask))
@@ -135,7 +135,7 @@ def from_list(path: str | os.PathLike) -> Sequence[Item]:
 
 def _listed_before(picture: str, first: str) -> Sample:
     """What becomes of a picture that a list names in two ways; twice in one way is found by its name."""
-    raise PictureError(f"{picture}: listed before, as {first}; list each picture once")
+    raise PictureError(f"{picture}: the same file as {first}, which is listed before; list each picture once")
 
 
 def fingerprint(path: str | os.PathLike) -> str:

@@ -127,5 +127,9 @@ def _gallery(path: Path, data_set: DataSet, scorer: Scorer) -> list[str]:
 
 
 def _skipped(summaries: dict[str, dict]) -> list[str]:
-    rows = [(name, one["name"], one["reason"]) for name, summary in summaries.items() for one in summary["skipped"]]
-    return [html.heading("Skipped pictures"), html.table(("attack", "name", "reason"), rows)] if rows else []
+    found: dict[tuple[str, str], list[str]] = {}
+    for attack, summary in summaries.items():
+        for one in summary["skipped"]:
+            found.setdefault((one["name"], one["reason"]), []).append(attack)
+    rows = [(name, reason, ", ".join(under)) for (name, reason), under in found.items()]
+    return [html.heading("Skipped pictures"), html.table(("name", "reason", "under"), rows)] if rows else []

@@ -81,21 +81,10 @@ def _vgg16(x: tf.Tensor, width: float, kernel_initializer: str) -> tuple[tf.Tens
             name = f"conv{number}_{layer}"
             settings = {"dilation_rate": block.dilation, "kernel_initializer": kernel_initializer, "name": name}
             x = ConvolutionToNormalize(channels, 3, **settings)(x)
-            rectified = layer < block.convolutions or not pooled_first(number)
-            x = MomentNormalization(rectified=rectified, name=f"{name}_bn")(x)
+            x = MomentNormalization(rectified=True, name=f"{name}_bn")(x)
         blocks.append(x)
         x = tf.nn.max_pool2d(x, 3, block.pool_stride, "SAME")
-        x = tf.nn.relu(x) if pooled_first(number) else x
     return tf.nn.avg_pool2d(x, 3, 1, "SAME"), blocks
-
-
-def pooled_first(number: int) -> bool:
-    """Whether the last ReLU of VGG block `number` is behind its pooling, where it has a quarter of the pixels.
-
-    The paper and the release have it before. The function and its gradient are the same bits: the largest of a window
-    is where it was, and where it is not positive both give 0. The boundary branch sees its blocks after ReLU.
-    """
-    return VGG16[number - 1].pool_stride > 1 and number not in BOUNDARY_BLOCKS
 
 
 def _large_field_of_view(x: tf.Tensor, width: float, dropout: float, kernel_initializer: str) -> tf.Tensor:

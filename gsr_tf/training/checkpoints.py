@@ -79,7 +79,7 @@ class Checkpoints:
             raise CheckpointError(
                 f"step {int(self.net.step.numpy())}: weights of the {' and the '.join(names)} are NaN or "
                 "infinite. They were not saved; earlier checkpoints are whole. Start another --run_dir at a lower "
-                "--learning_rate, with --initial_weights from one of them (python -m gsr_tf.export --format=weights)"
+                "--learning_rate, with --initial_weights of one of them (python -m gsr_tf.export --format=weights)"
             )
 
     def save(self) -> None:
@@ -139,7 +139,8 @@ class Checkpoints:
 
 
 def _is_finite(network: keras.Model) -> bool:
-    return all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in network.trainable_variables)
+    floats = (variable for variable in network.variables if variable.dtype.is_floating)
+    return all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in floats)
 
 
 def restore_segmenter(segmenter: keras.Model, run_dir: Path, which: str) -> str:

@@ -112,7 +112,7 @@ def train(
             if checkpoints:
                 checkpoints.save()
     if step >= steps and left_out:
-        print(f"step {step}: its validation was left out")
+        print(f"step {step}: its validation was left out; the best checkpoint, if any, is an earlier one")
     return (received or [signal.SIGTERM])[0] if stopped or left_out else 0
 
 

@@ -198,6 +198,13 @@ def test_a_png_with_a_wrong_byte_is_damaged(place):
             use(bytes(data), "photo.png")
 
 
+def test_a_png_that_ends_within_a_text_behind_its_pixels_is_whole():
+    data = encoded(RGB)
+    data = data[:-12] + png_chunk(b"tEXt", b"prompt\0" + 400 * b"x")[:-100]
+    np.testing.assert_array_equal(decode_picture(data).pixels, RGB)
+    assert probe_picture(data)[:2] == (6, 9)
+
+
 LARGE = np.tile(RGB, (40, 30, 1))  # 240 x 270
 JPEG = encoded(LARGE, "JPEG", quality=90)
 LOST = "the file's last bytes are missing"

@@ -171,6 +171,22 @@ def test_three_archives_of_one_set_are_taken_together_and_another_sets_authentic
     assert "casia2: none of its 7,491 authentic pictures was found" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("above", ["", "masks"])
+def test_another_sets_parts_below_the_same_folder_are_not_taken(tmp_path, capsys, above):
+    """Where the set's own folder is that of all downloads."""
+    downloads = tmp_path / "downloads"
+    *_, authentic, masks = in_parts(downloads)
+    (downloads / above).mkdir(exist_ok=True)
+    (downloads / masks).rename(downloads / above / masks)
+    (downloads / "casia1-au").mkdir()
+    (downloads / authentic).rename(downloads / "casia1-au" / authentic)
+    casia2_in_parts(downloads / "CASIA2")
+    (downloads / "CASIA2/CASIA2.0_Groundtruth").rename(downloads / "CASIA2/CASIA2.0_revised/Gt")
+    assert run(tmp_path) == 0
+    assert prepared(tmp_path, "casia1") == CASIA1_NAMES
+    assert set(prepared(tmp_path, "casia2")) == {"Tp_D_CRN_S_N_cha00063_art00014_11818.jpg", "Au/Au_cha_00063.jpg"}
+
+
 def test_pictures_without_their_masks_are_recognised(tmp_path, capsys):
     casia2_in_parts(tmp_path / "downloads")
     shutil.rmtree(tmp_path / "downloads/CASIA2.0_Groundtruth")
@@ -191,39 +207,41 @@ def test_one_bad_archive_does_not_keep_the_others_from_being_prepared(tmp_path, 
     assert "prepared: casia1" in captured.out
 
 
-@pytest.mark.parametrize("noted", [True, False], ids=["", "by an earlier version, without a note"])
-def test_an_archive_that_was_replaced_is_unpacked_anew(tmp_path, noted):
-    def folder():
-        return unpack_archive(tmp_path / "set.tar", tmp_path)
-
-    tar(tmp_path / "set.tar", "w", ("mask", b"old"), ("gone", b""))
-    kept = folder().stat().st_ino
-    assert folder().stat().st_ino == kept
-    before = (tmp_path / "set.tar").stat()
-    tar(tmp_path / "set.tar", "w", ("mask", b"new"), ("more", b""))
-    os.utime(tmp_path / "set.tar", ns=(before.st_atime_ns, before.st_mtime_ns + noted))
-    if not noted:
-        (tmp_path / ".set.json").unlink()
-    assert (folder() / "mask").read_bytes() == b"new"
-    assert sorted(path.name for path in folder().iterdir()) == ["mask", "more"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".set.json", "set", "set.tar"]
+def test_an_archive_that_was_replaced_is_named_and_nothing_that_was_unpacked_is_lost(tmp_path):
+    archive = tar(tmp_path / "set.tar", "w", ("mask", b"old"))
+    folder = unpack_archive(archive, tmp_path)
+    (folder / "mask").write_bytes(b"corrected")
+    assert unpack_archive(archive, tmp_path) == folder
+    before = archive.stat()
+    tar(archive, "w", ("mask", b"new"))
+    os.utime(archive, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    with pytest.raises(PreparationError, match="set.tar: has changed since it was unpacked into .*set; delete that"):
+        unpack_archive(archive, tmp_path)
+    assert (folder / "mask").read_bytes() == b"corrected"
+    shutil.rmtree(folder)
+    assert (unpack_archive(archive, tmp_path) / "mask").read_bytes() == b"new"
 
 
-def test_a_damaged_archive_leaves_what_the_one_before_gave(tmp_path):
-    folder = unpack_archive(tar(tmp_path / "set.tar", "w", ("mask", b"old")), tmp_path)
-    (tmp_path / "set.tar").write_bytes(b"no archive")
-    with pytest.raises(PreparationError, match="set.tar: cannot be unpacked"):
-        unpack_archive(tmp_path / "set.tar", tmp_path)
-    assert (folder / "mask").read_bytes() == b"old"
+@pytest.mark.parametrize("note", [None, b"[]", b"{"])
+def test_what_was_unpacked_by_hand_is_taken(tmp_path, note, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", None)  # no room is needed for it
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "set").symlink_to("elsewhere")
+    if note:
+        (tmp_path / ".set.json").write_bytes(note)
+    archive = tar(tmp_path / "set.tar", "w", ("mask", b"old"))
+    for _ in range(2):
+        assert list(unpack_archive(archive, tmp_path).iterdir()) == []
+    archive.write_bytes(b"another")
+    with pytest.raises(PreparationError, match="has changed"):
+        unpack_archive(archive, tmp_path)
 
 
 def test_two_archives_of_one_stem_do_not_take_each_others_folder(tmp_path):
     first, second = (tar(tmp_path / name, "w", (name, b"x")) for name in ("a.tar", "a.tgz"))
     assert [path.name for path in unpack_archive(first, tmp_path).iterdir()] == ["a.tar"]
-    with pytest.raises(PreparationError, match="a.tgz: would be unpacked where a.tar is, into .*; rename one of them"):
+    with pytest.raises(PreparationError, match="a.tgz: would be unpacked where a.tar is, .*/a; rename it"):
         unpack_archive(second, tmp_path)
-    first.unlink()
-    assert [path.name for path in unpack_archive(second, tmp_path).iterdir()] == ["a.tgz"]
 
 
 def test_nothing_there(tmp_path, capsys):

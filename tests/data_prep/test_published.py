@@ -239,6 +239,17 @@ def test_nist16_what_is_not_said_to_be_authentic_is_not(tmp_path, end, reason):
     assert skipped_of(tmp_path / "out") == {"probe/a.jpg": reason}
 
 
+def test_nist16_of_two_lines_the_one_that_can_be_used_is(tmp_path):
+    nist16_set(tmp_path / "set", "manipulation|b|probe/b.jpg|||?", *2 * ["manipulation|b|probe/b.jpg|||N"])
+    assert list(prepare(nist16, tmp_path, "--pictures=both")) == ["probe/b.jpg"]
+    reasons = [(line["name"], line["reason"]) for line in json.loads((tmp_path / "out/skipped.json").read_bytes())]
+    assert sorted(reasons) == [
+        ("probe/a.jpg", "not in the table"),
+        ("probe/b.jpg", "listed twice"),
+        ("probe/b.jpg", "neither manipulated nor authentic"),
+    ]
+
+
 def test_nist16_counts_probes_that_the_table_does_not_name(tmp_path):
     nist16_set(tmp_path / "set", "manipulation|a|probe/a.jpg|reference/manipulation/mask/a.png||Y", "manipulation||")
     (tmp_path / "set/probe/Thumbs.db").touch()

@@ -269,8 +269,8 @@ def test_one_file_spelt_in_two_ways_is_scored_once(tmp_path):
     evaluation, skipped = run(items.from_list(tmp_path / "list.csv"))
     assert evaluation.table["manipulated"].tolist() == [1, 1, 1]
     assert skipped == [
-        ("./1.png", "./1.png: listed before, as 1.png; list each picture once"),
-        ("a/../2.png", "a/../2.png: listed before, as 2.png; list each picture once"),
+        ("./1.png", "./1.png: the same file as 1.png, which is listed before; list each picture once"),
+        ("a/../2.png", "a/../2.png: the same file as 2.png, which is listed before; list each picture once"),
     ]
 
 

@@ -55,22 +55,11 @@ def test_segmenter_is_its_layers(head_kernel, half_pixel):
     assert_same(found["boundary"], boundary)
 
 
-def test_relu_behind_pooling_is_relu_before_it_to_the_bit(monkeypatch):
-    ours = build_segmenter(Networks(width=0.05))
-    give_weights(ours)
-    monkeypatch.setattr("gsr_tf.models.segmenter.pooled_first", lambda number: False)
-    of_the_release = build_segmenter(Networks(width=0.05))
-    of_the_release.set_weights(ours.get_weights())
-    image = tf.random.stateless_uniform([1, 61, 64, 3], [0, 1], -120, 150)
-
-    def found(segmenter):
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            logits = segmenter(image, training=False)
-        return [*logits.values(), *tape.gradient(logits, [image, *segmenter.trainable_variables])]
-
-    for one, other in zip(found(ours), found(of_the_release), strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_checkpoints_know_the_state_of_dropout_by_these_names(tmp_path):
+    """By the number of a layer, which one layer more or less in front would change: no earlier run could go on."""
+    path = tf.train.Checkpoint(segmenter=build_segmenter(Networks(width=0.05))).save(str(tmp_path / "ckpt"))
+    names = [name for name, _ in tf.train.list_variables(path) if "random" in name]
+    assert names == [f"segmenter/layer-{number}/random/_state_var/.ATTRIBUTES/VARIABLE_VALUE" for number in (35, 38)]
 
 
 def what_dropout_keeps(layer, shape):

@@ -68,6 +68,10 @@ def test_weights_of_no_use_are_not_saved(tmp_path, value):
         with pytest.raises(CheckpointError, match="step 8: weights of the generator are NaN .*--learning_rate"):
             save()
     assert last_step(tmp_path) == 7
+    net.generator.weight.assign([1.0, 1.0, 1.0])
+    net.generator.moving_variance = tf.Variable([value], trainable=False)
+    with pytest.raises(CheckpointError, match="weights of the generator"):
+        checkpoints.check_finite()
 
 
 def test_the_newest_are_kept(tmp_path):

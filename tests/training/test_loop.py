@@ -40,7 +40,7 @@ class Journal:
         self.lines.append(f"panel {step} of {batch}")
 
     def check_finite(self):
-        pass
+        self.checked = int(self.step)
 
     def save(self):
         self.lines.append(f"save {int(self.step)}")
@@ -55,7 +55,12 @@ class Journal:
 
 def test_everything_happens_when_it_is_due():
     journal = Journal()
-    assert journal.run(validate=lambda: {"validation/f1": 0.25}) == 0
+
+    def validate():
+        assert journal.checked == int(journal.step)
+        return {"validation/f1": 0.25}
+
+    assert journal.run(validate=validate) == 0
     assert journal.lines == [
         *["train 1 on batch 0", "scalars 1"],
         *["train 2 on batch 1", "save 2"],
@@ -138,7 +143,9 @@ def test_a_signal_in_the_last_validation_is_said(capsys):
     journal = Journal(start=5)
     assert left_by(signal.SIGINT, journal) == signal.SIGINT
     assert journal.lines[-1] == "save 6"
-    assert "step 6: its validation was left out" in capsys.readouterr().out
+    assert (
+        "step 6: its validation was left out; the best checkpoint, if any, is an earlier one" in capsys.readouterr().out
+    )
 
 
 def test_after_a_signal_no_validation_begins():

@@ -71,7 +71,7 @@ class Optimization:
         50_000, "Training steps (GSR-Net's number; the paper's is not known).", least=1, may_change=True
     )
     batch_size: int = setting(1, "Pictures a step, over all GPUs of all machines.", least=1)
-    learning_rate: float = setting(1e-4, "Of the gradient descent; fixed.", least=0.0)
+    learning_rate: float = setting(1e-4, "Learning rate of stochastic gradient descent; fixed.", least=0.0)
     momentum: float = setting(0.9, "Momentum of stochastic gradient descent.", least=0.0, most=0.999)
 
     def __post_init__(self):

@@ -84,7 +84,7 @@ class Optimization:
         110_000, "Training steps (the paper's); 0: the run holds what it begins with.", least=0, may_change=True
     )
     batch_size: int = setting(1, "Pictures a step, over all GPUs of all machines.", least=1)
-    learning_rate: float = setting(1e-3, "Of the gradient descent, at first.", least=0.0)
+    learning_rate: float = setting(1e-3, "Learning rate of stochastic gradient descent, at first.", least=0.0)
     drop_after: int = setting(40_000, "Steps after which the rate is a tenth.", least=1)
     momentum: float = setting(0.9, "Momentum of stochastic gradient descent.", least=0.0, most=0.999)
 

@@ -27,10 +27,17 @@ def _is_needless(kind: bytes, content: bytes) -> bool:
 
 
 def without_text(data: bytes) -> bytes:
-    """The bytes of a PNG less its text chunks and colour profile, which no answer depends on; others as they are."""
+    """The bytes of a PNG less its text chunks and colour profile, which no answer depends on; others as they are.
+
+    A text in which the file ends is left out as well.
+    """
     if not data.startswith(SIGNATURE):
         return data
-    drop = [(start, end) for kind, start, end in chunks(data) if _is_needless(kind, data[start + 8 : end - 4])]
+    found = list(chunks(data))
+    drop = [(start, end) for kind, start, end in found if _is_needless(kind, data[start + 8 : end - 4])]
+    last = found[-1][2] if found else len(SIGNATURE)
+    if data[last + 4 : last + 8] in WORDS:
+        drop.append((last, len(data)))
     if not drop:
         return data
     starts, ends = [0, *(end for _, end in drop)], [*(start for start, _ in drop), len(data)]
