@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from data_prep.reading.entries import PreparationError, Skipped
-from data_prep.reading.json_arrays import elements, read_elements
+from data_prep.reading.json_arrays import elements
 from gsr_tf.data import lists
 from gsr_tf.data.pictures import MAX_PIXELS
 
@@ -136,8 +136,6 @@ def _read(annotations: Path, crowds: bool, without: Collection[str]) -> tuple[li
         for key, start, length, value in elements(annotations):
             bar.update(start + length - bar.n)
             if key == "images":
-                if not value["file_name"].isascii():
-                    (value,) = read_elements(annotations, [(start, length)])
                 listed.append(_listed(value))
             elif key == "annotations" and not (without and _id(value["category_id"]) in without):
                 places[_id(value["image_id"])].append((start, length))

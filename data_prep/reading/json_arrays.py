@@ -20,7 +20,7 @@ class Element(NamedTuple):
         key: of the array.
         start: first byte in the file.
         length: in bytes.
-        value: decoded; text that is not ASCII has to be decoded again from the file, by `read_elements`.
+        value: decoded.
     """
 
     key: str
@@ -86,9 +86,9 @@ class _Window:
             # A number that touches the window's end may go on behind it.
             if end < len(self.text) or not self._extend():
                 break
-        start, length = self.start + self.position, end - self.position
+        start, length, text = self.start + self.position, end - self.position, self.text[self.position : end]
         self.position = end
-        return start, length, value
+        return start, length, value if text.isascii() else json.loads(text.encode("latin-1"))
 
 
 def elements(path: str | os.PathLike) -> Iterator[Element]:

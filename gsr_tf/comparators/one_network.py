@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from gsr_tf.models import losses
 from gsr_tf.models.keras import keras
+
+
+def averaged_at_once() -> contextlib.AbstractContextManager:
+    """Within it a batch normalisation's moving averages are the mean of the replicas' from each step on.
+
+    Keras averages them when they are read, by all workers together; a checkpoint is written by the chief alone.
+    """
+
+    def create(following: Callable[..., tf.Variable], **how: Any) -> tf.Variable:
+        if how.get("synchronization") == tf.VariableSynchronization.ON_READ:
+            how["synchronization"] = tf.VariableSynchronization.ON_WRITE
+        return following(**how)
+
+    return tf.variable_creator_scope(create)
 
 
 class OneNetwork(tf.Module):

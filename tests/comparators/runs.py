@@ -131,3 +131,12 @@ def assert_bfloat16_keeps_the_losses(build: Callable[[], OneNetwork], batch: tup
     assert found[1] == pytest.approx(found[0], rel=within) and found[1] != found[0]
     (name,) = net.networks
     assert {variable.dtype for variable in getattr(net, name).trainable_variables} == {tf.float32}
+
+
+def assert_the_chief_reads_alone(build: Callable[[], OneNetwork], strategy: tf.distribute.Strategy) -> None:
+    """No variable is read by all workers together, as a save of the chief would wait for for ever."""
+    with strategy.scope():
+        net = build()
+    (name,) = net.networks
+    read_together = tf.VariableSynchronization.ON_READ
+    assert not [v.name for v in getattr(net, name).variables if v.synchronization == read_together]

@@ -372,3 +372,9 @@ def test_a_splice_of_two_jpeg_qualities_is_found(learnt, comparison):
 def test_bfloat16_keeps_the_losses(trunk):
     network = dataclasses.replace(TINY, trunk=trunk)
     runs.assert_bfloat16_keeps_the_losses(lambda: EXIF(network, Optimization(), 32), noise(side=32), within=0.05)
+
+
+@pytest.mark.parametrize("trunk", ["tiny", "resnet50"])
+def test_the_chief_of_several_workers_reads_alone(two_replicas, trunk):
+    network = dataclasses.replace(TINY, trunk=trunk)
+    runs.assert_the_chief_reads_alone(lambda: EXIF(network, Optimization(), 32), two_replicas)

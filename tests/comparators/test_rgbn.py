@@ -569,3 +569,8 @@ def test_what_a_network_found_is_a_map_of_probabilities():
 def test_bfloat16_keeps_the_losses(streams):
     network = dataclasses.replace(TINY, streams=streams)
     runs.assert_bfloat16_keeps_the_losses(lambda: tiny(network), make_batch(size=96), within=0.05)
+
+
+def test_the_chief_of_several_workers_reads_alone(two_replicas):
+    network = dataclasses.replace(TINY, backbone="resnet50")
+    runs.assert_the_chief_reads_alone(lambda: tiny(network), two_replicas)

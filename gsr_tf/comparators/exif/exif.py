@@ -7,7 +7,7 @@ import tensorflow as tf
 from gsr_tf.comparators.exif.network import build_network
 from gsr_tf.comparators.exif.pairs import Pairs
 from gsr_tf.comparators.exif.settings import Network, Optimization
-from gsr_tf.comparators.one_network import OneNetwork
+from gsr_tf.comparators.one_network import OneNetwork, averaged_at_once
 from gsr_tf.models.optimizers import Adam
 
 
@@ -21,7 +21,8 @@ class EXIF(OneNetwork):
 
     def __init__(self, network: Network, optimization: Optimization, side: int):
         """Builds network and optimizer; inside a strategy's scope, on all its replicas."""
-        built = build_network(network, side)
+        with averaged_at_once():
+            built = build_network(network, side)
         super().__init__(built, Adam(built.trainable_variables, optimization.learning_rate))
 
     def losses(self, batch: Pairs) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

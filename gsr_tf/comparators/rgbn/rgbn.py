@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gsr_tf.comparators.examples import examples
-from gsr_tf.comparators.one_network import OneNetwork, descent, kernel_decay
+from gsr_tf.comparators.one_network import OneNetwork, averaged_at_once, descent, kernel_decay
 from gsr_tf.comparators.rgbn import boxes, targets
 from gsr_tf.comparators.rgbn.losses import box_loss, class_loss
 from gsr_tf.comparators.rgbn.network import TwoStreamNetwork
@@ -30,7 +30,8 @@ class RGBN(OneNetwork):
 
     def __init__(self, network: Network, optimization: Optimization, settings: Step):
         """Builds network and optimizer; inside a strategy's scope, on all its replicas."""
-        built = TwoStreamNetwork(network)
+        with averaged_at_once():
+            built = TwoStreamNetwork(network)
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(
             [optimization.drop_after - 1],  # the last step, counted from 0, at the first rate
             [optimization.learning_rate, DROP * optimization.learning_rate],
