@@ -26,7 +26,7 @@ from absl import flags
 
 from data_prep import command
 from data_prep.coco import define_objects, read_limits
-from data_prep.reading.annotations import inside, read_annotations, refuse_crowds
+from data_prep.reading.annotations import id_text, inside, read_annotations, refuse_crowds, refusing
 from data_prep.reading.entries import Entry, Listing, Objects, PreparationError, Refused, Skipped
 from data_prep.reading.files import file_sha256, require_folder
 from data_prep.reading.json_arrays import elements, read_elements
@@ -64,8 +64,9 @@ class PanopticSegments(NamedTuple):
             try:
                 png = inside(Path(self.folder), annotation["file_name"])
                 for segment in annotation["segments_info"]:
-                    segments.setdefault(png, {})[segment["id"]] = segment["category_id"], segment.get("iscrowd")
-            except (KeyError, TypeError, AttributeError) as error:
+                    number, category = int(id_text(segment["id"])), id_text(segment["category_id"])
+                    segments.setdefault(png, {})[number] = category, segment.get("iscrowd")
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
                 raise Refused("annotation is incomplete", f"{error} missing or of another form") from error
         if None in segments:
             raise Refused("annotation is incomplete", "file_name leads outside the folder")
@@ -90,7 +91,7 @@ class PanopticSegments(NamedTuple):
                 masks.append(mask)
         return Objects(segment_of.shape, masks, refused)
 
-    def _refusal(self, category: object, crowd: object, share: float) -> str:
+    def _refusal(self, category: str, crowd: object, share: float) -> str:
         if category not in self.things:
             return STUFF
         return CROWD if crowd and not self.limits.crowds else self.limits.refusal(share)
@@ -99,13 +100,14 @@ class PanopticSegments(NamedTuple):
 def _read_things(annotations: Path, crowds: bool) -> frozenset:
     """The ids of the categories of things; PreparationError where there are none, or all things are crowds."""
     things, crowded, segments = set(), Counter(), Counter()
-    for key, _, _, value in elements(annotations):
-        if key == "categories" and value.get("isthing"):
-            things.add(value["id"])
-        for segment in value.get("segments_info") or () if key == "annotations" else ():
-            if isinstance(segment, dict) and isinstance(segment.get("category_id"), (int, str)):
-                segments[segment["category_id"]] += 1
-                crowded[segment["category_id"]] += bool(segment.get("iscrowd"))
+    with refusing(annotations):
+        for key, _, _, value in elements(annotations):
+            if key == "categories" and value.get("isthing"):
+                things.add(id_text(value["id"]))
+            for segment in value.get("segments_info") or () if key == "annotations" else ():
+                if isinstance(segment, dict) and type(segment.get("category_id")) in (int, float, str):
+                    segments[id_text(segment["category_id"])] += 1
+                    crowded[id_text(segment["category_id"])] += bool(segment.get("iscrowd"))
     if not things:
         raise PreparationError(f"--annotations={annotations}: no category says 'isthing'; is it a panoptic file?")
     if not crowds:

@@ -106,12 +106,13 @@ def inside(folder: Path, name: str) -> str | None:
 
 def category_ids(annotations: Path) -> dict[str, str]:
     """{name: id} of the categories of an annotation file; raises PreparationError."""
-    with _refusing(annotations):
-        return {value["name"]: _id(value["id"]) for key, _, _, value in elements(annotations) if key == "categories"}
+    with refusing(annotations):
+        categories = (value for key, _, _, value in elements(annotations) if key == "categories")
+        return {value["name"]: id_text(value["id"]) for value in categories}
 
 
 @contextlib.contextmanager
-def _refusing(annotations: Path) -> Iterator[None]:
+def refusing(annotations: Path) -> Iterator[None]:
     """Within it, whatever is wrong with an annotation file is a PreparationError."""
     try:
         yield
@@ -132,13 +133,13 @@ def _progress(file: Path) -> tqdm:
 def _read(annotations: Path, crowds: bool, without: Collection[str]) -> tuple[list[_Listed], dict[str, list[Place]]]:
     """The pictures in their order, and the places of the annotations by their picture's id."""
     listed, places, crowded = [], defaultdict(list), 0
-    with _refusing(annotations), _progress(annotations) as bar:
+    with refusing(annotations), _progress(annotations) as bar:
         for key, start, length, value in elements(annotations):
             bar.update(start + length - bar.n)
             if key == "images":
                 listed.append(_listed(value))
-            elif key == "annotations" and not (without and _id(value["category_id"]) in without):
-                places[_id(value["image_id"])].append((start, length))
+            elif key == "annotations" and not (without and id_text(value["category_id"]) in without):
+                places[id_text(value["image_id"])].append((start, length))
                 crowded += bool(value.get("iscrowd"))
     if not listed:
         raise PreparationError(f"--annotations={annotations}: lists no pictures under 'images'")
@@ -158,10 +159,10 @@ def refuse_crowds(annotations: Path, crowded: int, objects: int) -> None:
 
 def _listed(value: dict) -> _Listed:
     name = value["file_name"].replace("\\", "/")
-    return _Listed(_id(value["id"]), name, (int(value["height"]), int(value["width"])))
+    return _Listed(id_text(value["id"]), name, (int(value["height"]), int(value["width"])))
 
 
-def _id(value: object) -> str:
+def id_text(value: object) -> str:
     """An id as text: 7, 7.0 and "7" are one."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -15,7 +15,7 @@ from gsr_tf.comparators.method import from_lowest_to_highest
 
 BLOCK = 8  # of wavelet coefficients, so 16 pixels
 GAUSSIAN_MEDIAN = 0.6745  # median of |x| for a standard normal x
-MINIMUM_SIDE = 16  # a smaller picture has no whole block
+MINIMUM_SIDE = 16  # a smaller picture has less than one block of its own
 
 
 def luma(picture: np.ndarray) -> np.ndarray:

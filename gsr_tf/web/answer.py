@@ -48,19 +48,19 @@ class Answer(BaseModel):
     """One picture's answer. A score is evidence to look at, not proof."""
 
     model: str
-    fingerprint: str = Field(description="Of the model's graph and weights.")
-    version: str = Field(description="Of gsr_tf.")
-    resolution: str = Field(description="At which the picture was seen: whole or tile.")
+    fingerprint: str = Field(description="Fingerprint of the model's graph and weights.")
+    version: str = Field(description="Version of gsr_tf.")
+    resolution: str = Field(description="How the picture was seen: whole or tile.")
     scales: list[float] = Field(description="Factors of the size at which it was seen; their maps are averaged.")
-    sha256: str = Field(description="Of the file.")
-    width: int = Field(description="Of the picture, upright.")
-    height: int
+    sha256: str = Field(description="SHA-256 of the file.")
+    width: int = Field(description="Width of the picture, upright, in pixels.")
+    height: int = Field(description="Its height, in pixels.")
     score: float = Field(description="The picture's, in [0, 1]: mean of the highest hundredth of the map.")
     threshold: float = Field(description="Strictly above it a pixel is flagged.")
     flagged: float = Field(description="Share of flagged pixels, in [0, 1], after the clean-up of small particles.")
-    boxes: list[BoxAnswer] = Field(description="Of the flagged regions, the largest region first.")
+    boxes: list[BoxAnswer] = Field(description="Bounding boxes of the flagged regions, the largest region first.")
     warnings: list[str] = Field(description="What the file has and was not looked at, e.g. 'transparency ignored'.")
-    seconds: dict[str, float] = Field(description="Spent decoding and in the network.")
+    seconds: dict[str, float] = Field(description="Seconds spent decoding and in the network.")
     maps: MapsAnswer | None = None
     preview: str | None = Field(None, description="The upright picture as JPEG, in base64, as large as the maps.")
 

@@ -284,7 +284,8 @@ def test_imd2020_as_published(tmp_path):
     assert skipped_of(tmp_path / "out") == {"z14/00030_fake.jpg": "sizes differ"}
 
 
-def test_coco_panoptic(tmp_path):
+@pytest.mark.parametrize("written", [int, str])
+def test_coco_panoptic(tmp_path, written):
     segments = np.zeros((24, 32, 3), np.uint8)
     segments[:12, :16] = (1, 2, 3)  # a thing
     segments[12:, :16] = (4, 0, 0)  # stuff
@@ -295,11 +296,11 @@ def test_coco_panoptic(tmp_path):
     (tmp_path / "panoptic").mkdir()
     Image.fromarray(segments).save(tmp_path / "panoptic/a.png")
     ids = {1 + 256 * 2 + 65536 * 3: 1, 4: 2, 256: 1, 7: 1}
-    info = [{"id": number, "category_id": category, "iscrowd": 0} for number, category in ids.items()]
+    info = [{"id": written(number), "category_id": category, "iscrowd": 0} for number, category in ids.items()]
     annotations = {
         "images": [{"id": n, "file_name": f"{name}.jpg", "height": 24, "width": 32} for n, name in enumerate("ab")],
         "annotations": [{"image_id": 0, "file_name": "a.png", "segments_info": info}],
-        "categories": [{"id": 1, "isthing": 1}, {"id": 2, "isthing": 0}],
+        "categories": [{"id": written(1), "isthing": 1}, {"id": 2, "isthing": 0}],
     }
     (tmp_path / "panoptic.json").write_text(json.dumps(annotations))
     flags = [f"--annotations={tmp_path / 'panoptic.json'}", f"--panoptic={tmp_path / 'panoptic'}"]
