@@ -49,14 +49,15 @@ def signatures(detector: DetectorModule) -> dict[str, Callable]:
 
 
 def no_sliver(image: tf.Tensor, detector: DetectorModule) -> tf.Tensor:
-    """The same picture [h, w, 3]; an error for one that the detector would see longer than `refuse_sliver` allows.
+    """The same picture [h, w, 3]; an error for one that `refuse_sliver` refuses, unless the detector squashes it.
 
     Few pixels are enough for that: one of 1x500 would be brought to 288x144,000, and take 20 GB.
     """
-    seen = detector._network_size(tf.shape(image)[:2])
-    fits = tf.cast(tf.reduce_max(seen), tf.float32) <= LONGEST * tf.cast(tf.reduce_min(seen), tf.float32)
+    size = tf.shape(image)[:2]
+    seen, sides = detector._network_size(size), tf.cast(size, tf.float32)
+    fits = (tf.reduce_max(sides) <= LONGEST * tf.reduce_min(sides)) | tf.equal(seen[0], seen[1])
     said = f"expected the long side of a picture to be at most {LONGEST:g} times the short one; its height and width:"
-    with tf.control_dependencies([tf.debugging.Assert(fits, [said, tf.shape(image)[:2]])]):
+    with tf.control_dependencies([tf.debugging.Assert(fits, [said, size])]):
         return tf.identity(image)
 
 
