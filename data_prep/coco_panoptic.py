@@ -106,8 +106,9 @@ def _read_things(annotations: Path, crowds: bool) -> frozenset:
                 things.add(id_text(value["id"]))
             for segment in value.get("segments_info") or () if key == "annotations" else ():
                 if isinstance(segment, dict) and type(segment.get("category_id")) in (int, float, str):
-                    segments[id_text(segment["category_id"])] += 1
-                    crowded[id_text(segment["category_id"])] += bool(segment.get("iscrowd"))
+                    category = id_text(segment["category_id"])
+                    segments[category] += 1
+                    crowded[category] += bool(segment.get("iscrowd"))
     if not things:
         raise PreparationError(f"--annotations={annotations}: no category says 'isthing'; is it a panoptic file?")
     if not crowds:

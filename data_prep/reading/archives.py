@@ -95,8 +95,8 @@ def unpack_archive(archive: Path, folder: Path) -> Path:
             aside.mkdir()
             _unpack(archive, aside, shutil.disk_usage(folder).free)
             aside.replace(target)
-        elif _noted(note):
-            _check_same(archive, target, _noted(note), now)
+        elif noted := _noted(note):
+            _check_same(archive, target, noted, now)
             return target
         write_atomically(note, json.dumps(now).encode())
     except PreparationError:

@@ -93,8 +93,7 @@ class Results:
             names: of the answers to this call's input. What a picture of it was called in an earlier call, before it
                 got a twin of its name say, is no longer a record, and has no files any more, once it is answered.
         """
-        answered = {name: record for name, record in self.records.items() if "error" not in record}
-        here = {record["path"] for name, record in answered.items() if name in names}
+        here = {record["path"] for name, record in self.records.items() if name in names and "error" not in record}
         renamed = [name for name, record in self.records.items() if name not in names and record["path"] in here]
         for name in renamed:
             del self.records[name]

@@ -22,6 +22,7 @@ from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.randomness import SOURCE_ORDER, TARGET_ORDER, visit
 from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.data.stream import in_batches
+from gsr_tf.errors import first_line
 
 
 def training_stream(
@@ -127,7 +128,7 @@ def readable(batches: Iterable[Batch], records: Sequence[Records]) -> Iterator[B
     except tf.errors.InvalidArgumentError as error:
         flags = " or ".join(dict.fromkeys(f"{opened.flag}={opened.path}" for opened in records))
         raise RecordsError(
-            f"{flags}: {error.message.splitlines()[0]}; `python -m data_prep.check` tells more. Copy or prepare the "
+            f"{flags}: {first_line(error)}; `python -m data_prep.check` tells more. Copy or prepare the "
             "set again, then run the same command"
         ) from error
 

@@ -23,20 +23,22 @@ class DetectorError(UserError):
     """No detector where one was expected; the message names the flag that gave it."""
 
 
-def load(path: str | Path, flag: str = "--saved_model") -> tf.Module:
+def load(path: str | Path) -> tf.Module:
     """An exported detector, called as `DetectorModule` is; DetectorError when there is none at `path`.
 
     What says that it is none is read before it is loaded: loading a model may run what is in it.
     """
     refusal = _refusal(Path(path))
     if refusal:
-        raise DetectorError(f"{flag}={path}: {refusal}; python -m gsr_tf.export makes one")
+        raise DetectorError(f"--saved_model={path}: {refusal}; python -m gsr_tf.export makes one")
     try:
         detector = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError, ValueError, KeyError) as error:
-        raise DetectorError(f"{flag}={path}: damaged ({error}); export the model again") from error
+        raise DetectorError(f"--saved_model={path}: damaged ({error}); export the model again") from error
     if not callable(detector):
-        raise DetectorError(f"{flag}={path}: {NO_DETECTOR}: it cannot be called; python -m gsr_tf.export makes one")
+        raise DetectorError(
+            f"--saved_model={path}: {NO_DETECTOR}: it cannot be called; python -m gsr_tf.export makes one"
+        )
     return detector
 
 

@@ -139,8 +139,8 @@ class Checkpoints:
 
 
 def _is_finite(network: keras.Model) -> bool:
-    floats = (variable for variable in network.variables if variable.dtype.is_floating)
-    return all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in floats)
+    floats = [variable for variable in network.variables if variable.dtype.is_floating]
+    return bool(tf.reduce_all([tf.reduce_all(tf.math.is_finite(variable)) for variable in floats]))  # one wait
 
 
 def restore_segmenter(segmenter: keras.Model, run_dir: Path, which: str) -> str:

@@ -8,6 +8,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -189,20 +190,26 @@ class _Signal(Exception):
 
 
 @contextlib.contextmanager
+def _told(note: Callable[[int, Any], None]) -> Iterator[dict[int, Any]]:
+    """Within it SIGINT and SIGTERM are told to `note`; yields what they were told to before, by their numbers."""
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield before
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
     """Within `_signals`: what is within this ends, without an error, when the first one is received."""
 
-    def note(number: int, frame: object) -> None:
+    def note(number: int, frame: Any) -> None:
         noting[number](number, frame)
         raise _Signal
 
-    noting = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with contextlib.suppress(_Signal):
-            yield
-    finally:
-        for number, handler in noting.items():
-            signal.signal(number, handler)
+    with _told(note) as noting, contextlib.suppress(_Signal):
+        yield
 
 
 @contextlib.contextmanager
@@ -210,16 +217,12 @@ def _signals() -> Iterator[list[int]]:
     """A list that holds the number of the first SIGINT or SIGTERM received; a second one is not held back."""
     received: list[int] = []
 
-    def note(number: int, _frame: object) -> None:
+    def note(number: int, _frame: Any) -> None:
         if received:
-            signal.signal(number, previous[number])
+            signal.signal(number, before[number])
             signal.raise_signal(number)
         received.append(number)
         tqdm.write("finishing this step, then saving (once more to stop at once) ...")
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _told(note) as before:
         yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gsr_tf.errors import UserError
+from gsr_tf.errors import UserError, first_line
 from gsr_tf.inference.device import gpus
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.trained import Trained
@@ -128,7 +128,7 @@ def join(workers: Workers) -> tf.distribute.Strategy:
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except tf.errors.UnknownError as error:
         raise ConfigError(
-            f"{workers}: this address cannot be listened at ({error.message.splitlines()[0]}). Is another process "
+            f"{workers}: this address cannot be listened at ({first_line(error)}). Is another process "
             "using the port? Is it an address of this machine?"
         ) from error
 
