@@ -21,7 +21,7 @@ from gsr_tf.data.loading import Loader
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.randomness import SOURCE_ORDER, TARGET_ORDER, visit
 from gsr_tf.data.records import Records, RecordsError
-from gsr_tf.data.stream import in_batches
+from gsr_tf.data.stream import in_batches, mapped
 from gsr_tf.errors import first_line
 
 
@@ -88,7 +88,7 @@ def training_stream(
     def batch(source: Layers, t: tf.Tensor, m: Layers) -> Batch:
         return compose(source, t, preparation, m, half_pixel=half_pixel)
 
-    return in_batches(example, batch_size, start, share).map(batch).prefetch(tf.data.AUTOTUNE)
+    return mapped(in_batches(example, batch_size, start, share), batch).prefetch(tf.data.AUTOTUNE)
 
 
 def _loading(

@@ -27,7 +27,8 @@ def in_batches(
         elements are not made.
     """
     share = share or tf.distribute.InputContext()
-    stream = _numbers(start, batch_size, share).map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    at_once = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+    stream = mapped(_numbers(start, batch_size, share), example, **at_once)
     return stream.batch(share.get_per_replica_batch_size(batch_size), drop_remainder=True)
 
 
@@ -35,4 +36,12 @@ def _numbers(start: int, batch_size: int, share: tf.distribute.InputContext) -> 
     """Element numbers: of each batch the rows of this worker, who come one after another."""
     own = batch_size // share.num_input_pipelines
     first = own * share.input_pipeline_id
-    return tf.data.Dataset.counter(start * own).map(lambda i: i // own * batch_size + first + i % own)
+    return mapped(tf.data.Dataset.counter(start * own), lambda i: i // own * batch_size + first + i % own)
+
+
+def mapped(dataset: tf.data.Dataset, function: Callable, **how: Any) -> tf.data.Dataset:
+    """Each element through a function none of whose Python branches hangs on a tensor, `how` as `map` takes it.
+
+    AutoGraph's look at its sources would take longer than everything else that a stream does before its first element.
+    """
+    return dataset.map(tf.autograph.experimental.do_not_convert(function), **how)

@@ -45,15 +45,23 @@ def window_corner(
     low, high = tf.zeros([2], tf.int32), tf.shape(picture)[:2] - side
     if mask is not None:
         pixels = tf.cast(tf.where(mask[..., 0]), tf.int32)
-        count = tf.shape(pixels)[0]
-        if count > 0:
-            pixel = pixels[tf.minimum(tf.cast(random[2] * tf.cast(count, tf.float32), tf.int32), count - 1)]
-            first = last = pixel
-            if preparation.whole_regions:
-                ends = tf.reduce_min(pixels, 0), tf.reduce_max(pixels, 0)
-                first, last = (tf.where(ends[1] - ends[0] < side, end, pixel) for end in ends)
-            low, high = tf.maximum(low, last - side + 1), tf.minimum(high, first)
+        first, last = tf.cond(
+            tf.size(pixels) > 0,
+            lambda: _held(pixels, random[2], side, whole=preparation.whole_regions),
+            lambda: (high, low + side - 1),
+        )
+        low, high = tf.maximum(low, last - side + 1), tf.minimum(high, first)
     return low + tf.cast(random[:2] * tf.cast(high - low + 1, tf.float32), tf.int32)
+
+
+def _held(pixels: tf.Tensor, random: tf.Tensor, side: int | tf.Tensor, *, whole: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of the pixels [n, 2] that a window shall hold, first and last row and column: one's, or if `whole` all."""
+    count = tf.shape(pixels)[0]
+    pixel = pixels[tf.minimum(tf.cast(random * tf.cast(count, tf.float32), tf.int32), count - 1)]
+    if not whole:
+        return pixel, pixel
+    ends = tf.reduce_min(pixels, 0), tf.reduce_max(pixels, 0)
+    return tuple(tf.where(ends[1] - ends[0] < side, end, pixel) for end in ends)
 
 
 def cut(layers: tuple[tf.Tensor, ...], corner: tf.Tensor, side: int | tf.Tensor) -> tuple[tf.Tensor, ...]:
