@@ -1,4 +1,4 @@
-"""What every script shares: flags, and what it does when it is interrupted.
+"""What every script shares: flags, --output held for one script at a time, and what it does when it is interrupted.
 
 Exit codes: 0 records were written (the summary says what was skipped), 1 none could be, 2 wrong flags,
 130 interrupted, 141 nobody reads what is printed.
@@ -6,6 +6,7 @@ Exit codes: 0 records were written (the summary says what was skipped), 1 none c
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -16,6 +17,7 @@ from absl import flags
 
 from data_prep.reading.entries import Listing
 from gsr_tf import command
+from gsr_tf.data.one_writer import hold_from_beside
 
 
 def main(
@@ -25,10 +27,15 @@ def main(
     argv: Sequence[str] | None = None,
     word: command.Word | None = None,
 ) -> int:
-    """Runs a script; arguments and exit codes as those of `gsr_tf.command.main`."""
+    """Runs a script, its --output held to the end; arguments and exit codes as those of `gsr_tf.command.main`."""
+
+    def alone(args: flags.FlagValues) -> int:
+        with hold_from_beside(Path(args.output), "--output"):
+            return action(args)
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends is what Ctrl-C sends
     kept = "interrupted; finished shards are kept, the same command goes on from them"
-    return command.main(action, doc, define, argv, word=word, interrupted=kept)
+    return command.main(alone, doc, define, argv, word=word, interrupted=kept)
 
 
 def define_output(values: flags.FlagValues) -> None:
@@ -72,5 +79,7 @@ def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None
         run = functools.partial(records.run_locally, processes=args.processes)
     else:
         run = functools.partial(cluster.run_on_beam, runner=args.runner, options=args.beam_options)
-    print(records.write_records(listing, output, run=run).summary(output))
+    # A folder below --output may be another script's --output.
+    with contextlib.nullcontext() if output == Path(args.output) else hold_from_beside(output, "--output"):
+        print(records.write_records(listing, output, run=run).summary(output))
     return 0

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from data_prep import command
 from data_prep.interchange import NEGATIVE, NO_MASK
 from data_prep.reading.entries import PreparationError
+from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import open_records
 from gsr_tf.data.writing import write_atomically
@@ -68,7 +69,7 @@ def claim(folder: Path, mark: str, made_of: dict) -> None:
     path = folder / mark
     if path.exists() and json.loads(path.read_bytes()) == made_of:
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(not LOCK_BESIDE.fullmatch(file.name) for file in folder.iterdir()):
         raise PreparationError(f"--output={folder}: holds other files; give an empty or a new folder")
     write_atomically(path, json.dumps(made_of, indent=1).encode())
 

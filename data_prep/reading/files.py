@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from data_prep.reading.archives import OTHERS, SUFFIXES
 from data_prep.reading.entries import PreparationError, Skipped
 from gsr_tf.data import folders
+from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PICTURE_SUFFIXES
 
 HIDDEN, NOT_A_PICTURE = NO_PICTURE = ("hidden", "not a picture")  # why files are skipped that come and go unnoticed
@@ -37,10 +38,11 @@ def list_files(folder: Path) -> list[PurePosixPath]:
     """Every file below `folder`, relative to it, sorted; symbolic links are followed, each folder once.
 
     Broken links are listed too: they fail by name when they are read. A folder that cannot be read is a
-    PreparationError: what it holds would be dropped unseen.
+    PreparationError: what it holds would be dropped unseen. Locks are not listed: that of --output may lie here.
     """
     try:
-        return sorted(PurePosixPath(file.relative_to(folder).as_posix()) for file in folders.walk(folder))
+        files = [file for file in folders.walk(folder) if not LOCK_BESIDE.fullmatch(file.name)]
+        return sorted(PurePosixPath(file.relative_to(folder).as_posix()) for file in files)
     except OSError as error:
         raise PreparationError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from gsr_tf.errors import UserError
 
 LOCK = ".lock"
+LOCK_BESIDE = re.compile(r"\..+\.lock")  # as `hold_from_beside` names it
 # As `gsr_tf.data.writing.write_atomically` names what it writes aside.
 ASIDE = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp")
 
@@ -37,7 +40,59 @@ def hold(folder: Path, flag: str) -> IO[str]:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / LOCK).open("a+")
+    file = _take(folder / LOCK, folder, flag)
+    _sweep(folder)
+    return file
+
+
+@contextlib.contextmanager
+def hold_from_beside(folder: Path, flag: str) -> Iterator[None]:
+    """Within, a folder that people publish is this process's alone: the lock lies beside it, and goes at the end.
+
+    The folder need not be there, and nothing in it is touched. The lock of a killed process holds nothing, either.
+
+    Args:
+        folder: as `hold`'s.
+        flag: as `hold`'s.
+
+    Raises:
+        FolderInUse: another process holds it.
+        UserError: the lock cannot be written.
+    """
+    path = _lock_beside(folder)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = _take(path, folder, flag)
+        while not _is_at(path, file):  # its last holder removed it after we opened it
+            file.close()
+            file = _take(path, folder, flag)
+    except OSError as error:
+        raise UserError(f"{flag}={folder}: cannot be written: its lock {path} ({error.strerror})") from error
+    with file:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # one that stays holds nothing
+                path.unlink()
+
+
+def _lock_beside(folder: Path) -> Path:
+    folder = Path(os.path.realpath(folder))
+    # Beside a mounted folder another container sees no lock; beside some folders nothing can be written.
+    within = folder.is_dir() and (os.path.ismount(folder) or not os.access(folder.parent, os.W_OK))
+    return (folder if within else folder.parent) / f".{folder.name}{LOCK}"
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _take(path: Path, folder: Path, flag: str) -> IO[str]:
+    """Locks the file at `path`, made if missing, for `folder`; arguments, result and errors else as those of `hold`."""
+    file = path.open("a+")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:  # POSIX allows either
@@ -50,7 +105,6 @@ def hold(folder: Path, flag: str) -> IO[str]:
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()
-    _sweep(folder)
     return file
 
 

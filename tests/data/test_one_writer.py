@@ -1,10 +1,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from gsr_tf.data.one_writer import LOCK, FolderInUse, hold
+from gsr_tf.data import one_writer
+from gsr_tf.data.one_writer import LOCK, FolderInUse, hold, hold_from_beside
+from gsr_tf.errors import UserError
 from tests.other_process import holding
 
 
@@ -53,3 +56,73 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(holder, tmp_path):
     with hold(tmp_path, "--output"):
         assert not left.exists()
         assert all(path.exists() for path in kept)
+
+
+def test_a_lock_beside_names_its_holder_and_leaves_nothing(tmp_path):
+    folder = tmp_path / "deep" / "records"
+    with pytest.raises(ZeroDivisionError), hold_from_beside(folder, "--output"):
+        assert [path.name for path in (tmp_path / "deep").iterdir()] == [".records.lock"]
+        assert (tmp_path / "deep/.records.lock").read_text().startswith(f"process {os.getpid()} on ")
+        raise ZeroDivisionError
+    assert not list((tmp_path / "deep").iterdir())
+
+
+def test_by_another_name_it_is_the_same_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "records"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    with holding(folder, "hold_from_beside") as first:
+        monkeypatch.chdir(folder)
+        for name in (folder, tmp_path / "link", Path(".")):
+            with (
+                pytest.raises(FolderInUse, match=f"--output={name}: process {first.pid} on .* is writing there"),
+                hold_from_beside(name, "--output"),
+            ):
+                pass
+        assert (tmp_path / ".records.lock").read_text().startswith(f"process {first.pid} on ")
+        first.kill()
+        first.wait()
+        assert (tmp_path / ".records.lock").exists()
+        with hold_from_beside(folder, "--output"):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "records"]
+
+
+def test_a_lock_that_its_holder_removed_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    """Or two would hold a folder: by the file that is gone, and by a new one."""
+    take, removed = one_writer._take, []
+
+    def too_late(path, *others):
+        file = take(path, *others)
+        if not removed:
+            removed.append(path)
+            path.unlink()
+        return file
+
+    monkeypatch.setattr(one_writer, "_take", too_late)
+    with hold_from_beside(tmp_path / "records", "--output"):
+        assert removed == [tmp_path / ".records.lock"]
+        assert removed[0].read_text().startswith(f"process {os.getpid()} on ")
+
+
+@pytest.mark.parametrize(
+    ("what", "said"), [("os.path.ismount", True), ("os.access", False)], ids=["mounted", "nothing is written beside it"]
+)
+def test_where_a_lock_beside_is_of_no_use_it_lies_inside(tmp_path, monkeypatch, what, said):
+    folder = tmp_path / "records"
+    folder.mkdir()
+    monkeypatch.setattr(what, lambda *_: said)
+    with hold_from_beside(folder, "--output"):
+        assert [path.name for path in folder.iterdir()] == [".records.lock"]
+    assert not list(folder.iterdir())
+
+
+def test_a_lock_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(
+            UserError, match=r"--output=.*/file/records: cannot be written: its lock .*/file/\.records\.lock"
+        ),
+        hold_from_beside(tmp_path / "file" / "records", "--output"),
+    ):
+        pass

@@ -3,13 +3,19 @@
 import errno
 
 import pytest
+from absl import flags
 
 from data_prep import command
 from gsr_tf.errors import UserError
 
 
-def nothing(values):
-    """No flags."""
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def output_alone(values):
+    flags.DEFINE_string("output", "records", "The one flag that every script has.", flag_values=values)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +31,7 @@ def test_what_a_user_can_mend_is_said_without_a_traceback(error, capsys):
     def action(_):
         raise error
 
-    assert command.main(action, "A script.", nothing, ["script"]) == 1
+    assert command.main(action, "A script.", output_alone, ["script"]) == 1
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
@@ -34,18 +40,18 @@ def test_a_defect_keeps_its_traceback():
         raise KeyError("a")
 
     with pytest.raises(KeyError):
-        command.main(action, "A script.", nothing, ["script"])
+        command.main(action, "A script.", output_alone, ["script"])
 
 
 def test_interrupted(capsys):
     def action(_):
         raise KeyboardInterrupt
 
-    assert command.main(action, "A script.", nothing, ["script"]) == 130
+    assert command.main(action, "A script.", output_alone, ["script"]) == 130
     assert "the same command goes on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("asked", ["--help", "--helpfull"])
 def test_help_is_the_scripts_documentation(asked, capsys):
-    assert command.main(lambda _: 1, "A script.", nothing, ["script", asked]) == 0
+    assert command.main(lambda _: 1, "A script.", output_alone, ["script", asked]) == 0
     assert capsys.readouterr().out.startswith("A script.\n")
