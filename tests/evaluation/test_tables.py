@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from gsr_tf import flagfiles, tables
+from gsr_tf import flagfiles, table_runs, tables
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import layout
@@ -17,6 +17,7 @@ from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.formats import facts
 from gsr_tf.formats.provenance import trained_how
 from gsr_tf.inference import saved_model
+from gsr_tf.table_runs import asked_for, differences, training_of
 from tests.evaluation import toy_records
 
 
@@ -117,7 +118,7 @@ def flag(arguments, name):
 
 def settings(row, *training):
     """What an export of a row says of its settings, once they were JSON."""
-    return json.loads(json.dumps(tables.asked_for(row.flagfile, training)))
+    return json.loads(json.dumps(asked_for(row.flagfile, training)))
 
 
 @pytest.fixture(name="commands")
@@ -128,7 +129,7 @@ def stand_in(monkeypatch):
     def command(module, *arguments):
         seen.append((module, *arguments))
         if "dl_g" in flag(arguments, "run_dir"):
-            raise tables.TrainingError("gsr_tf.train ... ended with exit code 1; its last words say why")
+            raise table_runs.TrainingError("gsr_tf.train ... ended with exit code 1; its last words say why")
         if module == "gsr_tf.export":
             flagfile, *training = (one for one in seen[-2] if one.startswith("--") and "run_dir" not in one)
             row = Row("", flagfile=flagfile.partition("=")[2])
@@ -141,7 +142,7 @@ def stand_in(monkeypatch):
             else:
                 export_constant(output, 0.75, **said)
 
-    monkeypatch.setattr(tables, "_command", command)
+    monkeypatch.setattr(table_runs, "_command", command)
     return seen
 
 
@@ -279,7 +280,7 @@ def test_an_export_that_says_nothing_is_not_put_into_a_cell(records, tmp_path, c
 
 def test_settings_are_read_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert tables.asked_for(DL.flagfile, ["steps=3"])["steps"] == 3
+    assert asked_for(DL.flagfile, ["steps=3"])["steps"] == 3
     assert Path.cwd() == tmp_path
 
 
@@ -330,17 +331,14 @@ def test_exif_consistency_says_what_it_was_trained_on():
     metadata = {"config": settings(row), "records": data, **learnt}
     said = "EXIF-SC (our training, 1200 photos, attributes re-JPEG, Model), trained on flickr (1200 pictures) for "
     assert trained_how(metadata) == said + "1000000 steps from ResNet-50 v2 imagenet"
-    assert tables.differences({"config": settings(row, "comparison=sparse")}, tables.asked_for(row.flagfile, ())) == [
+    assert differences({"config": settings(row, "comparison=sparse")}, asked_for(row.flagfile, ())) == [
         "comparison: sparse there, dense asked"
     ]
 
 
 def test_of_a_file_of_weights_the_name_counts():
     config = settings(DL, "vgg16_weights=vgg16.npz")
-    assert (
-        tables.differences({"config": config}, tables.asked_for(DL.flagfile, ["vgg16_weights=/elsewhere/vgg16.npz"]))
-        == []
-    )
+    assert differences({"config": config}, asked_for(DL.flagfile, ["vgg16_weights=/elsewhere/vgg16.npz"])) == []
 
 
 def test_a_flag_that_training_does_not_have_is_refused_before_training(records, tmp_path, commands, capsys):
@@ -351,11 +349,11 @@ def test_a_flag_that_training_does_not_have_is_refused_before_training(records, 
 
 def test_each_run_gets_of_the_training_what_its_method_has():
     training = ["steps=7", "width=0.25", "nowhole_regions", "comparators/exif-sc:batch_size=8", "batch_size=4"]
-    assert tables.training_of("table2/dl.cfg", training) == ["steps=7", "width=0.25", "nowhole_regions", "batch_size=4"]
-    found = tables.training_of("comparators/exif-sc.cfg", training)
+    assert training_of("table2/dl.cfg", training) == ["steps=7", "width=0.25", "nowhole_regions", "batch_size=4"]
+    found = training_of("comparators/exif-sc.cfg", training)
     assert found == ["steps=7", "batch_size=4", "batch_size=8"]  # of two the last one counts
-    assert tables.asked_for("comparators/exif-sc.cfg", found)["batch_size"] == 8
-    assert tables.training_of("comparators/dih.cfg", ["edge_weight=1", "comparators/dih:steps=2"]) == ["steps=2"]
+    assert asked_for("comparators/exif-sc.cfg", found)["batch_size"] == 8
+    assert training_of("comparators/dih.cfg", ["edge_weight=1", "comparators/dih:steps=2"]) == ["steps=2"]
 
 
 @pytest.mark.parametrize("flag", ["comparators/none:steps=2", "comparators/exif-sc:width=1", "stepz=2"])
