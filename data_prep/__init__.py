@@ -5,7 +5,8 @@ writing/        entries -> records: examples, shards that can be gone on from, w
 inspecting/     what can be said of a picture and its masks, and drawn of a set
 command.py      the flags, messages and exit codes that all scripts share
 published.py    what the scripts of published sets share
-catalogue.py    all published sets, and which pictures a path holds
+catalogue.py    all published sets, and which of them a folder holds
+layouts.py      which pictures a path of any known layout holds
 """
 
 import os

@@ -37,11 +37,11 @@ from absl import flags
 from tqdm import tqdm
 
 from data_prep import command
-from data_prep.catalogue import list_samples
 from data_prep.inspecting import duplicates
 from data_prep.inspecting.drawing import contact_sheet, draw_histogram
 from data_prep.inspecting.inspection import Facts, inspect
 from data_prep.inspecting.samples import Sample
+from data_prep.layouts import list_samples
 from data_prep.reading.entries import PreparationError, Skipped
 from data_prep.writing.workers import in_processes
 from gsr_tf.command import Word

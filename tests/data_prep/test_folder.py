@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from data_prep import compose, folder
-from data_prep.catalogue import list_samples
+from data_prep.layouts import list_samples
 from gsr_tf.data.pictures import decode_picture
 from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import items

@@ -19,6 +19,7 @@ FLOORS = (
     {"casia1", "carvalho", "columbia", "coverage", "imd2020", "in_the_wild", "nist16", "coco_panoptic", "unpack"},
     {"casia2", "compose"},  # each uses another script
     {"catalogue"},
+    {"layouts"},
     {"all", "check"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
