@@ -1,4 +1,4 @@
-"""Has a device the losses that another one had, step for step?
+r"""Has a device the losses that another one had, step for step?
 
     python -m benchmarks.first_losses --flagfile=flags/gsr_net.cfg --initial_weights=gsr-net-coco --save=cpu.json
     python -m benchmarks.first_losses --flagfile=flags/gsr_net.cfg --initial_weights=gsr-net-coco --device=gpu \

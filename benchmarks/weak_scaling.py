@@ -1,4 +1,4 @@
-"""How much of a process's speed is left when two train one run together?
+r"""How much of a process's speed is left when two train one run together?
 
     python -m benchmarks.weak_scaling --flagfile=flags/gsr_net.cfg --vgg16_weights=random \
         --width=.1 --input_size=128 --batch_size=2

@@ -118,7 +118,7 @@ def missing(there: list[str]) -> list[str]:
 
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("input", None, "Folder of downloads.", required=True, flag_values=values)
-    command.define_output(values)
+    command.define_output(values, "Folder to write; a folder of records in it for each set.")
 
 
 def _run(args: flags.FlagValues) -> int:

@@ -1,4 +1,4 @@
-"""COCO's panoptic PNGs -> records: every usable thing of a picture is a mask K of it.
+r"""COCO's panoptic PNGs -> records: every usable thing of a picture is a mask K of it.
 
     python -m data_prep.coco_panoptic --annotations=annotations/panoptic_train2017.json \
         --panoptic=panoptic_train2017 --images=train2017 --output=records

@@ -38,9 +38,9 @@ def main(
     return command.main(alone, doc, define, argv, word=word, interrupted=kept)
 
 
-def define_output(values: flags.FlagValues) -> None:
-    """The flags of every script that writes records."""
-    flags.DEFINE_string("output", None, "Records folder to write.", required=True, flag_values=values)
+def define_output(values: flags.FlagValues, output: str = "Records folder to write.") -> None:
+    """The flags of every script that writes records; `output` says what --output is."""
+    flags.DEFINE_string("output", None, output, required=True, flag_values=values)
     flags.DEFINE_integer(
         "processes", os.cpu_count(), "Worker processes; the records do not depend on it.", 1, flag_values=values
     )

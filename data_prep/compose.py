@@ -145,7 +145,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_bool("copy_moves", False, "Paste each region into its own picture.", flag_values=values)
     flags.DEFINE_integer("count", 1000, "Composites to make.", 1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Another seed makes another set.", 0, flag_values=values)
-    command.define_output(values)
+    command.define_output(values, "Folder to write; its records/ is what --records takes.")
 
 
 def _run(args: flags.FlagValues) -> int:

@@ -180,7 +180,8 @@ def _read_json(path: Path) -> object:
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("input", None, "Folder or file of one of the formats.", required=True, flag_values=values)
     command.define_threshold(values)
-    command.define_output(values)
+    several = "Records folder to write; of a list of several sets, with a folder of records in it for each."
+    command.define_output(values, several)
 
 
 def _run(args: flags.FlagValues) -> int:

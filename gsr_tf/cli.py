@@ -26,7 +26,6 @@ COMMANDS = (
 )
 PUBLISHED = ("carvalho", "casia1", "casia2", "columbia", "coverage", "imd2020", "in_the_wild", "nist16")
 DATA = ("all", "check", "coco", "coco_panoptic", "compose", "demo", "folder", "interchange", "unpack", *PUBLISHED)
-ANSWERS = "answers"  # where answers go when nothing else is said
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,14 +51,7 @@ def _module(words: Sequence[str]) -> tuple[str | None, list[str]]:
         return (f"data_prep.{arguments[0]}", arguments[1:]) if arguments and arguments[0] in DATA else (None, [])
     if name not in COMMANDS:
         return None, []
-    return f"gsr_tf.{name}", _with_output(arguments) if name == "predict" else arguments
-
-
-def _with_output(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with the folder of answers where none is given."""
-    asks = {"--help", "-h", "-help", "--helpfull"} & set(arguments)
-    flags = {word.lstrip("-").split("=")[0] for word in arguments if word.startswith("-")}
-    return list(arguments) if asks or flags & {"output", "flagfile"} else [f"--output={ANSWERS}", *arguments]
+    return f"gsr_tf.{name}", arguments
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import Method
 from gsr_tf.data.records import RecordsError, open_records
-from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, study
+from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, runner, study
+from gsr_tf.evaluation.protocols.protocol import Protocol, ProtocolError
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference import trained_methods
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
@@ -37,7 +38,7 @@ def define(values: flags.FlagValues) -> None:
 
     text(
         "saved_model", "Folder of an exported detector (python -m gsr_tf.export), from a source you trust: a model is "
-        "code; or the name of shipped weights.",
+        "code; or the name of included weights. Without it and --method, the included model.",
     )  # fmt: skip
     text(
         "method",
@@ -105,11 +106,22 @@ def chosen_method(
     return methods.from_flags(saved_model, method, resolution=resolution, scales=parse_scales(scales))
 
 
+def _defined(chosen: list[Protocol], method: Method) -> list[Protocol]:
+    """The protocols that the method's maps can be scored by; names the others, raises ProtocolError for want of any."""
+    found = runner.defined(chosen, method)
+    left_out = ", ".join(one.name for one in chosen if one not in found)
+    if not found:
+        raise ProtocolError(f"--protocols={left_out}: for maps of probabilities, and those of {method.name} are none")
+    if left_out:
+        print(f"not scored by {left_out}: the maps of {method.name} are no probabilities", file=sys.stderr)
+    return found
+
+
 def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here) -> int:
     """Evaluates as the flags say, prints the scores, gives the exit code; `evaluate` makes one pass."""
     data_set = chosen_data_set(args.records, args.pairs)
     method = chosen_method(args.device, args.saved_model, args.method, args.resolution, args.scales)
-    chosen, attacked_by = protocols.choose(args.protocols), attacks.parse_all(args.attacks)
+    chosen, attacked_by = _defined(protocols.choose(args.protocols), method), attacks.parse_all(args.attacks)
     summaries = study.run(args.output, data_set, method, chosen, attacked_by, args.postprocessing, evaluate)
     report.write(args.output, data_set, method, args.postprocessing, summaries)
     print(printed(summaries))

@@ -1,4 +1,4 @@
-r"""Exports a run's network, or a shipped one: a picture of any size in, a probability map of its size out.
+r"""Exports a run's network, or the included one: a picture of any size in, a probability map of its size out.
 
     python -m gsr_tf.export --run_dir=runs/gsr_net --output=models/gsr_net
     python -m gsr_tf.export --weights=gsr-net-coco --output=gsr_net.onnx --format=onnx
@@ -73,7 +73,7 @@ def _define(values: flags.FlagValues) -> None:
         lower_bound=0.01, upper_bound=0.99, flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list(
-        "average_with", [], "One or more .npz, or names of shipped weights, e.g. what the run began from: the mean of "
+        "average_with", [], "One or more .npz, or names of included weights, e.g. what the run began from: the mean of "
         "their weights and the run's is exported.", flag_values=values,
     )  # fmt: skip
     text("pictures", None, "Folder of real pictures to compare on, the representative set of int8. Default: the run's.")

@@ -1,11 +1,11 @@
 r"""Where were these pictures manipulated?
 
-    python -m gsr_tf.predict photo.jpg --output=answers
-    python -m gsr_tf.predict --saved_model=models/gsr_net --input=folder --output=answers
-    python -m gsr_tf.predict --input='scans/**/*.tif' --output=answers
-    python -m gsr_tf.predict --list=names.txt --output=answers
-    cat photo.jpg | python -m gsr_tf.predict --input=- --output=answers
-    python -m gsr_tf.predict --method=noi --input=folder --output=answers
+    python -m gsr_tf.predict photo.jpg
+    python -m gsr_tf.predict --input='scans/**/*.tif' --output=answers/scans
+    python -m gsr_tf.predict --list=names.txt
+    cat photo.jpg | python -m gsr_tf.predict --input=-
+    python -m gsr_tf.predict --saved_model=models/gsr_net --input=folder --output=answers/gsr_net
+    python -m gsr_tf.predict --method=noi --input=folder --output=answers/noi
 
 Writes for each picture, the folder tree kept: NAME_map.png (probability of manipulation, 16 bits), NAME_mask.png
 (above --threshold, dilated, small particles removed), NAME_overlay.jpg to look at, and with --npz NAME.npz (map,
@@ -69,13 +69,13 @@ def define(values: flags.FlagValues) -> None:
     def text(name: str, help_: str, **settings: object) -> None:
         flags.DEFINE_string(name, None, help_, flag_values=values, **settings)
 
-    def place(name: str, help_: str, **settings: object) -> None:
-        flags.DEFINE(_Place(), name, None, help_, flag_values=values, **settings)
+    def place(name: str, help_: str, default: str | None = None) -> None:
+        flags.DEFINE(_Place(), name, default, help_, flag_values=values)
 
     text(
         "saved_model",
-        "Folder that gsr_tf.export made, from a source you trust: a model is code; or the name of shipped weights. "
-        "Without it, the shipped one.",
+        "Folder that gsr_tf.export made, from a source you trust: a model is code; or the name of included weights. "
+        "Without it, the included model.",
     )
     text(
         "method",
@@ -85,7 +85,7 @@ def define(values: flags.FlagValues) -> None:
     place("input", "A picture, a folder, a pattern in quotes, or -: standard input. --input= itself may be left out.")
     place("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
     place("records", "Instead of --input, a folder of records (data_prep): its pictures, as files of their bytes.")
-    place("output", "Folder for the answers; made if missing.", required=True)
+    place("output", "Folder for the answers; made if missing.", "answers")
     flags.DEFINE_float(
         "threshold",
         None,
@@ -141,7 +141,8 @@ def _answer(args: flags.FlagValues, sources: Sequence[inputs.Source], segment: S
     _finish(results, sources)
     earlier = f" ({len(sources) - len(todo)} of them earlier)" if len(todo) < len(sources) else ""
     answered = f"{len(sources) - skipped} of {len(sources)} pictures answered{earlier}, {skipped} skipped"
-    print(f"{output}: {answered}; {output / SHEET} shows them")
+    shows = f"; {output / SHEET} shows them" if skipped < len(sources) else ""
+    print(f"{output}: {answered}{shows}")
     return SOME_SKIPPED if skipped else 0
 
 

@@ -44,7 +44,7 @@ def _define(values: flags.FlagValues) -> None:
     own = {"flag_values": values}
     flags.DEFINE_string(
         "saved_model", None, "Folder that gsr_tf.export made, from a source you trust: a model is code. Without it, "
-        "the shipped one.", **own,
+        "the included model.", **own,
     )  # fmt: skip
     flags.DEFINE_enum(
         "method", None, trained_methods.TRAINED, "Which method --saved_model has to be of; without it any will do.",

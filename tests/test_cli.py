@@ -31,10 +31,8 @@ def called(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "module", "arguments"),
     [
-        (["predict", "photo.jpg"], "gsr_tf.predict", ["--output=answers", "photo.jpg"]),
-        (["predict", "output"], "gsr_tf.predict", ["--output=answers", "output"]),
+        (["predict", "photo.jpg"], "gsr_tf.predict", ["photo.jpg"]),
         (["predict", "a b/photo.jpg", "--output=x"], "gsr_tf.predict", ["a b/photo.jpg", "--output=x"]),
-        (["predict", "--list=names.txt"], "gsr_tf.predict", ["--output=answers", "--list=names.txt"]),
         (["predict", "--help"], "gsr_tf.predict", ["--help"]),
         (["train", "--flagfile=run.cfg"], "gsr_tf.train", ["--flagfile=run.cfg"]),
         (["data", "coco", "--output=records"], "data_prep.coco", ["--output=records"]),

@@ -58,6 +58,10 @@ def test_the_site_is_made_and_asks_nothing_of_other_machines(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (site / "docs/api/detector.html").read_text(encoding="utf-8")
     assert "A detector, ready to be asked." in page  # from the docstrings
+    for path in site.rglob("*.html"):
+        text = re.sub(r"<pre>.*?</pre>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        # A list that a table has swallowed, and a command that is no code.
+        assert not re.search(r"<td>- |(<p>|\n)(\.venv/bin/|python -m )", text), path
     assert "copy_paste(" in (site / "docs/tutorial.html").read_text(encoding="utf-8")
     for path in [*site.rglob("*.html"), *site.rglob("*.css")]:
         assert not FETCHED.findall(path.read_text(encoding="utf-8")), path

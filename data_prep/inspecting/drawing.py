@@ -16,6 +16,7 @@ from matplotlib import pyplot  # noqa: E402 (after the choice of a backend that 
 
 TILE = (160, 240)  # height, width of a picture on the sheet
 CAPTION = 18  # height of the line under it
+LONGEST = 31  # characters that it holds
 COLUMNS, SHOWN = 6, 36
 OUTLINE = (255, 0, 64)
 
@@ -49,7 +50,8 @@ def contact_sheet(samples: Sequence[Sample]) -> np.ndarray:
         except Refused as refusal:
             tile = np.full((TILE[0] + CAPTION, TILE[1], 3), 40, np.uint8)
             cv2.putText(tile, refusal.reason, (8, TILE[0] // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, OUTLINE, 1)
-        caption = sample.name.encode("ascii", "replace").decode()[-31:]
+        caption = sample.name.encode("ascii", "replace").decode()
+        caption = caption if len(caption) <= LONGEST else f"...{caption[3 - LONGEST :]}"
         cv2.putText(tile, caption, (2, TILE[0] + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (230, 230, 230), 1, cv2.LINE_AA)
         tiles.append(tile)
     tiles += [np.full_like(tiles[0], 40)] * (-len(tiles) % COLUMNS)

@@ -231,9 +231,13 @@ def _read_index(path: Path, flag: str) -> bytes:
     try:
         return (path / INDEX_NAME).read_bytes()
     except FileNotFoundError:
-        raise RecordsError(
-            f"{flag}={path}: no {INDEX_NAME}, so these records were never finished; run the data_prep command again"
-        ) from None
+        below = sorted(index.parent for index in path.glob(f"*/{INDEX_NAME}"))
+        advice = (
+            f"the records are in folders below, as {below[0]}"
+            if below
+            else "these records were never finished; run the data_prep command again"
+        )
+        raise RecordsError(f"{flag}={path}: no {INDEX_NAME}; {advice}") from None
 
 
 def _check_shards(path: Path, flag: str, sizes: dict[str, int]) -> None:

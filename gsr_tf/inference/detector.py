@@ -51,9 +51,9 @@ class Detector:
         found.score      # one number for the picture
         found.boxes      # bounding boxes of the flagged regions
 
-    A score is evidence to look at, not proof: see the model card for what it was measured on. One detector may be
-    used by several threads at once; an answer never depends on what else was asked. On a GPU pictures that wait at the
-    same time go through the network together, which moves a probability by 1e-4 at most.
+    Marks say where to look closer and prove nothing, and the score is no verdict: see the model card for both. One
+    detector may be used by several threads at once; an answer never depends on what else was asked. On a GPU pictures
+    that wait at the same time go through the network together, which moves a probability by 1e-4 at most.
 
     Attributes:
         module: `DetectorModule`, or what was saved of it.

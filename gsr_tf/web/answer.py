@@ -45,7 +45,7 @@ class MapsAnswer(BaseModel):
 
 
 class Answer(BaseModel):
-    """One picture's answer. A score is evidence to look at, not proof."""
+    """One picture's answer. Its mask says where to look closer and proves nothing; the score is no verdict."""
 
     model: str
     fingerprint: str = Field(description="Fingerprint of the model's graph and weights.")

@@ -30,9 +30,9 @@ INK, GREY = "#1d2329", "#5b6570"
 FONT = "DejaVu Sans"  # comes with Matplotlib
 SETTINGS = {"font.family": FONT, "pdf.fonttype": 42, "text.color": INK, "text.parse_math": False}
 DISCLAIMER = (
-    "A score is evidence to look at, not proof. The model marks what resembles the manipulations it was trained on: it "
-    "misses others, and it may mark harmless edits, strong compression, screens, text or unusual light. A picture "
-    "without marks is not thereby authentic."
+    "Marks say where to look closer and prove nothing; the score is no verdict. The model marks what resembles the "
+    "manipulations it was trained on: it misses others, and it may mark harmless edits, strong compression, screens, "
+    "text or unusual light. A picture without marks is not thereby authentic."
 )
 SEEN = {"whole": "the whole picture at the size trained on", "tile": "at its own resolution, in windows"}
 LETTERS = {8: 118, 9: 88}  # that fit on a line, by letter size: of the whole width, and beside the labels
