@@ -14,6 +14,7 @@ gsr_tf.train.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -161,10 +162,7 @@ def _action(args: flags.FlagValues) -> int:
     return int(failed > 0)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

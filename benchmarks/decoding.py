@@ -9,6 +9,7 @@ without the file's bytes (`gsr_tf.data.decoding.cost`). Seconds are of the proce
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import struct
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -173,10 +174,7 @@ def table(megapixels: float, kinds: list[str], folder: Path) -> Iterator[str]:
         yield f"| {kind} | {size / MEGA:.1f} | {seconds:.1f} | {peak / MEGA:.0f} | {each:.1f} | {expected / MEGA:.0f} |"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

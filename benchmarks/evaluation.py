@@ -9,12 +9,13 @@ numbers, NOI and CFA, and the machine's own 4096^3 float32 matrix product, which
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -118,10 +119,7 @@ def _action(_: flags.FlagValues) -> None:
     print(json.dumps(results, indent=1))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,6 +12,7 @@ precision. first_losses.json beside this file is what the first of these command
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -133,10 +134,7 @@ def _action(args: flags.FlagValues) -> int:
     return int(bool(beyond))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,6 +9,7 @@ an answer or an error in words, the process must end by itself with exit code 3,
 
 from __future__ import annotations
 
+import functools
 import json
 import resource
 import subprocess
@@ -16,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -92,10 +92,7 @@ def fuzz(folder: Path, count: int, seed: int, memory_gib: float) -> dict:
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

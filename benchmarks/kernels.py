@@ -11,6 +11,7 @@ line is JSON: also busy_ms, in which at least one of them ran, of step_ms.
 from __future__ import annotations
 
 import collections
+import functools
 import re
 import sys
 import tempfile
@@ -152,10 +153,7 @@ def _action(args: flags.FlagValues) -> None:
     show(table(report, args.rows), report)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,6 +13,7 @@ table is followed by one JSON line.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -363,10 +364,7 @@ def _action(args: flags.FlagValues) -> None:
     show(table(report), report)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

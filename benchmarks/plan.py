@@ -11,8 +11,9 @@ reasoning under it. "-" is what was not measured, or has no price. docs/scale.md
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from absl import flags
@@ -107,10 +108,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:,.2f}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

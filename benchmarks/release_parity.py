@@ -9,9 +9,10 @@ than 1e-4, an output by 1e-3 of its mean magnitude, a gradient norm by 1e-2.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,10 +135,7 @@ def _action(args: flags.FlagValues) -> int:
     return 0 if passed else 1
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,6 +13,7 @@ the other.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import http.client
 import io
 import itertools
@@ -29,7 +30,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -271,10 +272,7 @@ def fuzz(server: Server, count: int) -> dict:
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

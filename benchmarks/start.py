@@ -13,12 +13,12 @@ the device already. Prints one JSON line:
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -95,10 +95,7 @@ def _action(args: flags.FlagValues) -> None:
         print(json.dumps(measure(config_lib.from_flags(args), args.photographs, args.until, Path(made))))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,9 +18,9 @@ Weights are random; pictures are noise.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -96,10 +96,7 @@ def noise_batch(config: Config) -> Batch:
     return Batch(*(tf.constant(x) for x in (s, k, t, copy_paste(s, k, t), a)))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,6 +18,7 @@ Weights are random; pictures are noise.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import multiprocessing
 import os
@@ -126,10 +127,7 @@ def _seconds_per_step(processes: Sequence[Connection], steps: int) -> float:
     return max(process.recv() for process in processes)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

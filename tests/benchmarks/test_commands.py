@@ -10,7 +10,7 @@ import benchmarks
 from gsr_tf.flag_help import ABSL_OWN
 
 FILES = [path for path in Path(benchmarks.__file__).parent.glob("*.py") if path.stem != "__init__"]
-COMMANDS = sorted(path.stem for path in FILES if "command.main(" in path.read_text())
+COMMANDS = sorted(path.stem for path in FILES if 'if __name__ == "__main__":' in path.read_text())
 
 
 def test_they_can_all_be_imported_together_since_none_defines_a_flag_for_all():
