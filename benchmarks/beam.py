@@ -20,17 +20,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 from absl import flags
 
-from benchmarks.pictures import photograph
+from benchmarks.pictures import write_photographs
 from benchmarks.processes import by_thirds, resident
+from benchmarks.random_model import save_random_model
 from gsr_tf import command
-from gsr_tf.formats import saved_model
-from gsr_tf.inference.module import DetectorModule
-from gsr_tf.models.networks import Networks
-from gsr_tf.models.segmenter import build_segmenter
 
 LOOK_SECONDS = 0.5  # between two looks at the memory
 
@@ -44,15 +40,6 @@ def _define(values: flags.FlagValues) -> None:
 def _action(args: flags.FlagValues) -> None:
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(measure(Path(folder), args.count, args.width, args.side), indent=1))
-
-
-def write_pictures(folder: Path, count: int, side: int) -> None:
-    """Photographs made here, as JPEG; sides differ by up to a quarter."""
-    random = np.random.default_rng(0)
-    folder.mkdir()
-    for number in range(count):
-        size = tuple(map(int, random.integers(side * 7 // 8, side * 9 // 8, 2)))
-        cv2.imwrite(str(folder / f"{number}.jpg"), photograph(random, *size), [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
 def timed(count: int, module: str, *arguments: str) -> dict:
@@ -95,8 +82,9 @@ def equal(one: Path, many: Path, count: int) -> bool:
 def measure(folder: Path, count: int, width: float, side: int) -> dict:
     """Everything, in one temporary folder."""
     model, pictures, one, many = (folder / name for name in ("model", "pictures", "one", "many"))
-    saved_model.save(DetectorModule(build_segmenter(Networks(width=width))), model, {})
-    write_pictures(pictures, count, side)
+    save_random_model(model, width)
+    # Sides differ by up to a quarter.
+    write_photographs(pictures, np.random.default_rng(0).integers(side * 7 // 8, side * 9 // 8, [count, 2]).tolist())
     given = [f"--saved_model={model}", f"--input={pictures}"]
     load = os.getloadavg()[0]
     predict = timed(count, "gsr_tf.predict", *given, f"--output={one}")

@@ -24,7 +24,6 @@ import multiprocessing
 import resource
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +31,7 @@ from typing import NamedTuple
 
 from absl import flags
 
+from benchmarks.processes import peak_memory
 from data_prep.coco import list_coco
 from data_prep.reading.entries import Entry, Listing
 from data_prep.reading.json_arrays import read_elements
@@ -131,36 +131,6 @@ def timed(work: Callable[[str], None]) -> tuple[float, float]:
 def _cpu_seconds() -> float:
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def _memory() -> int:
-    """Proportional set size of this process and its children, in bytes (Linux)."""
-    total = 0
-    for process in (multiprocessing.current_process(), *multiprocessing.active_children()):
-        try:
-            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
-        except OSError:  # ended meanwhile
-            continue
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total
-
-
-def peak_memory(work: Callable[[], None]) -> int:
-    """The most memory that work and its worker processes have taken together, looked at ten times a second."""
-    peak, done = [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.1):
-            peak[0] = max(peak[0], _memory())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        work()
-    finally:
-        done.set()
-        watcher.join()
-    return peak[0]
 
 
 def repeat(listing: Listing, count: int) -> Listing:

@@ -19,18 +19,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 from absl import flags
 
 from benchmarks.clock import best_seconds
-from benchmarks.pictures import photograph
+from benchmarks.pictures import write_photographs
+from benchmarks.random_model import save_random_model
 from gsr_tf import command
-from gsr_tf.formats import saved_model
-from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.saved_model import load
-from gsr_tf.models.networks import Networks
-from gsr_tf.models.segmenter import build_segmenter
 
 # Runs in the child: the command itself, with the clocks read when the first answer and the last one are there.
 CHILD = """
@@ -62,15 +58,6 @@ def _action(args: flags.FlagValues) -> None:
         print(json.dumps(measure(Path(folder), args.pictures, args.height, args.width), indent=1))
 
 
-def write_pictures(folder: Path, count: int, height: int) -> None:
-    """Pictures to answer, as JPEG."""
-    random = np.random.default_rng(0)
-    folder.mkdir()
-    for number in range(count):
-        picture = photograph(random, height, height * 4 // 3)
-        cv2.imwrite(str(folder / f"{number}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
-
-
 def network_alone(model: Path, height: int) -> float:
     """Seconds a picture of the SavedModel itself: the best of three."""
     module = load(model)
@@ -82,8 +69,8 @@ def network_alone(model: Path, height: int) -> float:
 def measure(folder: Path, count: int, height: int, width: float) -> dict:
     """Everything, in one temporary folder."""
     model, pictures = folder / "model", folder / "pictures"
-    saved_model.save(DetectorModule(build_segmenter(Networks(width=width))), model, {})
-    write_pictures(pictures, count, height)
+    save_random_model(model, width)
+    write_photographs(pictures, [(height, height * 4 // 3)] * count)
     child = [sys.executable, "-c", CHILD.format(folder=folder), "predict"]
     started = time.time()
     subprocess.run(

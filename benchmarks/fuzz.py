@@ -22,12 +22,9 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
+from benchmarks.random_model import save_random_model
 from gsr_tf import command
 from gsr_tf.answers.results import JOURNAL
-from gsr_tf.formats import saved_model
-from gsr_tf.inference.module import DetectorModule
-from gsr_tf.models.networks import Networks
-from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.predict import SOME_SKIPPED
 from tests.damage import damaged_pictures
 
@@ -64,7 +61,7 @@ def predict(model: Path, pictures: Path, answers: Path, memory_gib: float) -> tu
 def fuzz(folder: Path, count: int, seed: int, memory_gib: float) -> dict:
     """Makes a tiny network and the pictures, runs the command, and counts what came of each."""
     model, pictures, answers = folder / "model", folder / "pictures", folder / "answers"
-    saved_model.save(DetectorModule(build_segmenter(Networks(width=0.05)), size=32), model, {})
+    save_random_model(model, width=0.05, size=32)
     pictures.mkdir()
     for name, data in tqdm(damaged_pictures(count, seed), total=count, desc="damaging"):
         (pictures / name).write_bytes(data)

@@ -15,10 +15,12 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.data_prep import LIMITS, peak_memory, repeat
+from benchmarks.data_prep import LIMITS, repeat
 from benchmarks.figures import Answering, Figures, Preparing, Step
 from benchmarks.machine import device_name, on_gpu
-from benchmarks.pictures import photograph
+from benchmarks.pictures import photograph, write_photographs
+from benchmarks.processes import peak_memory
+from benchmarks.report import last
 from data_prep.coco import list_coco
 from data_prep.writing.records import run_locally, write_records
 from gsr_tf.answers.files import MAP
@@ -53,7 +55,7 @@ def training(run: str) -> tuple[Step, ...]:
         command = [sys.executable, "-m", "benchmarks.train_step", f"--flagfile={run}", "--rounds=1"]
         command += [f"--batch_size={pictures}", f"--precision={precision}"]
         printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        found = json.loads(printed.splitlines()[-1])
+        found = last(printed)
         memory = found.get("peak_device_memory_bytes", found["peak_memory_bytes"])
         steps.append(Step(run, precision, pictures, found["seconds_per_step"], memory))
     return tuple(steps)
@@ -96,10 +98,7 @@ def answering(count: int = ANSWERED) -> Answering:
     """`predict` with the included model on pictures of one size, as a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         pictures, answers = Path(name, "pictures"), Path(name, "answers")
-        random = np.random.default_rng(0)
-        pictures.mkdir()
-        for number in range(count):
-            cv2.imwrite(str(pictures / f"{number}.jpg"), photograph(random, *ANSWERED_SIZE))
+        write_photographs(pictures, [ANSWERED_SIZE] * count, quality=95)
         command = [sys.executable, "-m", "gsr_tf.predict", f"--input={pictures}", f"--output={answers}"]
         started = time.time()
         peak = _run(command)

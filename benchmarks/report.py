@@ -1,4 +1,4 @@
-"""What a benchmark says in the end: a table for people, then a line of JSON, by which `card` knows it again."""
+"""What a benchmark says in the end: a table for people, then a line of JSON, by which others know it again."""
 
 from __future__ import annotations
 
