@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import alternatives, layers
+from benchmarks import alternatives, layers, other_ways, step_flops, step_pieces
 from gsr_tf import config as config_lib
 
 NARROW = ("--flagfile=gsr_net", "--vgg16_weights=random", "--width=.03", "--input_size=40", "--batch_size=1")
@@ -40,8 +40,19 @@ def test_without_a_backward_pass_there_is_one_time():
     assert taken.both == taken.forward
 
 
+def test_pieces_of_the_segmenter_have_its_flops_and_all_its_weights():
+    own = ["--noboundary_branch", "--segment_on=pasted", "--refine_on=", "--refine_steps=0", "--batch_size=2"]
+    config = config_lib.from_arguments([*NARROW, *own])
+    pieces = list(step_pieces.pieces(config))
+    assert sum(one.times * one.flops for one in pieces) == 2 * 2 * step_flops.segmenter_multiply_adds(config)
+    weights = [variable for one in pieces for variable in one.weights]
+    convolutions = {tuple(variable.shape) for variable in config.build_segmenter().trainable_variables}
+    assert {tuple(variable.shape) for variable in weights} == convolutions
+    assert all(one.bytes > 0 for one in pieces)
+
+
 def test_other_ways_compute_the_same(monkeypatch):
-    monkeypatch.setattr(alternatives, "networks", lambda *_: [])  # whole networks, compiled: tests/models has them
+    monkeypatch.setattr(other_ways, "networks", lambda *_: [])  # whole networks, compiled: tests/models has them
     report = alternatives.measure(config_lib.from_arguments([*NARROW, "--passes=merged"]), repetitions=1)
     ways = [row for row in report["ways"] if "refused" not in row]
     assert len({row["piece"] for row in ways}) == 12
