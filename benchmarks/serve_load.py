@@ -14,15 +14,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import http.client
-import io
-import itertools
 import json
 import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,24 +26,22 @@ import threading
 import time
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from absl import flags
-from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.processes import by_thirds, family, resident
+from benchmarks.serve_requests import MAX_MEGABYTES, UPLOAD_SECONDS, picture, post, requests
 from gsr_tf import command
 from tests.damage import damaged_pictures
 
 CLIENTS = 16
-MAX_MEGABYTES, UPLOAD_SECONDS, QUEUE = 8, 4, 8
+QUEUE = 8
 EXPECTED = {200, 408, 413, 415, 422, 503}
-PATIENCE = 120  # seconds until a client gives up: the request is then lost
-HALF = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n" + bytes(5000)
 FLAT = 1.10  # the last third of the time may hold this much more memory than the second
 
 
@@ -119,83 +113,6 @@ def watch(server: Server) -> None:
     while server.process.poll() is None:
         server.memory.append(resident(server.process.pid) // 1_000_000)
         time.sleep(0.5)
-
-
-def picture(height: int, width: int, seed: int = 0) -> bytes:
-    """A JPEG: a gradient with noise."""
-    slope = np.linspace(0, 180, width)[np.newaxis, :, np.newaxis]
-    pixels = (slope + np.random.default_rng(seed).integers(0, 76, (height, width, 3))).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
-
-
-def many_pixels() -> bytes:
-    """A small PNG of 100 megapixels."""
-    buffer = io.BytesIO()
-    Image.new("1", (10_000, 10_000)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def post(port: int, body: bytes | Iterator[bytes], path: str = "/v1/segment", method: str = "POST") -> int:
-    """One request on a connection of its own; the status, its body read and understood."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    with suppress(BrokenPipeError, ConnectionResetError):  # an answer that came before all was sent may still be read
-        connection.request(method, path, body)
-    response = connection.getresponse()
-    content = response.read()
-    connection.close()
-    if response.status != 200:
-        assert json.loads(content)["error"]["message"], content
-    return response.status
-
-
-def trickle(data: bytes, seconds: float, pieces: int = 20) -> Iterator[bytes]:
-    """The data in pieces, spread over a time."""
-    size = -(-len(data) // pieces)
-    for start in range(0, len(data), size):
-        time.sleep(seconds / pieces)
-        yield data[start : start + size]
-
-
-def endless(port: int) -> int:
-    """An upload that stops half way: the server must end it."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
-        connection.sendall(HALF)
-        response = http.client.HTTPResponse(connection)
-        response.begin()
-        response.read()
-        return response.status
-
-
-def dropped(port: int) -> int:
-    """A connection that ends in the middle of an upload: nobody waits for an answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
-        connection.sendall(
-            b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n" + bytes(5000)
-        )
-    return 0
-
-
-def requests() -> dict[str, Callable[[int], int]]:
-    """What clients do, by name: functions of the port to a status; 0: no answer was waited for."""
-    medium, large, widths = picture(900, 1200), picture(3000, 4000), itertools.count(200)
-    too_large, pixels = bytes(5 * MAX_MEGABYTES * 1_000_000), many_pixels()
-    damaged = itertools.cycle(list(damaged_pictures(180, seed=1)))
-    return {
-        "small, of a new shape": lambda port: post(port, picture(240, next(widths))),
-        "medium": lambda port: post(port, medium),
-        "large, 12 MP": lambda port: post(port, large, "/v1/segment?maps=8&max_side=2048&preview=true"),
-        "report": lambda port: post(port, medium, "/v1/report"),
-        "damaged": lambda port: post(port, next(damaged)[1]),
-        "too many bytes": lambda port: post(port, too_large),
-        "too many bytes, unannounced": lambda port: post(port, trickle(too_large, 0.1)),
-        "too many pixels": lambda port: post(port, pixels),
-        "slow upload": lambda port: post(port, trickle(medium, UPLOAD_SECONDS / 2)),
-        "upload without end": endless,
-        "dropped": dropped,
-        "healthz": lambda port: post(port, b"", "/healthz", "GET"),
-    }
 
 
 def load(server: Server, seconds: float) -> dict:

@@ -29,7 +29,6 @@ from absl import flags
 from tqdm import tqdm
 
 from benchmarks import machine
-from benchmarks.machine import seconds
 from benchmarks.step_flops import step_flops
 from gsr_tf import command
 from gsr_tf import config as config_lib
@@ -59,12 +58,12 @@ def measure(config: Config, rounds: int) -> dict[str, Any]:
     def step() -> tf.Tensor:
         return net.train_step(batch)["loss/segmenter"]
 
-    first, _ = seconds(step), machine.product_seconds(multiply)
+    first, _ = machine.seconds(step), machine.product_seconds(multiply)
     many = BACK_TO_BACK if machine.on_gpu() else 1
     alone, together, products = [], [], []
     for _ in tqdm(range(rounds), unit="round"):
-        alone.append(seconds(step))
-        together.append(seconds(step, many) if many > 1 else alone[-1])
+        alone.append(machine.seconds(step))
+        together.append(machine.seconds(step, many) if many > 1 else alone[-1])
         products.append(machine.product_seconds(multiply))
     flops, rate = step_flops(config), product_flops / min(products)
     return {
