@@ -19,7 +19,7 @@ from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import resize, subtract_mean
 from gsr_tf.data.loading import Loader
 from gsr_tf.data.preparation import Preparation
-from gsr_tf.data.randomness import SOURCE_ORDER, TARGET_ORDER, visit
+from gsr_tf.data.randomness import OTHER_TARGET, SOURCE_ORDER, TARGET_ORDER, uniform, visit
 from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.data.stream import in_batches, mapped
 from gsr_tf.errors import first_line
@@ -76,7 +76,8 @@ def training_stream(
         target = visit(i, len(targets), preparation.seed, TARGET_ORDER)
         if same:
             own = tf.gather(pairs[:, 0], pair)
-            target = tf.where(target == own, (target + 1) % len(targets), target)
+            away = 1 + tf.cast(uniform(i, OTHER_TARGET, preparation.seed, 1)[0] * (len(targets) - 1), tf.int64)
+            target = tf.where(target == own, (target + away) % len(targets), target)
             if preparation.copy_move_share:
                 target = tf.where(is_copy_move(i, preparation), own, target)
         source, t = load(pair, target)

@@ -22,7 +22,8 @@ import tensorflow as tf
     PLACING,
     TONE,
     RECOLOURING,
-) = range(13)
+    OTHER_TARGET,
+) = range(14)
 
 BLOCK = 8  # purposes that share a seed's neighbourhood
 SEEDS = 2**32  # of runs
@@ -34,10 +35,12 @@ def uniform(i: tf.Tensor, purpose: int, seed: int, count: int) -> tf.Tensor:
 
 
 def visit(i: tf.Tensor, count: int, seed: int, purpose: int) -> tf.Tensor:
-    """The i-th visit to one of `count` things: each epoch sees all of them, in an order of its own."""
+    """The i-th visit to one of `count` things: each epoch sees all of them, in an order drawn anew."""
     epoch, position = i // count, i % count
+    # Of each word of its seed the shuffle looks at the last bits alone, which are the same every 256 epochs.
+    key = tf.random.stateless_uniform([3], _seed(seed, purpose, epoch), minval=None, maxval=None, dtype=tf.int64)
     last = tf.constant(count - 1, tf.int64)
-    return tf.random.experimental.index_shuffle(position, _seed(seed, purpose, epoch), max_index=last)
+    return tf.raw_ops.RandomIndexShuffle(index=position, seed=key, max_index=last, rounds=4)
 
 
 def _seed(seed: int, purpose: int, number: tf.Tensor) -> tf.Tensor:

@@ -15,13 +15,15 @@ from gsr_tf.models.segmenter import log_odds
 
 PICTURE = tf.TensorSpec([None, None, 3], tf.uint8, "image")
 PICTURES = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
+STRIDE = 8  # of the segmenter's features, pixels
 
 
 class DetectorModule(tf.Module):
     """The segmenter with everything around it: resizing, colour range, the picture's own moments, resizing back.
 
     As in the release a picture is squashed to the size trained on, whatever its shape ("squash"); a network trained
-    with the aspect ratio kept ("crop") sees the whole picture, its short side at that size.
+    with the aspect ratio kept ("crop") sees the whole picture, its short side at that size and its long side within 4
+    pixels of the same ratio.
 
     `native`, `natives`, `moments` and `window` see pixels as they are, for `tiling` and `together`.
 
@@ -105,8 +107,11 @@ class DetectorModule(tf.Module):
     def _network_size(self, size: tf.Tensor) -> tf.Tensor:
         if self.resize_mode == "squash":
             return tf.constant([self.size, self.size])
-        short = tf.cast(tf.reduce_min(size), tf.float32)
-        return tf.cast(tf.math.ceil(tf.cast(size, tf.float32) * (self.size / short)), tf.int32)
+        # The long side is rounded to so many strides more than the short one: where a side's length is another by the
+        # stride, the network's features lie elsewhere than they did in training's squares, and its maps are displaced.
+        short = tf.reduce_min(size)
+        strides = ((size - short) * self.size + STRIDE // 2 * short) // (STRIDE * short)
+        return self.size + STRIDE * strides
 
 
 def seen_at(image: np.ndarray, size: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from gsr_tf.data.pictures import MAX_PIXELS
 from gsr_tf.errors import UserError
-from gsr_tf.inference.module import DetectorModule, seen_at
+from gsr_tf.inference.module import STRIDE, DetectorModule, seen_at
 from gsr_tf.inference.tiling import LAYOUT, tile
 from gsr_tf.inference.together import Maps, arrays, go_together, native
 
@@ -101,7 +101,8 @@ def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str,
         return _at_size_trained_on(module, picture) if resolution == "whole" else tile(module, picture)
     height, width = picture.shape[:2]
     seen = module.network_size([height, width]).numpy() if resolution == "whole" else (height, width)
-    size = [max(1, round(scale * int(length))) for length in seen]
+    step = STRIDE if resolution == "whole" else 1  # as `network_size`: so that features lie as they did in training
+    size = [max(step, int(length) + step * round((scale - 1) * int(length) / step)) for length in seen]
     if size[0] * size[1] > MAX_PIXELS:
         raise ResolutionError(f"--scales={scale:g}: {size[1]}x{size[0]} pixels, more than the limit of {MAX_PIXELS:,}")
     resized = cv2.resize(picture, size[::-1])  # bilinear, as in training

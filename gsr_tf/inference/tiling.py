@@ -17,10 +17,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.module import STRIDE, DetectorModule
 from gsr_tf.inference.together import ONE_PASS, Maps, arrays, native
 
-STRIDE = 8  # of the network's features: windows that start at multiples of it sample them at the same places
 # Above it the boundary map is left out and windows are smaller: else 200 megapixels would not fit in 3 GiB.
 LARGE_PIXELS = 64_000_000
 
@@ -62,7 +61,8 @@ def stretches(length: int, layout: Layout) -> Iterator[Stretch]:
 def _starts(length: int, layout: Layout) -> list[int]:
     if length <= layout.side:
         return [0]
-    room = -(-length // STRIDE) * STRIDE - layout.side  # the last window may end up to 7 pixels outside
+    # Windows that start at multiples of the stride sample features at the same places; the last may end outside.
+    room = -(-length // STRIDE) * STRIDE - layout.side
     steps = -(-room // (layout.side - 2 * layout.margin - layout.ramp))
     return [room * step // steps // STRIDE * STRIDE for step in range(steps + 1)]
 

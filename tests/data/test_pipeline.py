@@ -1,5 +1,6 @@
 import dataclasses
 import shutil
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from gsr_tf.data.loading import Loader
 from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.pipeline import compose, readable, source_pairs, training_stream
 from gsr_tf.data.preparation import Preparation
+from gsr_tf.data.randomness import visit
 from gsr_tf.data.records import RecordsError, open_records, parse_example
 from tests import tiny
 
@@ -91,6 +93,17 @@ def test_an_epoch_visits_every_pair_once_and_the_next_in_another_order(unflipped
     assert second != first
 
 
+@pytest.mark.parametrize("count", [20, 1000])
+def test_orders_are_others_in_every_epoch_and_for_every_seed(count):
+    """TensorFlow's shuffle alone has one order every 256 epochs, and for seeds that are 32 apart."""
+    order = tf.function(
+        lambda epoch, seed: tf.map_fn(lambda i: visit(epoch * count + i, count, seed, 0), tf.range(20, dtype=tf.int64))
+    )
+    drawn = [(epoch, 0) for epoch in (0, 1, 256, 512, 1024)] + [(0, seed) for seed in (1, 32, 64, 8192)]
+    orders = {tuple(order(tf.constant(epoch, tf.int64), seed).numpy()) for epoch, seed in drawn}
+    assert len(orders) == len(drawn) and all(len(set(one)) == 20 for one in orders)
+
+
 def test_every_target_is_visited_once_an_epoch(unflipped):
     visits = pictures(unflipped, "t")
     assert len(set(visits[:6])) == len(set(visits)) == 6
@@ -101,6 +114,13 @@ def test_a_picture_never_meets_itself(sources):
     batches = take(sources, sources, alone, 5 * PAIRS)
     assert all(not np.array_equal(batch.s, batch.t) for batch in batches)
     assert set(pictures(batches, "t")) == set(pictures(batches, "s"))
+
+
+def test_a_picture_meets_all_others_alike(sources):
+    (batch,) = take(sources, sources, dataclasses.replace(SQUASH, flip=False), 1, batch_size=1400)
+    met = Counter((s.tobytes(), t.tobytes()) for s, t in zip(batch.s, batch.t))
+    visits = Counter(s.tobytes() for s in batch.s)
+    assert len(met) == 6 * 5 and all(0.12 < count / visits[s] < 0.28 for (s, _), count in met.items())
 
 
 def is_own_picture(batch):

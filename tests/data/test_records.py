@@ -68,7 +68,7 @@ def truncate_shard(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / INDEX_NAME).unlink(), "no index.json, so these records were never finished"),
+        (lambda folder: (folder / INDEX_NAME).unlink(), "no index.json; these records were never finished"),
         (lambda folder: change_index(folder, schema=7), "records of schema 7, this version reads 1"),
         (lambda folder: (folder / INDEX_NAME).write_text('{"schema": 1, '), "index.json is damaged"),
         (lambda folder: (folder / INDEX_NAME).write_text("[]"), "index.json is damaged"),

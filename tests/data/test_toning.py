@@ -41,5 +41,5 @@ def test_s_t_and_m_share_their_curves_and_k_stays(sources, targets, with_origina
             )
             values, first, number = np.unique(before, return_index=True, return_inverse=True)
             np.testing.assert_array_equal(after, after[first][number])  # one curve for all of them
-            assert (np.diff(after[first]) >= 0).all() and len(values) > 50
+            assert (np.diff(after[first]) >= 0).all() and len(values) > 40
     assert np.abs(plain.s - toned.s).mean() > 10

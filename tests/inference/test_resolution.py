@@ -9,7 +9,7 @@ from gsr_tf.data.pictures import PictureError
 from gsr_tf.formats import saved_model
 from gsr_tf.inference import resolution
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.module import STRIDE, DetectorModule
 from gsr_tf.inference.resolution import ResolutionError, describe, maps_at, parse_scales
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
@@ -38,6 +38,37 @@ def test_a_scale_of_the_whole_is_another_size_trained_on(segmenter, mode):
         # OpenCV rounds bilinear interpolation otherwise than the graph: some pixels are a level apart.
         np.testing.assert_allclose(scaled[name], values, atol=0.12 * np.ptp(values))
         assert np.abs(scaled[name] - values).mean() < 0.2 * np.abs(other[name] - values).mean()
+
+
+@pytest.mark.parametrize("size", [112, 288, 300])
+def test_sizes_are_whole_strides_from_the_size_trained_on(segmenter, size):
+    module = DetectorModule(segmenter, size=size, resize_mode="crop")
+    drawn = np.random.default_rng(0).integers(300, 5000, [40, 2]).tolist()
+    for picture in ([560, 716], [546, 724], [400, 600], [600, 400], [1, 20], [13, 13], *drawn):
+        seen = module.network_size(picture).numpy()
+        assert seen.min() == size and not ((seen - size) % STRIDE).any()
+        np.testing.assert_allclose(seen, size * np.array(picture) / min(picture), atol=STRIDE / 2)
+        np.testing.assert_array_equal(module.network_size(seen), seen)  # what `portable` relies upon
+
+
+def test_features_lie_elsewhere_where_a_side_is_another_by_the_stride(segmenter):
+    module = DetectorModule(segmenter)
+    picture = np.random.default_rng(0).integers(0, 256, [64, 640, 3]).astype(np.uint8)
+    moments = module.moments(picture)
+    long, shorter, displaced = (
+        module.window(picture[:, :width], moments)["probability"].numpy()[:, :300] for width in (640, 632, 633)
+    )
+    np.testing.assert_allclose(shorter, long, atol=1e-6)
+    assert np.abs(displaced - long).mean() > 0.1 * long.std()
+
+
+def test_scaled_sizes_are_whole_strides_from_the_size_trained_on(segmenter, monkeypatch):
+    seen = []
+    monkeypatch.setattr(resolution, "native", lambda module, picture: seen.append(picture.shape[:2]) or {})
+    module = DetectorModule(segmenter, size=300, resize_mode="crop")
+    for scale in (0.1, 0.75, 1.35):
+        maps_at(module, np.zeros([200, 300, 3], np.uint8), "whole", [scale])
+    assert seen == [(28, 44), (228, 340), (404, 612)]
 
 
 def test_a_scale_of_the_picture_is_a_resized_picture(segmenter):
