@@ -20,6 +20,7 @@ from gsr_tf import command
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import Method
+from gsr_tf.data import one_writer
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, runner, study
 from gsr_tf.evaluation.protocols.protocol import Protocol, ProtocolError
@@ -122,8 +123,9 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here) -> 
     data_set = chosen_data_set(args.records, args.pairs)
     method = chosen_method(args.device, args.saved_model, args.method, args.resolution, args.scales)
     chosen, attacked_by = _defined(protocols.choose(args.protocols), method), attacks.parse_all(args.attacks)
-    summaries = study.run(args.output, data_set, method, chosen, attacked_by, args.postprocessing, evaluate)
-    report.write(args.output, data_set, method, args.postprocessing, summaries)
+    with one_writer.hold(Path(args.output), "--output"):
+        summaries = study.run(args.output, data_set, method, chosen, attacked_by, args.postprocessing, evaluate)
+        report.write(args.output, data_set, method, args.postprocessing, summaries)
     print(printed(summaries))
     for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
         print(comparison.describe(difference, args.compare_with))

@@ -23,7 +23,6 @@ from absl import flags
 
 from gsr_tf import command, evaluate
 from gsr_tf.comparators.method import Method
-from gsr_tf.data import one_writer
 from gsr_tf.evaluation import pieces
 from gsr_tf.evaluation.items import Item
 from gsr_tf.inference.detector import located
@@ -46,8 +45,7 @@ def _action(args: flags.FlagValues) -> int:
     method = args.device, located(args.saved_model), args.method, args.resolution, args.scales
     load = functools.partial(_load, args.threads, data, method)
     by_beam = functools.partial(pieces.evaluate, load=load, runner_name=args.runner, options=args.beam_options)
-    with one_writer.hold(Path(args.output), "--output"):
-        return evaluate.evaluated(args, by_beam)
+    return evaluate.evaluated(args, by_beam)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

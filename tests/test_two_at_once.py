@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from gsr_tf import config, predict, train
+from gsr_tf import config, evaluate, predict, train
 from gsr_tf.data.one_writer import LOCK
 from gsr_tf.data.pictures import encode_png
 from gsr_tf.training import run
@@ -32,6 +32,19 @@ def test_predict_gives_its_folder_free(arguments, tmp_path):
     assert predict.main(arguments) == predict.main(arguments) == 0
     with (tmp_path / "out" / LOCK).open("a") as file:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_second_evaluate_in_a_folder_is_refused(tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(encode_png(np.zeros([8, 8, 3], np.uint8)))
+    (tmp_path / "list.csv").write_text("a.png")
+    output = tmp_path / "out"
+    with holding(output) as first:
+        assert (
+            evaluate.main(["evaluate", "--method=noi", f"--pairs={tmp_path / 'list.csv'}", f"--output={output}"]) == 1
+        )
+    said = capsys.readouterr().err
+    assert re.search(f"error: --output={output}: process {first.pid} on .* is writing there", said)
+    assert [path.name for path in output.iterdir()] == [LOCK]
 
 
 def test_a_second_run_in_a_folder_is_refused_before_anything_is_read_or_built(tmp_path, capsys):

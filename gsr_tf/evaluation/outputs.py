@@ -113,6 +113,7 @@ def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[s
     curves = {f"curve/{name}": evaluation.curves[name] for name in CURVES}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, thresholds=evaluation.thresholds, **curves, **replicates)
+    (path / SUMMARY).unlink(missing_ok=True)  # an earlier pass's would call finished what is half of this one
     write_atomically(path / REPLICATES, buffer.getvalue())
     write_atomically(path / PER_IMAGE, as_csv(evaluation.table).encode())
     write_atomically(path / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode())

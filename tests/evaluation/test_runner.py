@@ -16,6 +16,7 @@ from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.records import open_records
+from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import attacks, items, outputs, runner, scoring, study
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
@@ -398,6 +399,26 @@ def test_a_pass_of_which_a_file_is_gone_is_done_again(tmp_path, name):
         study.run(tmp_path, DATA, counting(calls, "one"), choose(["paper"]))
         assert len(calls) == expected
         (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize("unwritten", [outputs.PER_IMAGE, outputs.SUMMARY])
+def test_a_pass_that_ended_while_it_was_written_counts_for_none(tmp_path, monkeypatch, unwritten):
+    """Nor for the pass before it, whose files it had begun to replace."""
+    calls, dark = [], Method("dark", lambda picture: 1 - picture.mean(axis=2) / 255, probabilities=True)
+    first = study.run(tmp_path, DATA, counting(calls, "one"), choose(["paper"]))["none"]
+
+    def killed(path, data):
+        if path.name == unwritten:
+            raise ZeroDivisionError
+        write_atomically(path, data)
+
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(outputs, "write_atomically", killed)
+        study.run(tmp_path, DATA, dark, choose(["paper"]))
+    assert study.run(tmp_path, DATA, counting(calls, "one"), choose(["paper"]))["none"] == first
+    assert len(calls) == 14
+    with np.load(tmp_path / outputs.REPLICATES) as stored:
+        assert stored["paper/f1"][0] == first["scores"][0]["value"]
 
 
 def rewrite(path, change):
