@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,9 +119,36 @@ def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[s
 def _command(module: str, *arguments: str) -> None:
     """Runs one of our commands in a process of its own, so that each has its seeds and its memory to itself."""
     line = [sys.executable, "-m", module, *arguments]
-    code = subprocess.run(line, check=False).returncode
+    process = subprocess.Popen(line)
+    with _signals_wait_for(process):
+        code = process.wait()
     if code:
         raise TrainingError(f"{' '.join(line[1:])} ended with exit code {code}; its last words say why")
+
+
+@contextlib.contextmanager
+def _signals_wait_for(process: subprocess.Popen) -> Iterator[None]:
+    """Within it what ends this process does so after another one, which saves first what it has learnt.
+
+    A terminal's Ctrl-C is received by both of them; SIGTERM, by this one alone perhaps, is passed on.
+    """
+    received: list[int] = []
+
+    def note(number: int, _frame: Any) -> None:
+        received.append(number)
+        if number == signal.SIGTERM:
+            process.terminate()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if signal.SIGTERM in received:
+        sys.exit(128 + signal.SIGTERM)
+    if received:
+        raise KeyboardInterrupt
 
 
 def export_of(row: Row, runs: Runs) -> Path:

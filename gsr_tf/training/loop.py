@@ -20,6 +20,9 @@ from gsr_tf.training.checkpoints import Checkpoints
 from gsr_tf.training.summaries import Summaries
 from gsr_tf.training.trained import Trained
 
+# A second SIGTERM so soon is the first one: of a cluster that tells all processes, passed on by one that started this.
+TOLD_TWICE_SECONDS = 1.0
+
 
 class NonFiniteLoss(UserError):
     """A loss that is NaN or infinite; names step and loss."""
@@ -216,12 +219,17 @@ def _ended_by_signals() -> Iterator[None]:
 def _signals() -> Iterator[list[int]]:
     """A list that holds the number of the first SIGINT or SIGTERM received; a second one is not held back."""
     received: list[int] = []
+    when = -math.inf
 
     def note(number: int, _frame: Any) -> None:
+        nonlocal when
+        if number == signal.SIGTERM and time.monotonic() - when < TOLD_TWICE_SECONDS:
+            return
         if received:
             signal.signal(number, before[number])
             signal.raise_signal(number)
         received.append(number)
+        when = time.monotonic()
         tqdm.write("finishing this step, then saving (once more to stop at once) ...")
 
     with _told(note) as before:

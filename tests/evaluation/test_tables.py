@@ -1,6 +1,10 @@
 import csv
 import json
+import os
 import re
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +148,53 @@ def stand_in(monkeypatch):
 
     monkeypatch.setattr(table_runs, "_command", command)
     return seen
+
+
+SAVES_LATE = """
+import os, pathlib, signal, sys, time
+def save(number, _):
+    time.sleep(1)  # longer than subprocess.run waits after Ctrl-C
+    pathlib.Path("saved").write_text(str(number))
+    sys.exit(128 + number)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, save)
+aside = pathlib.Path("aside")
+aside.write_text(str(os.getpid()))
+aside.rename("process")
+time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "to_both", "ending"), [(signal.SIGINT, True, KeyboardInterrupt), (signal.SIGTERM, False, SystemExit)]
+)
+def test_a_training_saves_before_a_signal_ends_the_table(tmp_path, monkeypatch, number, to_both, ending):
+    """A terminal's Ctrl-C is told to both processes, `kill` to this one alone."""
+    monkeypatch.chdir(tmp_path)
+    Path("saves_late.py").write_text(SAVES_LATE)
+
+    def tell():
+        while not Path("process").exists():
+            time.sleep(0.01)
+        if to_both:
+            os.kill(int(Path("process").read_text()), number)
+        os.kill(os.getpid(), number)
+
+    def too_early(*_):
+        raise ending("before the training's end")
+
+    before = signal.signal(number, too_early)
+    told = threading.Thread(target=tell)
+    told.start()
+    try:
+        with pytest.raises(ending) as ended:
+            table_runs._command("saves_late")
+        assert signal.getsignal(number) is too_early
+    finally:
+        signal.signal(number, before)
+        told.join()
+    assert Path("saved").read_text() == str(int(number))
+    assert ending is KeyboardInterrupt or ended.value.code == 143
 
 
 def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_path, commands, capsys):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from gsr_tf.models.keras import keras
+from gsr_tf.training import loop
 from gsr_tf.training.loop import NonFiniteLoss, Schedule, train
 
 SCHEDULE = Schedule(log_every=3, panels_every=4, validate_every=4, save_every=2)
@@ -195,6 +196,29 @@ def test_a_second_ctrl_c_stops_at_once():
     with pytest.raises(KeyboardInterrupt):
         journal.run()
     assert journal.lines[-1] == "train 3 on batch 2"
+
+
+def test_a_sigterm_that_is_told_twice_is_one_and_a_later_one_stops_at_once(monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    def twice():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        journal = Journal(during={3: twice})
+        assert journal.run() == signal.SIGTERM
+        assert journal.lines[-1] == "save 3"
+        monkeypatch.setattr(loop, "TOLD_TWICE_SECONDS", 0)
+        with pytest.raises(Stopped):
+            Journal(during={3: twice}).run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(("step", "bad"), itertools.product([1, 4, 5, 6], [math.nan, math.inf]))
