@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class Checkpoints:
         """
         _sweep(run_dir)
         for folder in ("checkpoints", "best"):
+            _list_the_first(run_dir / folder)
             _state(run_dir / folder)
         self.net = net
         self.checkpoint = tf.train.Checkpoint(**checkpoint_items(net))
@@ -244,6 +246,19 @@ def _state(folder: Path) -> CheckpointState | None:
             f"{folder / STATE}, which names the newest checkpoint, is missing or damaged. {way_on(folder)}"
         )
     return state
+
+
+def _list_the_first(folder: Path) -> None:
+    """Lists a folder's only checkpoint where a run was killed after it was written and before there was a list."""
+    found = by_step(folder)
+    if len(found) == 1 and not (folder / STATE).exists() and is_whole(found[0]):
+        name = found[0].name
+        lines = (
+            f'model_checkpoint_path: "{name}"',
+            f'all_model_checkpoint_paths: "{name}"',
+            f"all_model_checkpoint_timestamps: {time.time()}",  # one without is kept for ever
+        )
+        write_atomically(folder / STATE, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _unusable(path: str, networks: str, error: Exception) -> CheckpointError:

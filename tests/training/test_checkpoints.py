@@ -240,6 +240,40 @@ def test_checkpoints_without_their_list_are_no_new_run(tmp_path, state):
     assert weights(net) == {160.0}
 
 
+def killed_at_its_first(run_dir):
+    """A run's folder with a first checkpoint, newest and best, that nothing lists yet."""
+    checkpoints = Checkpoints(small_net(5), run_dir, keep=5)
+    checkpoints.save()
+    checkpoints.save_if_best(0.5)
+    for path in ("checkpoints/checkpoint", "best/checkpoint", "best.json"):
+        (run_dir / path).unlink()
+
+
+def test_a_run_goes_on_from_a_first_checkpoint_that_was_not_listed_yet(tmp_path):
+    killed_at_its_first(tmp_path)
+    net = small_net()
+    checkpoints = Checkpoints(net, tmp_path, keep=5)
+    assert checkpoints.restore()
+    assert weights(net) == {5.0} and int(net.step) == 5
+    for which in ("best", "newest", "mean"):
+        part = module(3, 0)
+        restore_segmenter(part, tmp_path, which)
+        assert part.weight.numpy()[0] == 5
+    set_all(net, 6)
+    checkpoints.save()
+    assert checkpoints.save_if_best(0.1)
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*.index")}
+    assert names == {"checkpoints/ckpt-5.index", "checkpoints/ckpt-6.index", "best/ckpt-6.index"}
+
+
+def test_a_first_checkpoint_that_is_damaged_is_not_listed(tmp_path):
+    killed_at_its_first(tmp_path)
+    cut(tmp_path)
+    with pytest.raises(CheckpointError, match="checkpoints/checkpoint, .* is missing or damaged. No checkpoint in"):
+        Checkpoints(small_net(), tmp_path, keep=5)
+    assert not (tmp_path / "checkpoints" / "checkpoint").exists()
+
+
 @pytest.mark.parametrize("damage", ["cut", "bit", "lost"])
 def test_beside_a_damaged_newest_one_the_newest_whole_one_is_named(tmp_path, damage):
     folder = trained(tmp_path)
