@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from gsr_tf import config, evaluate, predict, train
-from gsr_tf.data.one_writer import LOCK
+from gsr_tf.data.one_writer import LOCK, FolderInUse
 from gsr_tf.data.pictures import encode_png
+from gsr_tf.formats import saved_model, weights
+from gsr_tf.formats.agreement import ExportError
 from gsr_tf.training import run
 from tests.other_process import holding
 
@@ -68,3 +70,25 @@ def test_train_holds_its_folder_until_its_end(tmp_path, monkeypatch):
     assert run.run(settings, tmp_path, "gsr_tf.train") == 7
     with holding(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    ("save", "name", "held"),
+    [(saved_model.save, "model", "model"), (weights.save, "ours.npz", "index.json")],
+    ids=["SavedModel", "weights"],
+)
+def test_a_second_export_is_refused_and_takes_nothing_from_the_first(tmp_path, save, name, held):
+    """Another one into the same folder of weights, too: they share its index."""
+    begun = tmp_path / ".model.tmp" / "saved_model.pb"
+    begun.parent.mkdir()
+    begun.touch()
+    with holding(tmp_path / held, "hold_from_beside") as first:
+        with pytest.raises(
+            FolderInUse, match=f"--output={tmp_path / held}: process {first.pid} on .* is writing there"
+        ):
+            save(None, tmp_path / name, {})
+        assert begun.exists()
+    begun.unlink()
+    (tmp_path / name).touch()
+    with pytest.raises(ExportError, match=f"--output={tmp_path / name} exists already"):  # the first one's
+        save(None, tmp_path / name, {})

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data import temporary
+from gsr_tf.data.one_writer import hold_from_beside
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.formats.signatures import signatures
 from gsr_tf.inference.module import DetectorModule
@@ -34,21 +35,23 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
 
     Raises:
         ExportError: `output` exists, cannot be written, or the reloaded model differs by more than 1e-5.
+        FolderInUse: another process is writing it.
     """
-    if output.exists():
-        raise ExportError(f"--output={output} exists already; remove it or choose another folder")
-    aside = output.with_name(f".{output.name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        _write(detector, aside, facts)
-        worst = largest_difference(detector, tf.saved_model.load(str(aside)), [*trial_pictures(), *pictures])
-        require_agreement(worst, TOLERANCE)
-        aside.rename(output)
-    except (OSError, tf.errors.OpError) as error:
-        raise ExportError(f"--output={output}: could not be written ({error})") from error
-    finally:
+    with hold_from_beside(output, "--output"):
+        if output.exists():
+            raise ExportError(f"--output={output} exists already; remove it or choose another folder")
+        aside = output.with_name(f".{output.name}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
-    return worst
+        try:
+            _write(detector, aside, facts)
+            worst = largest_difference(detector, tf.saved_model.load(str(aside)), [*trial_pictures(), *pictures])
+            require_agreement(worst, TOLERANCE)
+            aside.rename(output)
+        except (OSError, tf.errors.OpError) as error:
+            raise ExportError(f"--output={output}: could not be written ({error})") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return worst
 
 
 def _write(detector: DetectorModule, folder: Path, facts: Mapping) -> None:

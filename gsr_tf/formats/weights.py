@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from gsr_tf.data import temporary
+from gsr_tf.data.one_writer import hold_from_beside
 from gsr_tf.data.writing import write_atomically
-from gsr_tf.formats.agreement import largest_difference, require_agreement, trial_pictures
+from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.inference import shipped
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.weights import named_variables
@@ -34,16 +35,20 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
         The largest difference between the probabilities of the weights and of the rounded ones.
 
     Raises:
-        ExportError: it is larger than `TOLERANCE`; nothing is listed then.
+        ExportError: `output` exists, or the difference is larger than `TOLERANCE`; nothing is listed then.
         WeightsError: the index beside `output` is damaged.
+        FolderInUse: another process is adding to that index.
     """
-    with temporary.folder("the rounded weights, on trial") as trial:
-        add(detector, output.stem, facts, Path(trial))
-        rounded, _ = shipped.load(output.stem, Path(trial))
-    worst = largest_difference(detector, rounded, [*trial_pictures(), *pictures])
-    require_agreement(worst, TOLERANCE)
-    add(detector, output.stem, facts, output.parent)
-    return worst
+    with hold_from_beside(output.parent / shipped.INDEX, "--output"):  # which lists other weights as well
+        if output.exists():
+            raise ExportError(f"--output={output} exists already; remove it or choose another name")
+        with temporary.folder("the rounded weights, on trial") as trial:
+            add(detector, output.stem, facts, Path(trial))
+            rounded, _ = shipped.load(output.stem, Path(trial))
+        worst = largest_difference(detector, rounded, [*trial_pictures(), *pictures])
+        require_agreement(worst, TOLERANCE)
+        add(detector, output.stem, facts, output.parent)
+        return worst
 
 
 def add(detector: DetectorModule, name: str, facts: Mapping[str, Any], folder: Path) -> None:
