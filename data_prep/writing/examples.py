@@ -27,6 +27,7 @@ class Example(NamedTuple):
     remarks: Counter
 
 
+PICTURE_UNREAD, MASK_UNREAD = "picture cannot be read", "mask cannot be read"
 LOST = "last rows are plain grey, as where a file's data were lost"
 
 
@@ -52,7 +53,7 @@ def _read_objects(entry: Entry) -> Objects | None:
     try:
         objects = entry.masks.read()
     except PictureError as error:
-        raise Refused("mask cannot be read", str(error)) from error
+        raise Refused(MASK_UNREAD, str(error)) from error
     if not objects.masks and (objects.refused or not entry.keep_unmasked):  # what is annotated is never authentic
         raise Refused("no usable mask", ", ".join(sorted(set(objects.refused))))
     return objects
@@ -62,7 +63,7 @@ def _read_picture(entry: Entry, shape: tuple[int, int] | None) -> tuple[bytes, t
     try:
         image, size, lost = _encode_picture(entry.image, shape)
     except PictureError as error:
-        raise Refused("picture cannot be read", str(error)) from error
+        raise Refused(PICTURE_UNREAD, str(error)) from error
     if shape is not None and size != shape:
         detail = f"picture {size[1]}x{size[0]}, mask {shape[1]}x{shape[0]} (width x height)"
         raise Refused("sizes differ", f"{detail}; {entry.known}" if entry.known else detail)
@@ -80,8 +81,17 @@ def open_entry(entry: Entry) -> tuple[np.ndarray, list[np.ndarray]]:
     try:
         pixels = decode_picture(image, entry.image, orient=False).pixels
     except PictureError as error:
-        raise Refused("picture cannot be read", str(error)) from error
+        raise Refused(PICTURE_UNREAD, str(error)) from error
     return pixels, objects.masks if objects else []
+
+
+def is_unread(entry: Entry) -> bool:
+    """Whether the picture or its mask cannot be read at all; one that is refused for what it holds was read."""
+    try:
+        open_entry(entry)
+    except Refused as refusal:
+        return refusal.reason in (PICTURE_UNREAD, MASK_UNREAD)
+    return False
 
 
 def make_example(entry: Entry) -> Example:

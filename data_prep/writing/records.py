@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data_prep.reading.entries import Listing, PreparationError, Skipped
 from data_prep.reading.files import NO_PICTURE, file_sha256
-from data_prep.writing.shards import Shard, digest, write_shard
+from data_prep.writing.shards import Shard, digest, readable_since, write_shard
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.records import COLUMNS, INDEX_NAME, SCHEMA_VERSION, write_index
 from gsr_tf.data.writing import write_atomically
@@ -130,11 +130,17 @@ def _finished(listing: Listing, output: Path, state: str) -> Report | None:
         path = output / shard["file"]
         if not path.exists() or file_sha256(path) != shard["sha256"]:
             raise PreparationError(f"--output={output}: shard {path.name} is missing or damaged; delete the folder")
-    changed = _changed_skip(listing, (Skipped(**skip) for skip in _read_json(output, SKIPPED_NAME)))
+    skipped = [Skipped(**skip) for skip in _read_json(output, SKIPPED_NAME)]
+    changed = _changed_skip(listing, skipped)
     if changed:
         raise PreparationError(
             f"--output={output}: {SKIPPED_NAME} is of other files (see {changed.name}: {changed.reason}); "
             "give another folder, or delete this one"
+        )
+    name = readable_since(listing.entries, skipped)
+    if name:
+        raise PreparationError(
+            f"--output={output}: {name} could not be read then, and can be now; give another folder, or delete this one"
         )
     return Report(**index["report"], counts=index["counts"])
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from data_prep.reading.entries import Entry, Refused, Skipped
 from data_prep.reading.files import file_sha256
-from data_prep.writing.examples import make_example
+from data_prep.writing.examples import MASK_UNREAD, PICTURE_UNREAD, is_unread, make_example
 from gsr_tf.data.decoding.lacking import naming
 from gsr_tf.data.records import FRAME_AFTER, FRAME_BEFORE
 from gsr_tf.data.writing import write_atomically
@@ -77,14 +77,24 @@ def _content(file: str) -> str:
         return ""
 
 
+def readable_since(entries: Iterable[Entry], skipped: Iterable[Skipped]) -> str | None:
+    """The name of the first entry that was skipped because it could not be read, and can be read now; None for none.
+
+    The digest does not tell: a file's rights, or a disk that failed once, do not change its size.
+    """
+    unread = {skip.name for skip in skipped if skip.reason in (PICTURE_UNREAD, MASK_UNREAD)}
+    return next((entry.name for entry in entries if entry.name in unread and not is_unread(entry)), None)
+
+
 def finished_note(shard: Shard) -> dict | None:
     """The note of a shard that was already written whole, for the same entries; None when it must be written."""
     try:
         note = json.loads(shard.note.read_bytes())
         whole = note["digest"] == shard.digest and note["sha256"] == file_sha256(Path(shard.folder, shard.file))
+        skipped = [Skipped(*skip) for skip in note["skipped"]]
     except (OSError, ValueError, KeyError):
         return None
-    return note if whole else None
+    return note if whole and readable_since(shard.entries, skipped) is None else None
 
 
 def _write_examples(shard: Shard, path: Path) -> dict:

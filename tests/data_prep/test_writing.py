@@ -18,8 +18,9 @@ from data_prep.reading import masks
 from data_prep.reading.entries import Entry, Listing, PreparationError
 from data_prep.reading.files import file_sha256
 from data_prep.writing import examples, records, shards
+from gsr_tf.data.pictures import PictureError, read_bytes
 from gsr_tf.data.records import open_records
-from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all
+from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all, skipped_of
 
 
 @pytest.fixture(name="images")
@@ -72,6 +73,36 @@ def test_interrupted_after_any_shard_it_goes_on_to_the_same_bytes(images, monkey
     assert all_bytes(images / "out") == all_bytes(images / "whole")
     done = 20 * stop // 8
     assert next(again) == 20 - done  # finished shards were not written again
+
+
+@pytest.mark.parametrize("file", ["images/07.jpg", "masks/07.png"])
+def test_what_could_not_be_read_and_can_be_now_is_not_left_out(images, monkeypatch, capsys, file):
+    """As where somebody lacked a right, or a disk failed once: sizes are what they were."""
+    assert prepare(images, images / "whole", "--processes=1") == 0
+
+    def failing(path):
+        if path.endswith(file):
+            raise PictureError(f"{path}: cannot be read (Permission denied)")
+        return read_bytes(path)
+
+    def interrupted(shard):
+        if shard.number == 5:
+            raise KeyboardInterrupt
+        return shards.write_shard(shard)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(examples, "read_bytes", failing)
+        patch.setattr("gsr_tf.data.masks.read_bytes", failing)
+        for _ in range(2):
+            assert prepare(images, images / "out", "--processes=1") == 0
+            assert skipped_of(images / "out").keys() == {"07.jpg"}
+        patch.setattr(records, "write_shard", interrupted)
+        assert prepare(images, images / "half", "--processes=1") == 130
+    assert prepare(images, images / "half", "--processes=1") == 0
+    assert all_bytes(images / "half") == all_bytes(images / "whole")
+    capsys.readouterr()
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "out: 07.jpg could not be read then, and can be now; " in capsys.readouterr().err
 
 
 def test_killed_without_warning_it_goes_on_to_the_same_bytes(images):
