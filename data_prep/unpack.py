@@ -62,13 +62,19 @@ def claim(folder: Path, mark: str, made_of: dict) -> None:
         made_of: what decides the set; a folder that was begun with the same is gone on with.
 
     Raises:
-        PreparationError: the folder holds other files, or its name has a space, which ends a path in list.txt.
+        PreparationError: the folder holds other files, or its mark is damaged, or its name has a space, which ends a
+            path in list.txt.
     """
     if any(letter.isspace() for letter in str(folder)):
         raise PreparationError(f"--output={folder}: list.txt takes no space in a path; give a folder without one")
     path = folder / mark
-    if path.exists() and json.loads(path.read_bytes()) == made_of:
-        return
+    try:
+        if path.exists() and json.loads(path.read_bytes()) == made_of:
+            return
+    except ValueError as error:
+        raise PreparationError(
+            f"--output={folder}: {mark} is damaged ({error}); delete this folder, or give another one"
+        ) from error
     if folder.is_dir() and any(not LOCK_BESIDE.fullmatch(file.name) for file in folder.iterdir()):
         raise PreparationError(f"--output={folder}: holds other files; give an empty or a new folder")
     write_atomically(path, json.dumps(made_of, indent=1).encode())

@@ -226,6 +226,21 @@ def test_a_line_after_a_torn_one_is_whole(tmp_path):
     assert set(Results(tmp_path).records) == {"a", "c"}
 
 
+def test_a_line_that_lacks_something_is_answered_again(model, tmp_path):
+    save(tmp_path / "a.png")
+    arguments = [tmp_path / "out", f"--input={tmp_path / 'a.png'}"]
+    assert run(model, *arguments) == 0
+    first = records(tmp_path / "out")
+    journal = tmp_path / "out" / "results.jsonl"
+    for lacking in ("boxes", "score", "seconds"):
+        journal.write_text(
+            json.dumps({name: value for name, value in first["a.png"].items() if name != lacking}) + "\n"
+        )
+        assert run(model, *arguments) == 0
+        assert records(tmp_path / "out")["a.png"]["boxes"] == first["a.png"]["boxes"]
+        assert table(tmp_path / "out") == ["a.png"]
+
+
 def test_results_of_other_pictures_stay(model, tmp_path):
     for name in ("a.png", "b.png"):
         save(tmp_path / name)

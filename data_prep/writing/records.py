@@ -96,10 +96,13 @@ def _remove_stale(output: Path, shards: list[Shard]) -> None:
             file.unlink()
 
 
-def _read_json(output: Path, name: str) -> Any:
-    """The content of a file of a finished folder."""
+def _read_json(output: Path, name: str, kind: type) -> Any:
+    """The content, which is of this kind, of a file of a finished folder."""
     try:
-        return json.loads((output / name).read_bytes())
+        content = json.loads((output / name).read_bytes())
+        if not isinstance(content, kind):
+            raise ValueError(f"a {type(content).__name__} where a {kind.__name__} is expected")
+        return content
     except FileNotFoundError as error:
         raise PreparationError(f"--output={output}: {name} is missing; delete the folder") from error
     except ValueError as error:
@@ -121,7 +124,7 @@ def _finished(listing: Listing, output: Path, state: str) -> Report | None:
     """The report of a folder that already holds these very records; an error when it holds others."""
     if not (output / INDEX_NAME).exists():
         return None
-    index = _read_json(output, INDEX_NAME)
+    index = _read_json(output, INDEX_NAME, dict)
     if (index.get("schema"), index.get("digest")) != (SCHEMA_VERSION, state):
         raise PreparationError(
             f"--output={output}: holds records of other files or settings; give another folder, or delete this one"
@@ -130,7 +133,7 @@ def _finished(listing: Listing, output: Path, state: str) -> Report | None:
         path = output / shard["file"]
         if not path.exists() or file_sha256(path) != shard["sha256"]:
             raise PreparationError(f"--output={output}: shard {path.name} is missing or damaged; delete the folder")
-    skipped = [Skipped(**skip) for skip in _read_json(output, SKIPPED_NAME)]
+    skipped = [Skipped(**skip) for skip in _read_json(output, SKIPPED_NAME, list)]
     changed = _changed_skip(listing, skipped)
     if changed:
         raise PreparationError(

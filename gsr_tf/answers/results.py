@@ -25,6 +25,7 @@ COLUMNS = (
     *("threshold", "read_seconds", "segment_seconds", "write_seconds", "warnings", "error", "path"),
 )
 ALWAYS = {"name", "file", "path", "settings", "stamp"}
+ANSWERED = {"score", "flagged", "boxes", "warnings", "seconds"}  # as well, of a picture without an error
 
 
 class Results:
@@ -41,7 +42,8 @@ class Results:
         self.folder = folder
         self._journal = folder / journal
         _take_off_torn_line(self._journal)
-        self.records = read(self._journal)
+        found = read(self._journal)
+        self.records = {name: one for name, one in found.items() if "error" in one or one.keys() >= ANSWERED}
 
     def why_not_done(self, name: str, settings: Mapping, stamp: Mapping, endings: Collection[str]) -> str:
         """Why a picture is to be answered; "" when there is an answer that holds.

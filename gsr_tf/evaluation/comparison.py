@@ -46,8 +46,8 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
     A picture is resampled alike in both, so what is hard for both methods cancels out of the difference.
 
     Raises:
-        ComparisonError: a folder without an evaluation, the two are over different pictures or masks, or have no score
-            in common.
+        ComparisonError: a folder without a whole evaluation, the two are over different pictures or masks, or have no
+            score in common.
     """
     _same_pictures(Path(first), Path(second))
     one, other = (_scores(Path(path)) for path in (first, second))
@@ -62,8 +62,10 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
 
 def _scores(path: Path) -> dict[str, np.ndarray]:
     """Protocol/metric -> [1 + replicates]."""
-    with np.load(path / outputs.REPLICATES) as stored:
-        return {key: stored[key] for key in stored.files if "/" in key and not key.startswith("curve/")}
+    stored = outputs.read_replicates(path)
+    if stored is None:
+        raise ComparisonError(f"{path}: {outputs.REPLICATES} is missing or damaged; evaluate it anew")
+    return {key: rows for key, rows in stored.items() if "/" in key and not key.startswith("curve/")}
 
 
 def _protocols(scores: Iterable[str]) -> str:

@@ -14,6 +14,8 @@ import json
 import math
 import os
 import platform
+import zipfile
+import zlib
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -123,8 +125,18 @@ def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[s
 def read_summary(path: str | os.PathLike) -> dict | None:
     """The summary of a finished evaluation; None where there is none that can be read."""
     try:
-        return json.loads((Path(path) / SUMMARY).read_bytes())
+        summary = json.loads((Path(path) / SUMMARY).read_bytes())
     except (OSError, ValueError):
+        return None
+    return summary if isinstance(summary, dict) else None
+
+
+def read_replicates(path: str | os.PathLike) -> dict[str, np.ndarray] | None:
+    """The arrays of a finished evaluation, by name; None where there are none that can be read."""
+    try:
+        with np.load(Path(path) / REPLICATES) as stored:
+            return dict(stored)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
         return None
 
 

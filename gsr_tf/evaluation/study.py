@@ -73,11 +73,11 @@ def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, pro
 
 
 def finished(path: Path, setting: dict) -> dict | None:
-    """The summary that a finished pass of this setting left in `path`; None where it or a file beside it is gone."""
+    """The summary that a finished pass of this setting left in `path`; None where a file is gone or damaged."""
     summary = outputs.read_summary(path)
-    if summary is None or not all((path / name).is_file() for name in (outputs.PER_IMAGE, outputs.REPLICATES)):
+    if summary is None or any(summary.get(key) != value for key, value in setting.items()):
         return None
-    return summary if all(summary.get(key) == value for key, value in setting.items()) else None
+    return summary if (path / outputs.PER_IMAGE).is_file() and outputs.read_replicates(path) else None
 
 
 def _pass(

@@ -187,6 +187,9 @@ def test_a_folder_of_other_files_is_not_unpacked_into(root, capsys):
     assert unpack.main(["unpack", "--records=a_records", "--output=files"]) == 0  # goes on
     assert unpack.main(["unpack", "--records=b_records", "--output=files"]) == 1
     assert "--output=files: holds other files; give an empty or a new folder" in capsys.readouterr().err
+    (root / "files" / "unpacked.json").write_bytes(b"")
+    assert unpack.main(["unpack", "--records=a_records", "--output=files"]) == 1
+    assert "--output=files: unpacked.json is damaged (" in capsys.readouterr().err
     assert unpack.main(["unpack", "--records=b_records", "--output=my files"]) == 1
     assert "--output=my files: list.txt takes no space in a path" in capsys.readouterr().err
     assert sorted(root.glob("files/**/*")) == before and not (root / "my files").exists()

@@ -268,7 +268,7 @@ def test_the_summary_counts_what_the_index_counts(images):
     assert report.counts == index_of(images / "out")["counts"]
 
 
-@pytest.mark.parametrize("text", [b"{", b"\xff"])
+@pytest.mark.parametrize("text", [b"{", b"\xff", b"", b"[]"])
 def test_a_damaged_index_is_reported(images, capsys, text):
     prepare(images, images / "out", "--processes=1")
     (images / "out/index.json").write_bytes(text)

@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -70,6 +71,13 @@ def test_other_pictures_are_refused_by_name(folders, tmp_path):
         comparison.compare(folders / "sharp", tmp_path)
     with pytest.raises(ComparisonError, match="no per_image.csv"):
         comparison.compare(folders / "sharp", tmp_path / "nowhere")
+
+
+def test_replicates_that_are_damaged_are_named(folders, tmp_path):
+    shutil.copytree(folders / "dull", tmp_path / "dull")
+    (tmp_path / "dull" / "replicates.npz").write_bytes(b"")
+    with pytest.raises(ComparisonError, match=f"{tmp_path}/dull: replicates.npz is missing or damaged; evaluate it"):
+        comparison.compare(folders / "sharp", tmp_path / "dull")
 
 
 def test_other_masks_are_refused_by_name(folders, tmp_path):

@@ -401,6 +401,16 @@ def test_a_pass_of_which_a_file_is_gone_is_done_again(tmp_path, name):
         (tmp_path / name).unlink()
 
 
+@pytest.mark.parametrize("left", [lambda data: b"", lambda data: data[:-50], lambda data: b"[]"])
+@pytest.mark.parametrize("name", [outputs.SUMMARY, outputs.REPLICATES])
+def test_a_pass_of_which_a_file_is_damaged_is_done_again(tmp_path, name, left):
+    calls = []
+    first = study.run(tmp_path, DATA, counting(calls, "one"), choose(["paper"]), attacks.parse_all(["jpeg-50"]))
+    (tmp_path / name).write_bytes(left((tmp_path / name).read_bytes()))
+    assert study.run(tmp_path, DATA, counting(calls, "one"), choose(["paper"]), attacks.parse_all(["jpeg-50"])) == first
+    assert len(calls) == 21  # the pass under attack is whole
+
+
 @pytest.mark.parametrize("unwritten", [outputs.PER_IMAGE, outputs.SUMMARY])
 def test_a_pass_that_ended_while_it_was_written_counts_for_none(tmp_path, monkeypatch, unwritten):
     """Nor for the pass before it, whose files it had begun to replace."""
