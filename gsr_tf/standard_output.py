@@ -1,4 +1,4 @@
-"""Standard output that nobody reads to its end: `gsr-tf predict --help | head`."""
+"""Standard output that nobody reads to its end: `gsr-tf predict --help | head`. And streams that are closed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,27 @@ import sys
 
 DESCRIPTOR = 1
 CLOSED = 141  # 128 + SIGPIPE: how other tools end then
+
+
+def open_closed() -> None:
+    """Opens those of the three standard streams that this process was started without, and leads them into nothing.
+
+    Python has None in their places, and the next file that is opened would get their numbers.
+    """
+    for number in range(3):
+        if not _is_open(number):
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors="replace"))  # noqa: SIM115
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def is_closed() -> bool:

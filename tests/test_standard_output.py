@@ -25,6 +25,38 @@ def test_help_into_a_closed_pipe_is_quiet(command):
     assert "BrokenPipe" not in said and "Broken pipe" not in said
 
 
+def without(streams, script):
+    """The process that ran a script in Python, started without these streams."""
+    command = ["sh", "-c", f'exec "$0" -c "$1" {streams}', sys.executable, script]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_streams_that_are_closed_are_opened():
+    opened = "from gsr_tf import standard_output as o; o.open_closed(); import os, sys; os.fstat(0); os.fstat(2)"
+    asked = "assert sys.stdin.buffer.read() == b''; print('a', file=sys.stderr); print(o.is_closed())"
+    ended = without("<&- 2>&-", f"{opened}; {asked}; print(os.get_inheritable(0), os.get_inheritable(2))")
+    assert (ended.returncode, ended.stdout) == (0, "False\nTrue True\n")
+    ended = without(
+        ">&-", "from gsr_tf import standard_output as o; o.open_closed(); print('a'); assert not o.is_closed()"
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("streams", "arguments", "code", "said"),
+    [
+        ("<&-", ["--method=all-positive", "--list=-", "--output=none"], 1, "error: --list=-: "),
+        ("<&- >&-", ["--help"], 0, ""),
+        ("2>&-", ["--no_such_flag"], 2, ""),
+    ],
+)
+def test_a_command_without_streams_ends_as_with_them(streams, arguments, code, said):
+    script = f"import sys; from gsr_tf import predict; sys.exit(predict.main(['predict', *{arguments}]))"
+    ended = without(streams, script)
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert said in ended.stderr and "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("first", ["", "import select; del select.poll; "])
 def test_output_that_is_read_is_not_closed(first):
     script = f"{first}from gsr_tf import standard_output as o; print('a'); print(o.is_closed())"
