@@ -81,6 +81,11 @@ def test_predict_without_an_output_says_where_its_answers_are(tmp_path, monkeypa
     assert (tmp_path / "answers" / "photo_map.png").is_file()
 
 
+def test_a_flag_that_is_needed_is_named(capsys):
+    assert cli.main(["gsr-tf", "evaluate", "--records=records"]) == 2
+    assert capsys.readouterr().err == "error: --output is needed; --help explains all flags\n"
+
+
 @pytest.fixture
 def input_of(monkeypatch):
     """Calls predict with words, up to what they say of the input."""

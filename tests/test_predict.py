@@ -473,11 +473,6 @@ def test_the_page_shows_every_picture_and_fetches_nothing(model, tmp_path):
     assert "bad.png: not a picture" in page
 
 
-def test_a_flag_that_is_needed_is_named(capsys):
-    assert predict.main(["predict", "photo.jpg"]) == 2
-    assert capsys.readouterr().err == "error: --output is needed; --help explains all flags\n"
-
-
 def test_flags_that_do_not_go_together(tmp_path, capsys):
     for wrong in ([], ["--input=a.png", "--list=b.txt"]):
         assert predict.main(["predict", "--method=noi", f"--output={tmp_path}", *wrong]) == 1

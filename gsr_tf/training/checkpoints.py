@@ -219,7 +219,8 @@ def _kept(run_dir: Path, which: str, flag: str) -> list[str]:
     for folder in ("best", "checkpoints") if which == "best" else ("checkpoints",):
         state = _state(run_dir / folder)
         if state:
-            return list(state.all_model_checkpoint_paths) if which == "mean" else [state.model_checkpoint_path]
+            newest = [state.model_checkpoint_path]  # all that a list written by hand may hold
+            return list(state.all_model_checkpoint_paths) or newest if which == "mean" else newest
     raise CheckpointError(f"{flag}={run_dir}: no checkpoint there; has the run saved one (--save_every)?")
 
 

@@ -266,6 +266,14 @@ def test_a_run_goes_on_from_a_first_checkpoint_that_was_not_listed_yet(tmp_path)
     assert names == {"checkpoints/ckpt-5.index", "checkpoints/ckpt-6.index", "best/ckpt-6.index"}
 
 
+def test_the_mean_of_a_list_that_was_written_by_hand_is_the_newest(tmp_path):
+    Checkpoints(small_net(5), tmp_path, keep=5).save()
+    (tmp_path / "checkpoints" / "checkpoint").write_text('model_checkpoint_path: "ckpt-5"\n')
+    part = module(3, 0)
+    restore_segmenter(part, tmp_path, "mean")
+    assert part.weight.numpy()[0] == 5
+
+
 def test_a_first_checkpoint_that_is_damaged_is_not_listed(tmp_path):
     killed_at_its_first(tmp_path)
     cut(tmp_path)
