@@ -1,6 +1,7 @@
 """A picture of any size at its own resolution: overlapping windows, blended without seams, in bounded memory.
 
-A picture that fits one window is seen whole. The network normalises by a picture's own moments, and those of a window
+A picture that fits one window is seen whole. Windows are whole strides from the size trained on, as pictures are that
+are seen whole (`DetectorModule`). The network normalises by a picture's own moments, and those of a window
 would make each window another function: a larger picture's moments are measured once, of the picture reduced to fit
 one window, and held for all of them. Windows then agree wherever they see the same surroundings: the network reaches
 216 pixels far, the last 60 of them hardly.
@@ -28,7 +29,7 @@ class Layout(NamedTuple):
     """How windows lie, in pixels; multiples of 8.
 
     Attributes:
-        side: of a window. At the full width 1024 take 1.1 GiB, which TensorFlow then keeps.
+        side: of a window, at most. At the full width 1024 take 1.1 GiB, which TensorFlow then keeps.
         margin: next to a border inside the picture a window's answer, which cannot see across, does not count at all.
         ramp: over which, behind the margin, its weight rises to that of its neighbour.
     """
@@ -62,7 +63,7 @@ def _starts(length: int, layout: Layout) -> list[int]:
     if length <= layout.side:
         return [0]
     # Windows that start at multiples of the stride sample features at the same places; the last may end outside.
-    room = -(-length // STRIDE) * STRIDE - layout.side
+    room = -(-(length - layout.side) // STRIDE) * STRIDE
     steps = -(-room // (layout.side - 2 * layout.margin - layout.ramp))
     return [room * step // steps // STRIDE * STRIDE for step in range(steps + 1)]
 
@@ -97,9 +98,12 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Layout | None = No
     """
     height, width = picture.shape[:2]
     large = height * width > LARGE_PIXELS
+    trained_on = int(module.network_size([1, 1])[0])
     layout = layout or (LAYOUT_OF_LARGE if large else LAYOUT)
+    layout = layout._replace(side=layout.side - (layout.side - trained_on) % STRIDE)
     if max(height, width) <= layout.side:
-        return native(module, picture)
+        found = native(module, _cut(picture, 0, 0, layout.side))
+        return {name: values[:height, :width] for name, values in found.items()}
     moments = _alone(module.moments, tf.constant(moments_picture(picture, layout.side)))
     maps: Maps = {}
     windows = ((top, left) for top in stretches(height, layout) for left in stretches(width, layout))
@@ -134,7 +138,10 @@ def moments_picture(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def _cut(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
-    """A window's pixels; the few that a last window has outside the picture mirror those inside."""
+    """A window's pixels, whole strides from `side` high and wide; the few outside the picture mirror those inside."""
     window = picture[top : top + side, left : left + side]
-    outside = [(0, min(side, length) - have) for length, have in zip(picture.shape, window.shape[:2])]
+    outside = [
+        (0, min(side, length + (side - length) % STRIDE) - have)
+        for length, have in zip(picture.shape[:2], window.shape[:2])
+    ]
     return np.pad(window, [*outside, (0, 0)], mode="symmetric")

@@ -54,9 +54,26 @@ def test_a_picture_that_fits_is_seen_whole(module, segmenter, shape):
     assert {name: (x.shape, x.dtype) for name, x in maps.items()} == dict.fromkeys(
         ["probability", "boundary"], (shape, np.float32)
     )
-    np.testing.assert_array_equal(maps["probability"], module.native(picture)["probability"][..., 0])
-    expected = manipulation_probability(segmenter, to_network_range(picture)[tf.newaxis])[0, ..., 0]
-    np.testing.assert_allclose(maps["probability"], expected, atol=1e-6)
+    extended = np.pad(picture, [(0, -length % 8) for length in shape] + [(0, 0)], mode="symmetric")
+    seen = np.s_[: shape[0], : shape[1]]
+    np.testing.assert_array_equal(maps["probability"], module.native(extended)["probability"][..., 0][seen])
+    expected = manipulation_probability(segmenter, to_network_range(extended)[tf.newaxis])[0, ..., 0]
+    np.testing.assert_allclose(maps["probability"], expected[seen], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [48, 300])
+@pytest.mark.parametrize("shape", [(131, 90), (131, 300)])
+def test_windows_are_whole_strides_from_the_size_trained_on(segmenter, monkeypatch, size, shape):
+    seen = []
+    module = DetectorModule(segmenter, size=size)
+    window = module.window
+    monkeypatch.setattr(
+        module, "window", lambda picture, moments: seen.append(picture.shape) or window(picture, moments)
+    )
+    monkeypatch.setattr(tiling, "native", lambda module, picture: seen.append(picture.shape) or {})
+    tile(module, photograph(*shape), Layout(160, 16, 16))
+    assert seen and all((length - size) % tiling.STRIDE == 0 for found in seen for length in found[:2])
+    assert min(found[0] for found in seen) >= 131
 
 
 def test_moments_of_a_picture_held_for_itself_change_nothing(module):
