@@ -107,22 +107,22 @@ def chosen_method(
     return methods.from_flags(saved_model, method, resolution=resolution, scales=parse_scales(scales))
 
 
-def _defined(chosen: list[Protocol], method: Method) -> list[Protocol]:
-    """The protocols that the method's maps can be scored by; names the others, raises ProtocolError for want of any."""
+def _check_defined(chosen: list[Protocol], method: Method) -> None:
+    """Names the protocols that the method's maps cannot be scored by; raises ProtocolError where all are such."""
     found = runner.defined(chosen, method)
     left_out = ", ".join(one.name for one in chosen if one not in found)
     if not found:
         raise ProtocolError(f"--protocols={left_out}: for maps of probabilities, and those of {method.name} are none")
     if left_out:
         print(f"not scored by {left_out}: the maps of {method.name} are no probabilities", file=sys.stderr)
-    return found
 
 
 def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here) -> int:
     """Evaluates as the flags say, prints the scores, gives the exit code; `evaluate` makes one pass."""
     data_set = chosen_data_set(args.records, args.pairs)
     method = chosen_method(args.device, args.saved_model, args.method, args.resolution, args.scales)
-    chosen, attacked_by = _defined(protocols.choose(args.protocols), method), attacks.parse_all(args.attacks)
+    chosen, attacked_by = protocols.choose(args.protocols), attacks.parse_all(args.attacks)
+    _check_defined(chosen, method)
     with one_writer.hold(Path(args.output), "--output"):
         summaries = study.run(args.output, data_set, method, chosen, attacked_by, args.postprocessing, evaluate)
         report.write(args.output, data_set, method, args.postprocessing, summaries)

@@ -47,6 +47,7 @@ from gsr_tf.data.writing import write_atomically
 from gsr_tf.inference import trained_methods
 from gsr_tf.inference.detector import Detector, located
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
+from gsr_tf.inference.module import WAY
 from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
@@ -181,7 +182,8 @@ def _model(
     threshold = detector.threshold if threshold is None else threshold
     scales = detector.scales_at(resolution, scales)
     how = {"threshold": threshold, "resolution": resolution, "scales": scales}
-    settings = {"detector": detector.name, "fingerprint": detector.fingerprint, **how, "scales": list(scales)}
+    named = {"detector": detector.name, "fingerprint": detector.fingerprint, "way": WAY}
+    settings = {**named, **how, "scales": list(scales)}
     return functools.partial(detector.segment, **how), settings
 
 

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,29 +120,34 @@ def differences(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> list[s
 def _command(module: str, *arguments: str) -> None:
     """Runs one of our commands in a process of its own, so that each has its seeds and its memory to itself."""
     line = [sys.executable, "-m", module, *arguments]
-    process = subprocess.Popen(line)
-    with _signals_wait_for(process):
-        code = process.wait()
+    with _signals_passed_on() as processes:
+        processes.append(subprocess.Popen(line))
+        code = processes[0].wait()
     if code:
         raise TrainingError(f"{' '.join(line[1:])} ended with exit code {code}; its last words say why")
 
 
 @contextlib.contextmanager
-def _signals_wait_for(process: subprocess.Popen) -> Iterator[None]:
-    """Within it what ends this process does so after another one, which saves first what it has learnt.
+def _signals_passed_on() -> Iterator[list[subprocess.Popen]]:
+    """Within it what ends this process does so after others, which save first what they have learnt; yields their list.
 
-    A terminal's Ctrl-C is received by both of them; SIGTERM, by this one alone perhaps, is passed on.
+    A terminal's Ctrl-C is received by all of them; SIGTERM, or what comes a second time, is passed on.
     """
+    processes: list[subprocess.Popen] = []
     received: list[int] = []
 
     def note(number: int, _frame: Any) -> None:
         received.append(number)
-        if number == signal.SIGTERM:
-            process.terminate()
+        if number == signal.SIGTERM or len(received) > 1:
+            for process in processes:
+                process.send_signal(number)
 
+    if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
+        yield processes
+        return
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield processes
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -133,7 +133,10 @@ def _finished(listing: Listing, output: Path, state: str) -> Report | None:
         path = output / shard["file"]
         if not path.exists() or file_sha256(path) != shard["sha256"]:
             raise PreparationError(f"--output={output}: shard {path.name} is missing or damaged; delete the folder")
-    skipped = [Skipped(**skip) for skip in _read_json(output, SKIPPED_NAME, list)]
+    try:
+        skipped = [Skipped(**skip) for skip in _read_json(output, SKIPPED_NAME, list)]
+    except TypeError as error:
+        raise PreparationError(f"--output={output}: {SKIPPED_NAME} is damaged ({error}); delete the folder") from error
     changed = _changed_skip(listing, skipped)
     if changed:
         raise PreparationError(

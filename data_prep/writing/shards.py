@@ -92,7 +92,7 @@ def finished_note(shard: Shard) -> dict | None:
         note = json.loads(shard.note.read_bytes())
         whole = note["digest"] == shard.digest and note["sha256"] == file_sha256(Path(shard.folder, shard.file))
         skipped = [Skipped(*skip) for skip in note["skipped"]]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return note if whole and readable_since(shard.entries, skipped) is None else None
 

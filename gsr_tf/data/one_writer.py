@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -14,6 +16,7 @@ from typing import IO
 from gsr_tf.errors import UserError
 
 LOCK = ".lock"
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # what some file systems of a network say
 LOCK_BESIDE = re.compile(r"\..+\.lock")  # as `hold_from_beside` names it
 # As `gsr_tf.data.writing.write_atomically` names what it writes aside.
 ASIDE = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp")
@@ -60,6 +63,7 @@ def hold_from_beside(folder: Path, flag: str) -> Iterator[None]:
         UserError: the lock cannot be written.
     """
     path = _lock_beside(folder)
+    made = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _take(path, folder, flag)
@@ -72,8 +76,10 @@ def hold_from_beside(folder: Path, flag: str) -> Iterator[None]:
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):  # one that stays holds nothing
+            with contextlib.suppress(OSError):  # one that stays holds nothing, and a folder that holds something stays
                 path.unlink()
+                for parent in made:
+                    parent.rmdir()
 
 
 def _lock_beside(folder: Path) -> Path:
@@ -93,6 +99,8 @@ def _is_at(path: Path, file: IO[str]) -> bool:
 def _take(path: Path, folder: Path, flag: str) -> IO[str]:
     """Locks the file at `path`, made if missing, for `folder`; arguments, result and errors else as those of `hold`."""
     file = path.open("a+")
+    with contextlib.suppress(OSError):  # as for the file of somebody else
+        os.chmod(path, 0o666)  # who comes next may be somebody else, and a lock is taken by who may write
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:  # POSIX allows either
@@ -102,6 +110,10 @@ def _take(path: Path, folder: Path, flag: str) -> IO[str]:
         raise FolderInUse(
             f"{flag}={folder}: {holder} is writing there; wait for its end, or give another folder"
         ) from error
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        print(f"{path.parent}: has no locks ({error.strerror}); start no second command there", file=sys.stderr)
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()

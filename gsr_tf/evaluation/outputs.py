@@ -136,7 +136,7 @@ def read_replicates(path: str | os.PathLike) -> dict[str, np.ndarray] | None:
     try:
         with np.load(Path(path) / REPLICATES) as stored:
             return dict(stored)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+    except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
 
 

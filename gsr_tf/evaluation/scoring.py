@@ -20,8 +20,11 @@ COUNTING = (
     "evaluation/attacks.py",
     "evaluation/items.py",
     "evaluation/protocols/*.py",
+    "inference/module.py",
     "inference/postprocessing.py",
     "inference/regions.py",
+    "inference/resolution.py",
+    "inference/tiling.py",
 )
 CLASSICAL = ("comparators/*.py",)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.module import WAY, DetectorModule
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import WeightsError, assign, named_variables
@@ -78,7 +78,7 @@ def weights_file(given: str, flag: str, folder: Path = FOLDER) -> Path:
 
 def fingerprint(entry: Mapping[str, Any]) -> str:
     """16 hexadecimal digits, others for other weights and for the same ones used in another way."""
-    used = json.dumps([entry["sha256"], *(entry[name] for name in SEEN), entry.get("scales")])
+    used = json.dumps([entry["sha256"], *(entry[name] for name in SEEN), entry.get("scales"), WAY])
     return hashlib.sha256(used.encode()).hexdigest()[:16]
 
 

@@ -32,7 +32,7 @@ class Initialization:
     initial_weights: str = setting(
         "",
         "What to start the segmenter from: an .npz of weights by canonical name (python -m gsr_tf.export "
-        "--format=weights), or the name of shipped weights, as gsr-net-coco.",
+        "--format=weights), or the name of included weights, as gsr-net-coco.",
     )
     initial_generator: str = setting(
         "", "A run's folder whose newest generator and discriminator to start from, e.g. one with --segment_on empty."
@@ -44,7 +44,7 @@ class Initialization:
     )
     teachers: tuple[str, ...] = setting(
         (),
-        "One or more .npz of weights, or names of shipped weights, of segmenters of the run's form, which are not "
+        "One or more .npz of weights, or names of included weights, of segmenters of the run's form, which are not "
         "trained: the segmenter also learns their averaged prediction (distillation), by --teachers_share of its loss.",
     )
     release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")

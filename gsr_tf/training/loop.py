@@ -223,7 +223,7 @@ def _signals() -> Iterator[list[int]]:
 
     def note(number: int, _frame: Any) -> None:
         nonlocal when
-        if number == signal.SIGTERM and time.monotonic() - when < TOLD_TWICE_SECONDS:
+        if received == [signal.SIGTERM] == [number] and time.monotonic() - when < TOLD_TWICE_SECONDS:
             return
         if received:
             signal.signal(number, before[number])

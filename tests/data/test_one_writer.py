@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -64,7 +65,26 @@ def test_a_lock_beside_names_its_holder_and_leaves_nothing(tmp_path):
         assert [path.name for path in (tmp_path / "deep").iterdir()] == [".records.lock"]
         assert (tmp_path / "deep/.records.lock").read_text().startswith(f"process {os.getpid()} on ")
         raise ZeroDivisionError
-    assert not list((tmp_path / "deep").iterdir())
+    assert not (tmp_path / "deep").exists()  # which was made for the lock alone
+    with hold_from_beside(folder, "--output"):
+        folder.mkdir()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["records"]
+
+
+def test_a_file_system_without_locks_is_named_and_written_to(tmp_path, monkeypatch, capsys):
+    def without(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.lockf", without)
+    with hold_from_beside(tmp_path / "records", "--output"):
+        assert (tmp_path / ".records.lock").exists()
+    assert capsys.readouterr().err == f"{tmp_path}: has no locks (No locks available); start no second command there\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_can_be_taken_by_others_later(tmp_path):
+    hold(tmp_path, "--output").close()
+    assert (tmp_path / LOCK).stat().st_mode & 0o777 == 0o666
 
 
 def test_by_another_name_it_is_the_same_folder(tmp_path, monkeypatch):

@@ -276,6 +276,14 @@ def test_a_damaged_index_is_reported(images, capsys, text):
     assert "index.json is damaged" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["{", "[1]", '[{"name": "a"}]'])
+def test_a_damaged_list_of_what_was_skipped_is_reported(images, capsys, text):
+    prepare(images, images / "out", "--processes=1")
+    (images / "out/skipped.json").write_text(text)
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "skipped.json is damaged" in capsys.readouterr().err
+
+
 def test_a_missing_shard_of_a_finished_folder_is_reported(images, capsys):
     prepare(images, images / "out", "--processes=1")
     (images / "out/00002-of-00008.tfrecord").unlink()

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gsr_tf import figure, tables
+from gsr_tf import figure, table_runs, tables
 from gsr_tf.comparators import exported
 from gsr_tf.evaluation.published import TABLES
 from tests.evaluation import toy_records
@@ -31,7 +31,7 @@ def in_this_process(module, *arguments):
 @pytest.mark.slow
 @pytest.mark.parametrize(("table", "row"), TRAINED, ids=lambda value: getattr(value, "name", value))
 def test_a_row_trains_exports_and_scores(table, row, folder, monkeypatch, capsys):
-    monkeypatch.setattr(tables, "_command", in_this_process)
+    monkeypatch.setattr(table_runs, "_command", in_this_process)
     records, runs = folder / "records", folder / "runs"
     code = tables.main(
         ["tables", f"--table={table}", f"--rows={row.name}", f"--records=CASIA={records}", f"--runs={runs}",

@@ -1,4 +1,5 @@
 import csv
+import io
 import shutil
 
 import numpy as np
@@ -73,9 +74,26 @@ def test_other_pictures_are_refused_by_name(folders, tmp_path):
         comparison.compare(folders / "sharp", tmp_path / "nowhere")
 
 
-def test_replicates_that_are_damaged_are_named(folders, tmp_path):
+def damaged_in(place):
+    """Replicates with another bit: of the first file's version, as far as it is known, or of its encryption."""
+
+    def damage(data):
+        start = data.rindex(b"PK\x01\x02")
+        return data[: start + place] + bytes([data[start + place] | 0x41]) + data[start + place + 1 :]
+
+    return damage
+
+
+def npy(data):
+    np.save(buffer := io.BytesIO(), np.zeros(2))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", damaged_in(6), damaged_in(8), npy])
+def test_replicates_that_are_damaged_are_named(folders, tmp_path, damage):
     shutil.copytree(folders / "dull", tmp_path / "dull")
-    (tmp_path / "dull" / "replicates.npz").write_bytes(b"")
+    path = tmp_path / "dull" / "replicates.npz"
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ComparisonError, match=f"{tmp_path}/dull: replicates.npz is missing or damaged; evaluate it"):
         comparison.compare(folders / "sharp", tmp_path / "dull")
 

@@ -47,11 +47,14 @@ def test_probabilities_are_centred(detector, folder):
     np.testing.assert_array_equal(found["boundary"], plain["boundary"])
 
 
-def test_a_fingerprint_is_of_the_weights_and_their_use(detector, folder):
+def test_a_fingerprint_is_of_the_weights_and_their_use(detector, folder, monkeypatch):
     index = shipped.read_index(folder)
     assert shipped.fingerprint(index["first"]) == shipped.fingerprint(index["second"])
     for changed in ({"sha256": "0"}, {"centre": 0.4}, {"size": 33}, {"scales": [0.5, 1.0]}):
         assert shipped.fingerprint({**index["first"], **changed}) != shipped.fingerprint(index["first"])
+    before = shipped.fingerprint(index["first"])
+    monkeypatch.setattr(shipped, "WAY", shipped.WAY + 1)
+    assert shipped.fingerprint(index["first"]) != before
 
 
 def test_the_first_is_the_default_and_stays_it_when_replaced(detector, folder):

@@ -1,3 +1,4 @@
+import functools
 import itertools
 import math
 import signal
@@ -217,6 +218,10 @@ def test_a_sigterm_that_is_told_twice_is_one_and_a_later_one_stops_at_once(monke
         monkeypatch.setattr(loop, "TOLD_TWICE_SECONDS", 0)
         with pytest.raises(Stopped):
             Journal(during={3: twice}).run()
+        monkeypatch.undo()
+        ctrl_c = functools.partial(signal.raise_signal, signal.SIGINT)
+        with pytest.raises(Stopped):  # it is told to end, not to finish a step
+            Journal(during={3: lambda: (ctrl_c(), signal.raise_signal(signal.SIGTERM))}).run()
     finally:
         signal.signal(signal.SIGTERM, before)
 
