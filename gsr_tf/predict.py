@@ -182,9 +182,8 @@ def _model(
     threshold = detector.threshold if threshold is None else threshold
     scales = detector.scales_at(resolution, scales)
     how = {"threshold": threshold, "resolution": resolution, "scales": scales}
-    named = {"detector": detector.name, "fingerprint": detector.fingerprint, "way": WAY}
-    settings = {**named, **how, "scales": list(scales)}
-    return functools.partial(detector.segment, **how), settings
+    used = {"detector": detector.name, "fingerprint": detector.fingerprint, "way": WAY}
+    return functools.partial(detector.segment, **how), {**used, **how, "scales": list(scales)}
 
 
 def _method(name: str, threshold: float | None) -> tuple[Segment, dict]:

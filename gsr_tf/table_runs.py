@@ -19,6 +19,7 @@ from gsr_tf.evaluation.published import TABLES, Row
 from gsr_tf.formats.facts import read_beside, without_places
 from gsr_tf.formats.provenance import PRETRAINED, trained_how
 from gsr_tf.inference.saved_model import read_metadata
+from gsr_tf.signals import told
 
 # A run may go on for longer, or with the same weights in another place; a number depends on both.
 MATTERS = {"steps", "comparison", "patches_across", *PRETRAINED}
@@ -145,12 +146,8 @@ def _signals_passed_on() -> Iterator[list[subprocess.Popen]]:
     if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
         yield processes
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with told(note):
         yield processes
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if signal.SIGTERM in received:
         sys.exit(128 + signal.SIGTERM)
     if received:

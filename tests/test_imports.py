@@ -19,7 +19,7 @@ FLOORS = (
     {"config", "formats"},
 )  # and above them the command lines
 # Files, all of one room.
-GROUND = {"command", "errors", "settings", "flag_help", "flagfiles", "marked_text", "standard_output"}
+GROUND = {"command", "errors", "settings", "flag_help", "flagfiles", "marked_text", "signals", "standard_output"}
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Not command lines themselves: where flags are made from settings or read, and what all command lines share.
 MAY_SEE_FLAGS = {"settings", "flag_help", "flagfiles", "config", "command"}

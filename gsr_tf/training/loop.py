@@ -16,6 +16,7 @@ from tqdm import tqdm
 from gsr_tf.data.batch import Batch
 from gsr_tf.errors import UserError
 from gsr_tf.settings import check_bounds, setting
+from gsr_tf.signals import told
 from gsr_tf.training.checkpoints import Checkpoints
 from gsr_tf.training.summaries import Summaries
 from gsr_tf.training.trained import Trained
@@ -193,17 +194,6 @@ class _Signal(Exception):
 
 
 @contextlib.contextmanager
-def _told(note: Callable[[int, Any], None]) -> Iterator[dict[int, Any]]:
-    """Within it SIGINT and SIGTERM are told to `note`; yields what they were told to before, by their numbers."""
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield before
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
     """Within `_signals`: what is within this ends, without an error, when the first one is received."""
 
@@ -211,7 +201,7 @@ def _ended_by_signals() -> Iterator[None]:
         noting[number](number, frame)
         raise _Signal
 
-    with _told(note) as noting, contextlib.suppress(_Signal):
+    with told(note) as noting, contextlib.suppress(_Signal):
         yield
 
 
@@ -232,5 +222,5 @@ def _signals() -> Iterator[list[int]]:
         when = time.monotonic()
         tqdm.write("finishing this step, then saving (once more to stop at once) ...")
 
-    with _told(note) as before:
+    with told(note) as before:
         yield received

@@ -1,17 +1,14 @@
 """Two commands that write to one folder: the second is refused before it touches anything."""
 
-import multiprocessing
 import re
 import shutil
-import threading
 import time
 
 import pytest
-from tqdm import tqdm
 
 from data_prep import all as prepare_all
 from data_prep import check, compose, demo, folder, interchange, unpack
-from data_prep.writing import shards
+from tests.data_prep import slowly
 from tests.data_prep.pictures import all_bytes, mask, photo
 from tests.other_process import holding
 
@@ -31,25 +28,10 @@ def prepare(images, output):
 @pytest.fixture(name="first")
 def _first(images):
     """A process that prepares `images` into `out`, and has begun."""
-    make_example = shards.make_example
-
-    def slowly(entry):
-        time.sleep(0.1)
-        return make_example(entry)
-
-    def alone():
-        tqdm.set_lock(threading.RLock())  # its own is shared with the process that forked, which would wait for ever
-        raise SystemExit(prepare(images / "images", images / "out"))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "make_example", slowly)
-        process = multiprocessing.get_context("fork").Process(target=alone)
-        process.start()
-    while not list((images / "out").glob("*.tfrecord")):
-        time.sleep(0.01)
-    yield process
-    process.kill()
-    process.join()
+    with slowly.preparing(lambda: prepare(images / "images", images / "out"), 0.1) as process:
+        while not list((images / "out").glob("*.tfrecord")):
+            time.sleep(0.01)
+        yield process
 
 
 def test_the_second_is_refused_and_the_firsts_records_are_whole(images, first, capsys):

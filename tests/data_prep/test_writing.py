@@ -5,13 +5,11 @@ import multiprocessing
 import multiprocessing.synchronize
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from tqdm import tqdm
 
 from data_prep import folder
 from data_prep.reading import masks
@@ -20,6 +18,7 @@ from data_prep.reading.files import file_sha256
 from data_prep.writing import examples, records, shards
 from gsr_tf.data.pictures import PictureError, read_bytes
 from gsr_tf.data.records import open_records
+from tests.data_prep import slowly
 from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all, skipped_of
 
 
@@ -108,24 +107,9 @@ def test_what_could_not_be_read_and_can_be_now_is_not_left_out(images, monkeypat
 def test_killed_without_warning_it_goes_on_to_the_same_bytes(images):
     prepare(images, images / "whole", "--processes=1")
     out = images / "out"
-    make_example = shards.make_example
-
-    def slowly(entry):
-        time.sleep(0.05)
-        return make_example(entry)
-
-    def alone():
-        tqdm.set_lock(threading.RLock())  # its own is shared with the process that forked, which would wait for ever
-        prepare(images, out, "--processes=1")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "make_example", slowly)
-        process = multiprocessing.get_context("fork").Process(target=alone)
-        process.start()
+    with slowly.preparing(lambda: prepare(images, out, "--processes=1"), 0.05):
         while len(list(out.glob(".*.json"))) < 3:
             time.sleep(0.01)
-        process.kill()
-        process.join()
     assert not (out / "index.json").exists()
     assert prepare(images, out, "--processes=1") == 0
     assert all_bytes(out) == all_bytes(images / "whole")
