@@ -1,7 +1,8 @@
 """What a setting is: declared once, where it is used, with its default, help and bounds.
 
-A room declares its settings as the fields of a frozen dataclass; `gsr_tf.config.Config` holds these dataclasses. Flags
-and JSON are made from the fields of all of them, flat, so that a setting's name means the same everywhere.
+A room declares its settings as the fields of a frozen dataclass, `Checked`; `gsr_tf.config.Config` holds these
+dataclasses. Flags and JSON are made from the fields of all of them, flat, so that a setting's name means the same
+everywhere.
 """
 
 from __future__ import annotations
@@ -73,11 +74,13 @@ def _typed(field: dataclasses.Field, value: Any) -> Any:
         raise ConfigError(f"--{field.name}={','.join(map(str, value))}: {error}") from error
 
 
-def check_bounds(settings: Any) -> None:
-    """Checks an instance's own fields against what each declares; raises ConfigError."""
-    for field in dataclasses.fields(settings):
-        if not dataclasses.is_dataclass(field.default):
-            _check(field, getattr(settings, field.name))
+class Checked:
+    """Base of dataclasses of settings: making one raises ConfigError where a value is not what its field declares."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if not dataclasses.is_dataclass(field.default):
+                _check(field, getattr(self, field.name))
 
 
 def check_one_of(settings: Any, *names: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from gsr_tf.data.augment.retouching import Retouching
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import Checked, ConfigError, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Preparation:
+class Preparation(Checked):
     """How S, K and T are prepared, and M composed from them; each field's help says what it is."""
 
     input_size: int = setting(300, "Side of what the segmenter sees, pixels (release; paper silent).", least=16)
@@ -101,7 +101,7 @@ class Preparation:
     )
 
     def __post_init__(self):
-        check_bounds(self)
+        super().__post_init__()
         self._check_windows()
         if self.copy_move_share and not self.flip:
             raise ConfigError(

@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from gsr_tf.data.image_ops import laplacian
 from gsr_tf.models.segmenter import log_odds
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Losses:
+class Losses(Checked):
     """Weights and conventions of the losses; each field's help says what it is."""
 
     lambda_grad: float = setting(1.0, "Weight of L_grad (Eq. 7).", least=0.0)
@@ -40,9 +40,6 @@ class Losses:
         least=0.0,
     )
     weight_decay: float = setting(5e-5, "L2 rate on the segmenter's kernels (Section 4.1).", least=0.0)
-
-    def __post_init__(self):
-        check_bounds(self)
 
 
 def _masked_l1(x: tf.Tensor, y: tf.Tensor, region: tf.Tensor, normalization: str) -> tf.Tensor:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Networks:
+class Networks(Checked):
     """How generator, discriminator and segmenter are built; each field's help says what it is."""
 
     width: float = setting(1.0, "Multiplies the channels of all networks; 1 is the paper's.", least=0.001, most=4.0)
@@ -20,6 +20,3 @@ class Networks:
     )
     boundary_branch: bool = setting(True, "Boundary branch and fusion (Section 3.2); false: DeepLab, as in Table 2.")
     dropout: float = setting(0.5, "Dropout after fc6 and fc7 (Section 4.1).", least=0.0, most=0.95)
-
-    def __post_init__(self):
-        check_bounds(self)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from gsr_tf.models.keras import keras
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Optimization:
+class Optimization(Checked):
     """Steps, batch and rates; each field's help says what it is."""
 
     steps: int = setting(
@@ -33,9 +33,6 @@ class Optimization:
         least=0.0,
         most=0.999,
     )
-
-    def __post_init__(self):
-        check_bounds(self)
 
     def adam(self, variables: Sequence[tf.Variable]) -> Adam:
         """Generator's or segmenter's."""

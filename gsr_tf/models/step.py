@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 from gsr_tf.models.convolution import on_gpu
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import Checked, ConfigError, setting
 
 PICTURES = ("source", "pasted", "generated", "harmonized")
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class Step(Checked):
     """What a training step does; each field's help says what it is."""
 
     segment_on: tuple[str, ...] = setting(
@@ -67,7 +67,7 @@ class Step:
     jit_compile: bool = setting(False, "Compile the step with XLA: for GPUs; slower on CPUs.", may_change=True)
 
     def __post_init__(self):
-        check_bounds(self)
+        super().__post_init__()
         missing = set(self.refined) - set(self.segment_on)
         if missing:
             raise ConfigError(f"--refine_on={','.join(sorted(missing))} is not in --segment_on: P is predicted there")

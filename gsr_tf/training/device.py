@@ -13,14 +13,14 @@ import tensorflow as tf
 
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose, gpus
 from gsr_tf.models.keras import keras
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 from gsr_tf.training.workers import Workers, join
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
-class Device:
+class Device(Checked):
     """Process-wide settings; each field's help says what it is."""
 
     device: str = setting("auto", DEVICE_HELP, choices=DEVICES, may_change=True)
@@ -30,9 +30,6 @@ class Device:
         choices=("float32", "tensorfloat32", "mixed_bfloat16"),
     )
     deterministic: bool = setting(False, "Bit-equal repetitions on one machine, somewhat slower.")
-
-    def __post_init__(self):
-        check_bounds(self)
 
 
 def set_up(device: Device, seed: int) -> None:

@@ -18,7 +18,7 @@ from gsr_tf.data.records import Records
 from gsr_tf.models.harmonization import harmonized
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import load_npz, named_variables
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import ConfigError, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
@@ -47,7 +47,7 @@ class DIHRun(RunSettings):
 
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
-        check_bounds(self)
+        super().__post_init__()
         if self.preparation.target_size:
             raise ConfigError(
                 f"--target_size={self.preparation.target_size} takes T's sharpness away, which DIH is to give back: "

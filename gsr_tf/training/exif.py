@@ -31,7 +31,7 @@ from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.evaluation import items, metrics
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import load_npz
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import ConfigError, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
@@ -57,7 +57,7 @@ class EXIFRun(RunSettings):
 
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
-        check_bounds(self)
+        super().__post_init__()
         weights, trunk = self.initialization.resnet50_weights, self.network.trunk
         released = self.initialization.release_checkpoint
         if released and trunk != RELEASED_TRUNK:

@@ -14,13 +14,13 @@ from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.step import Step
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, named_variables
-from gsr_tf.settings import ConfigError, check_bounds, check_one_of, from_flat, setting
+from gsr_tf.settings import Checked, ConfigError, check_one_of, from_flat, setting
 from gsr_tf.training.checkpoints import restore_generation
 from gsr_tf.training.run_settings import stored
 
 
 @dataclasses.dataclass(frozen=True)
-class Initialization:
+class Initialization(Checked):
     """Weights from elsewhere; each field's help says which."""
 
     vgg16_weights: str = setting(
@@ -50,7 +50,7 @@ class Initialization:
     release_checkpoint: str = setting("", "Prefix of a checkpoint of the authors' code, to start all networks from.")
 
     def __post_init__(self):
-        check_bounds(self)
+        super().__post_init__()
         check_one_of(self, "initial_weights", "release_checkpoint")
         check_one_of(self, "initial_generator", "release_checkpoint")
         given = self.initial_weights or self.release_checkpoint

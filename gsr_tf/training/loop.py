@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.errors import UserError
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 from gsr_tf.signals import told
 from gsr_tf.training.checkpoints import Checkpoints
 from gsr_tf.training.summaries import Summaries
@@ -30,7 +30,7 @@ class NonFiniteLoss(UserError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule:
+class Schedule(Checked):
     """When things happen beside the steps; each field's help says what."""
 
     log_every: int = setting(50, "Steps between TensorBoard scalars.", least=1, may_change=True)
@@ -42,9 +42,6 @@ class Schedule:
     keep: int = setting(
         5, "Newest checkpoints to keep; the best by validation is kept beside them.", least=1, may_change=True
     )
-
-    def __post_init__(self):
-        check_bounds(self)
 
 
 def train(

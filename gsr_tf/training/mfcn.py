@@ -24,7 +24,7 @@ from gsr_tf.models.keras import keras
 from gsr_tf.models.segmenter import manipulation_probability
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import ConfigError, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
@@ -53,7 +53,7 @@ class MFCNRun(RunSettings):
 
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
-        check_bounds(self)
+        super().__post_init__()
         self.preparation.check_source("source" in self.step.train_on)
         weights = self.initialization.vgg16_weights
         if weights != "random" and self.network.width != 1.0 and not self.initialization.initial_weights:

@@ -22,7 +22,7 @@ from gsr_tf.data.records import Records
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import load_npz
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import ConfigError, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
@@ -49,7 +49,7 @@ class RGBNRun(RunSettings):
 
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
-        check_bounds(self)
+        super().__post_init__()
         self.preparation.check_source("source" in self.step.train_on)
         weights, backbone = self.initialization.resnet_weights, self.network.backbone
         released = self.initialization.release_checkpoint

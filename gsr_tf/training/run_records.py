@@ -6,11 +6,11 @@ import dataclasses
 
 from gsr_tf.data.pipeline import source_pairs
 from gsr_tf.data.records import Records, open_records
-from gsr_tf.settings import ConfigError, check_bounds, setting
+from gsr_tf.settings import Checked, ConfigError, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class RunRecords:
+class RunRecords(Checked):
     """Folders of records; each field's help says of what."""
 
     source_records: str = setting(
@@ -29,7 +29,7 @@ class RunRecords:
     )
 
     def __post_init__(self):
-        check_bounds(self)
+        super().__post_init__()
         if self.validation_targets and not self.validation_records:
             raise ConfigError("--validation_targets needs --validation_records: the pictures that are pasted on them")
 

@@ -24,7 +24,7 @@ from gsr_tf.data.records import Records
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import named_variables
-from gsr_tf.settings import ConfigError
+from gsr_tf.settings import Checked, ConfigError
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
@@ -35,7 +35,7 @@ CONFIG_NAME = "config.json"
 Run = TypeVar("Run", bound="RunSettings")
 
 
-class RunSettings:
+class RunSettings(Checked):
     """The settings of one run, room by room; these are the rooms of every run.
 
     Attributes:

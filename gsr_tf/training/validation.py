@@ -16,20 +16,17 @@ from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.evaluation import metrics
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 
 Scores = Callable[[], dict[str, float]]
 SEED = 20_000_000  # far from the runs' own: every run is validated on the same pictures and composites
 
 
 @dataclasses.dataclass(frozen=True)
-class Validation:
+class Validation(Checked):
     """How a run is validated."""
 
     validation_pictures: int = setting(200, "At most so many validation pictures, the same ones each time.", least=1)
-
-    def __post_init__(self):
-        check_bounds(self)
 
 
 class HeldOut(NamedTuple):

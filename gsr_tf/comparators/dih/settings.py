@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 from gsr_tf.comparators.dih.network import CHANNELS, END
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 
 SIZES = (64, 128, 256, 512)
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class Network(Checked):
     """How the network is built; each field's help says what it is."""
 
     width: float = setting(1.0, "Multiplies the channels of the network; 1 is the paper's.", least=0.001, most=4.0)
@@ -27,9 +27,6 @@ class Network:
         "of scenes, so it learns from the harmonised picture alone (ours).",
     )
 
-    def __post_init__(self):
-        check_bounds(self)
-
     @property
     def channels(self) -> tuple[int, ...]:
         """Of each level, from the largest to the one of 4x4 pixels."""
@@ -38,19 +35,16 @@ class Network:
 
 
 @dataclasses.dataclass(frozen=True)
-class Initialization:
+class Initialization(Checked):
     """Weights from elsewhere."""
 
     initial_weights: str = setting(
         "", "What to start from: an .npz of a run's weights (python -m gsr_tf.export --format=weights)."
     )
 
-    def __post_init__(self):
-        check_bounds(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class Optimization:
+class Optimization(Checked):
     """Steps, batch and rate; each field's help says what it is."""
 
     steps: int = setting(
@@ -58,6 +52,3 @@ class Optimization:
     )
     batch_size: int = setting(32, "Pictures a step, over all GPUs of all machines (the port's).", least=1)
     learning_rate: float = setting(1e-4, "Adam's; fixed (the port's).", least=0.0)
-
-    def __post_init__(self):
-        check_bounds(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gsr_tf.settings import check_bounds, check_one_of, setting
+from gsr_tf.settings import Checked, check_one_of, setting
 
 MARGIN = 1  # pixels by which a picture must be larger than a patch
 COMPARISONS = ("dense", "sparse")
@@ -12,7 +12,7 @@ RELEASED_TRUNK = "resnet50-slim"  # the authors'
 
 
 @dataclasses.dataclass(frozen=True)
-class Patches:
+class Patches(Checked):
     """How photographs become pairs of patches; each field's help says what it is."""
 
     input_size: int = setting(128, "Side of a patch, pixels (paper).", least=16)
@@ -28,9 +28,6 @@ class Patches:
     )
     seed: int = setting(0, "Random seed of the pairs and of initial weights.", least=0, most=2**32 - 1)
 
-    def __post_init__(self):
-        check_bounds(self)
-
     @property
     def minimum_side(self) -> int:
         """Smallest height and width of a picture, pixels."""
@@ -38,7 +35,7 @@ class Patches:
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class Network(Checked):
     """How the network is built; each field's help says what it is."""
 
     trunk: str = setting(
@@ -53,12 +50,9 @@ class Network:
     )
     same_channels: int = setting(512, "Channels of the layer from the attributes to 'one photograph' (paper).", least=1)
 
-    def __post_init__(self):
-        check_bounds(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class Initialization:
+class Initialization(Checked):
     """Weights from elsewhere; each field's help says which."""
 
     resnet50_weights: str = setting(
@@ -77,12 +71,12 @@ class Initialization:
     )
 
     def __post_init__(self):
-        check_bounds(self)
+        super().__post_init__()
         check_one_of(self, "initial_weights", "release_checkpoint")
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(Checked):
     """How patches of a picture are compared; it is for validation and export, and training does not depend on it."""
 
     comparison: str = setting(
@@ -100,12 +94,9 @@ class Answer:
         may_change=True,
     )
 
-    def __post_init__(self):
-        check_bounds(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class Optimization:
+class Optimization(Checked):
     """Steps, batch and rate; each field's help says what it is."""
 
     steps: int = setting(
@@ -113,6 +104,3 @@ class Optimization:
     )
     batch_size: int = setting(128, "Pairs of patches a step, over all GPUs of all machines (paper).", least=1)
     learning_rate: float = setting(1e-4, "Adam's; fixed (paper).", least=0.0)
-
-    def __post_init__(self):
-        check_bounds(self)

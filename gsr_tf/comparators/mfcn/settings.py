@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from gsr_tf.comparators.examples import PICTURES
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class Network(Checked):
     """How the network is built; each field's help says what it is."""
 
     width: float = setting(
@@ -18,12 +18,9 @@ class Network:
     fc_channels: int = setting(4096, "Channels of fc6 and fc7: VGG-16's.", least=1)
     dropout: float = setting(0.5, "Dropout after fc6 and fc7.", least=0.0, most=0.95)
 
-    def __post_init__(self):
-        check_bounds(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class Initialization:
+class Initialization(Checked):
     """Weights from elsewhere; each field's help says which."""
 
     vgg16_weights: str = setting(
@@ -36,12 +33,9 @@ class Initialization:
         "", "What to start from instead: an .npz of a run's weights (python -m gsr_tf.export --format=weights)."
     )
 
-    def __post_init__(self):
-        check_bounds(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class Step(Checked):
     """What a training step does; each field's help says what it is."""
 
     train_on: tuple[str, ...] = setting(
@@ -59,12 +53,9 @@ class Step:
         5e-4, "L2 rate: this times half the sum of squares of all kernels joins the loss.", least=0.0
     )
 
-    def __post_init__(self):
-        check_bounds(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class Optimization:
+class Optimization(Checked):
     """Steps, batch and rate; each field's help says what it is."""
 
     steps: int = setting(
@@ -73,6 +64,3 @@ class Optimization:
     batch_size: int = setting(1, "Pictures a step, over all GPUs of all machines.", least=1)
     learning_rate: float = setting(1e-4, "Learning rate of stochastic gradient descent; fixed.", least=0.0)
     momentum: float = setting(0.9, "Momentum of stochastic gradient descent.", least=0.0, most=0.999)
-
-    def __post_init__(self):
-        check_bounds(self)

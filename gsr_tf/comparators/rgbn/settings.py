@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 from gsr_tf.comparators.examples import PICTURES
-from gsr_tf.settings import check_bounds, check_one_of, setting
+from gsr_tf.settings import Checked, check_one_of, setting
 
 BACKBONES = ("resnet101", "resnet50", "tiny")
 STREAMS = ("both", "rgb", "noise")
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class Network(Checked):
     """How the network is built; each field's help says what it is."""
 
     backbone: str = setting(
@@ -33,12 +33,9 @@ class Network:
     )
     proposals: int = setting(100, "Regions that are judged at test.", least=1, most=10_000)
 
-    def __post_init__(self):
-        check_bounds(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class Initialization:
+class Initialization(Checked):
     """Weights from elsewhere; each field's help says which."""
 
     resnet_weights: str = setting(
@@ -57,12 +54,12 @@ class Initialization:
     )
 
     def __post_init__(self):
-        check_bounds(self)
+        super().__post_init__()
         check_one_of(self, "initial_weights", "release_checkpoint")
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class Step(Checked):
     """What a training step does; each field's help says what it is."""
 
     train_on: tuple[str, ...] = setting(
@@ -72,12 +69,9 @@ class Step:
         1e-4, "L2 rate: this times half the sum of squares of all kernels that learn joins the loss.", least=0.0
     )
 
-    def __post_init__(self):
-        check_bounds(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class Optimization:
+class Optimization(Checked):
     """Steps, batch and rate; each field's help says what it is."""
 
     steps: int = setting(
@@ -87,6 +81,3 @@ class Optimization:
     learning_rate: float = setting(1e-3, "Learning rate of stochastic gradient descent, at first.", least=0.0)
     drop_after: int = setting(40_000, "Steps after which the rate is a tenth.", least=1)
     momentum: float = setting(0.9, "Momentum of stochastic gradient descent.", least=0.0, most=0.999)
-
-    def __post_init__(self):
-        check_bounds(self)

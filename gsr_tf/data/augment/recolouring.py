@@ -7,13 +7,13 @@ import dataclasses
 import tensorflow as tf
 
 from gsr_tf.data.augment.log_uniform import log_uniform
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 
 RANDOM_NUMBERS = 4  # that `recoloured` takes
 
 
 @dataclasses.dataclass(frozen=True)
-class Recolouring:
+class Recolouring(Checked):
     """Which photographs are recoloured, and how far; each field's help says what it is."""
 
     recolour: str = setting(
@@ -46,9 +46,6 @@ class Recolouring:
     hue: float = setting(
         20.0, "Hues are rotated by at most this many degrees in either direction.", least=0.0, most=180.0
     )
-
-    def __post_init__(self):
-        check_bounds(self)
 
 
 def recoloured(picture: tf.Tensor, settings: Recolouring, random: tf.Tensor) -> tf.Tensor:

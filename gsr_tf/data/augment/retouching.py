@@ -12,13 +12,13 @@ import dataclasses
 import tensorflow as tf
 
 from gsr_tf.data.composition import copy_paste
-from gsr_tf.settings import check_bounds, setting
+from gsr_tf.settings import Checked, setting
 
 RANDOM_NUMBERS = 3  # that `retouch` takes
 
 
 @dataclasses.dataclass(frozen=True)
-class Retouching:
+class Retouching(Checked):
     """What is done to M."""
 
     feather: float = setting(
@@ -35,9 +35,6 @@ class Retouching:
     authentic_share: float = setting(
         0.0, "Share of examples with nothing pasted: M is T and K empty (ours; paper: none).", least=0.0, most=1.0
     )
-
-    def __post_init__(self):
-        check_bounds(self)
 
 
 def retouch(
