@@ -12,15 +12,11 @@ import tensorflow as tf
 
 from gsr_tf.config import Config
 from gsr_tf.inference.device import gpus
+from gsr_tf.models.convolution import on_gpu
 from gsr_tf.models.keras import keras
 
 MEBIBYTES = 256  # of the array that is read and written
 IN_FLIGHT = 8  # operations that a GPU is given before the first one's end is waited for
-
-
-def on_gpu() -> bool:
-    """Whether there is one."""
-    return bool(gpus())
 
 
 def device_name() -> str:

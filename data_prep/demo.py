@@ -12,6 +12,7 @@ data_prep.folder turns into records:
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -99,10 +100,7 @@ def _blob(random: np.random.Generator) -> np.ndarray:
     return cv2.fillPoly(np.zeros([TILE, TILE], np.uint8), [np.rint(outline).astype(np.int32)], 1)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line."""
-    return command.main(_action, __doc__, _define, argv)
-
+main = functools.partial(command.main, _action, __doc__, _define)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -40,7 +40,7 @@ from gsr_tf.inference.device import choose
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
 from gsr_tf.models.weights import average_with_npz
-from gsr_tf.training.checkpoints import restore_network, restore_segmenter
+from gsr_tf.training.checkpoints import restore_network
 from gsr_tf.training.device import set_up
 from gsr_tf.training.run_settings import RunSettings
 
@@ -214,7 +214,7 @@ def load_run(
     config = config_lib.load_any(run_dir).changed(precision="float32")
     set_up(dataclasses.replace(config.device, device="cpu"), config.preparation.seed)
     segmenter = config.build_segmenter()
-    checkpoint = restore_segmenter(segmenter, run_dir, which)
+    checkpoint = restore_network("segmenter", segmenter, run_dir, which)
     detector = config.detector(segmenter, size or config.preparation.input_size, centre)
     return detector, config, checkpoint
 

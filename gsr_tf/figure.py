@@ -23,7 +23,6 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.comparators import exported
 from gsr_tf.data.image_ops import from_network_range
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.records import open_records
@@ -32,6 +31,7 @@ from gsr_tf.errors import UserError
 from gsr_tf.evaluation import figures, items
 from gsr_tf.evaluation.figures import Panel, seam
 from gsr_tf.evaluation.study import ROBUSTNESS
+from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import choose
 from gsr_tf.training.checkpoints import restore_generators
 from gsr_tf.training.summaries import read_scalars
@@ -77,10 +77,10 @@ def figure_1(args: flags.FlagValues) -> bytes:
 
 def figure_3(args: flags.FlagValues) -> bytes:
     """A row a picture: picture, prediction, boundary where the detector has that branch, truth."""
-    maps = exported.load_maps(_given(args, "saved_model"))
+    detector = Detector.load(_given(args, "saved_model"))
     rows = []
     for name, picture, mask in _samples(args):
-        predicted = maps(picture)
+        predicted = detector.maps(picture)
         titles = {"probability": "prediction", "boundary": "boundary"}
         shown = [Panel(predicted[key], title) for key, title in titles.items() if key in predicted]
         rows.append([Panel(picture, name), *shown, Panel(mask, "truth")])

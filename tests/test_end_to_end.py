@@ -19,7 +19,7 @@ from gsr_tf.inference.detector import Detector
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.training import run
-from gsr_tf.training.checkpoints import restore_segmenter
+from gsr_tf.training.checkpoints import restore_network
 from tests import tiny
 
 STEPS = 4
@@ -173,7 +173,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(command, tmp_path, capsys):
 
 def test_the_exported_model_is_the_checkpoint(trained, exported):
     segmenter = build_segmenter(config.load(trained).networks)
-    restore_segmenter(segmenter, trained, "newest")
+    restore_network("segmenter", segmenter, trained, "newest")
     picture = tiny.tile(3)[:32, :32]
     expected = manipulation_probability(segmenter, to_network_range(picture)[None])[0]
     found = tf.saved_model.load(str(exported))(picture)["probability"]

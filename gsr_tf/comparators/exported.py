@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from gsr_tf.comparators.method import Method
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.resolution import check, describe
-
-
-def load_maps(path: str | os.PathLike) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """The maps of an exported detector: picture [h, w, 3] uint8 RGB -> {"probability": [h, w] float32, ...}.
-
-    Args:
-        path: the folder that `python -m gsr_tf.export` wrote.
-
-    Raises:
-        DetectorError: there is no such folder, or it holds something else.
-    """
-    return Detector.load(path).maps
 
 
 def load(
@@ -33,7 +19,7 @@ def load(
     """The method of an exported detector, named as it is and by how it looks at pictures (`Detector.segment`).
 
     Raises:
-        DetectorError: as `load_maps`.
+        DetectorError: there is no such model, or it is something else.
         ResolutionError: no such resolution, or scales that cannot be.
     """
     detector = Detector.load(path)

@@ -145,11 +145,6 @@ def _is_finite(network: keras.Model) -> bool:
     return bool(tf.reduce_all([tf.reduce_all(tf.math.is_finite(variable)) for variable in floats]))  # one wait
 
 
-def restore_segmenter(segmenter: keras.Model, run_dir: Path, which: str) -> str:
-    """Restores the segmenter alone, for export; arguments and errors as `restore_network`'s."""
-    return restore_network("segmenter", segmenter, run_dir, which)
-
-
 def restore_network(name: str, network: keras.Model, run_dir: Path, which: str) -> str:
     """Restores one network alone, for export.
 

@@ -124,9 +124,7 @@ class EXIFRun(RunSettings):
         """The network alone."""
         return build_network(self.network, self.preparation.input_size)
 
-    def stored(self, network: keras.Model) -> dict[str, tf.Variable]:
-        """What an .npz of the weights holds, by name."""
-        return stored_variables(network)
+    stored = staticmethod(stored_variables)
 
     def detector(self, segmenter: keras.Model, size: int, centre: float) -> ConsistencyModule:
         """The network with everything around it, to be exported.

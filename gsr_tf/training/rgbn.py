@@ -105,9 +105,7 @@ class RGBNRun(RunSettings):
         """The network alone."""
         return TwoStreamNetwork(self.network)
 
-    def stored(self, network: keras.Model) -> dict[str, tf.Variable]:
-        """What an .npz of the weights holds, by name."""
-        return stored_variables(network)
+    stored = staticmethod(stored_variables)
 
     def detector(self, segmenter: keras.Model, size: int, centre: float) -> DetectorModule:
         """The network with everything around it, to be exported."""

@@ -16,9 +16,9 @@ FACTS_NAME = "run.json"
 UNKNOWN = "unknown"  # the commit, outside a checkout
 
 
-def facts(records: Mapping[str, Records]) -> dict[str, dict | str]:
-    """What a run is trained with: records by the flag that gave them, versions, commit."""
-    return {
+def write_facts(run_dir: Path, records: Mapping[str, Records]) -> None:
+    """Writes into a run's folder what it is trained with: records by the flag that gave them, versions, commit."""
+    facts = {
         "records": {
             flag: {"path": str(opened.path), "fingerprint": opened.fingerprint, "pictures": len(opened)}
             for flag, opened in records.items()
@@ -26,17 +26,11 @@ def facts(records: Mapping[str, Records]) -> dict[str, dict | str]:
         "versions": versions(),
         "commit": source_commit(),
     }
-
-
-def write_facts(run_dir: Path, records: Mapping[str, Records]) -> dict[str, dict | str]:
-    """Writes the `facts` into a run's folder, and returns them."""
-    found = facts(records)
-    write_atomically(run_dir / FACTS_NAME, (json.dumps(found, indent=2) + "\n").encode())
-    return found
+    write_atomically(run_dir / FACTS_NAME, (json.dumps(facts, indent=2) + "\n").encode())
 
 
 def described(line: str, found: Mapping[str, dict | str]) -> str:
-    """The `facts` as Markdown, below the command line that starts the run; a commit where it is known."""
+    """The facts as Markdown, below the command line that starts the run; a commit where it is known."""
     data = [(flag, r["pictures"], r["path"], r["fingerprint"]) for flag, r in found["records"].items()]
     commit = [] if found["commit"] == UNKNOWN else [("commit", found["commit"])]
     return "\n\n".join(

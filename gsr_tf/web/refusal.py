@@ -13,10 +13,7 @@ RETRY = {"Retry-After": "2"}  # seconds: about as long as a picture takes
 
 
 class Refusal(HTTPException):
-    """A request that is not answered; the message says why and what would be."""
-
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None):
-        super().__init__(status, message, headers)
+    """A request that is not answered: status, a message that says why and what would be, and maybe headers."""
 
 
 def refuse(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from gsr_tf import figure, table_runs, tables
-from gsr_tf.comparators import exported
 from gsr_tf.evaluation.published import TABLES
+from gsr_tf.inference.detector import Detector
 from tests.evaluation import toy_records
 from tests.evaluation.test_figures import pixels
 
@@ -43,7 +43,7 @@ def test_a_row_trains_exports_and_scores(table, row, folder, monkeypatch, capsys
     (summary,) = (folder / "out" / "evaluations" / "CASIA" / tables._slug(row.name)).glob("summary.json")
     scores = {(line["protocol"], line["metric"]): line["value"] for line in json.loads(summary.read_text())["scores"]}
     assert 0.2 < scores["paper", "f1"] <= 1  # the floor, marking everything, is 2 x 480 / (480 + 3072) = .27
-    maps = exported.load_maps(runs / row.flagfile[:-4] / "export")(toy_records.sample(0)[0])
+    maps = Detector.load(runs / row.flagfile[:-4] / "export").maps(toy_records.sample(0)[0])
     assert ("boundary" in maps) == (not row.name.startswith("DL"))
 
 

@@ -12,7 +12,7 @@ from gsr_tf.training.checkpoints import (
     last_step,
     restore_generation,
     restore_generators,
-    restore_segmenter,
+    restore_network,
 )
 
 PARTS = ("generator", "discriminator", "segmenter")
@@ -123,13 +123,13 @@ def test_export_takes_the_best_else_the_newest(tmp_path):
     net = small_net(1)
     checkpoints = Checkpoints(net, tmp_path, keep=1)
     checkpoints.save()
-    assert restore_segmenter(net.segmenter, tmp_path, "best").endswith("checkpoints/ckpt-1")
+    assert restore_network("segmenter", net.segmenter, tmp_path, "best").endswith("checkpoints/ckpt-1")
     set_all(net, 2)
     checkpoints.save_if_best(0.1)
     segmenter = module(3, 0)
-    assert restore_segmenter(segmenter, tmp_path, "best").endswith("best/ckpt-2")
+    assert restore_network("segmenter", segmenter, tmp_path, "best").endswith("best/ckpt-2")
     assert segmenter.weight.numpy()[0] == 2
-    restore_segmenter(segmenter, tmp_path, "newest")
+    restore_network("segmenter", segmenter, tmp_path, "newest")
     assert segmenter.weight.numpy()[0] == 1
 
 
@@ -141,7 +141,7 @@ def test_export_takes_the_mean_of_those_that_were_kept(tmp_path):
     for step in (1, 2, 3, 10):
         set_all(net, step)
         checkpoints.save()
-        paths.append(restore_segmenter(segmenter, tmp_path, "mean"))
+        paths.append(restore_network("segmenter", segmenter, tmp_path, "mean"))
     assert paths[0].endswith("checkpoints/ckpt-1") and paths[-1].endswith("checkpoints/ckpt-{2,3,10}")
     assert segmenter.weight.numpy().tolist() == [5.0, 5.0, 5.0]
 
@@ -149,7 +149,7 @@ def test_export_takes_the_mean_of_those_that_were_kept(tmp_path):
 @pytest.mark.parametrize("which", ["best", "newest", "mean"])
 def test_nothing_to_export(which, tmp_path):
     with pytest.raises(CheckpointError, match=f"--run_dir={tmp_path}: no checkpoint there"):
-        restore_segmenter(module(3, 0), tmp_path, which)
+        restore_network("segmenter", module(3, 0), tmp_path, which)
 
 
 def test_another_runs_generator_and_discriminator_and_nothing_else(tmp_path):
@@ -200,7 +200,7 @@ def test_what_does_not_fit_or_is_damaged_is_named(tmp_path, size, damage, messag
     with pytest.raises(CheckpointError, match=f"{tmp_path}/checkpoints/ckpt-1 {message}"):
         Checkpoints(small_net(size=size), tmp_path, keep=1).restore()
     with pytest.raises(CheckpointError, match=f"{tmp_path}/checkpoints/ckpt-1 {message}"):
-        restore_segmenter(module(size, 0), tmp_path, "newest")
+        restore_network("segmenter", module(size, 0), tmp_path, "newest")
 
 
 def trained(run_dir, steps=(9, 80, 160)):
@@ -232,7 +232,7 @@ def test_checkpoints_without_their_list_are_no_new_run(tmp_path, state):
         Checkpoints(small_net(), tmp_path, keep=1)
     for which in ("best", "newest", "mean"):
         with pytest.raises(CheckpointError, match="ckpt-160"):
-            restore_segmenter(module(3, 0), tmp_path, which)
+            restore_network("segmenter", module(3, 0), tmp_path, which)
     assert sorted(path.name for path in folder.glob("ckpt*")) == before
     follow(str(error.value))
     net = small_net()
@@ -257,7 +257,7 @@ def test_a_run_goes_on_from_a_first_checkpoint_that_was_not_listed_yet(tmp_path)
     assert weights(net) == {5.0} and int(net.step) == 5
     for which in ("best", "newest", "mean"):
         part = module(3, 0)
-        restore_segmenter(part, tmp_path, which)
+        restore_network("segmenter", part, tmp_path, which)
         assert part.weight.numpy()[0] == 5
     set_all(net, 6)
     checkpoints.save()
@@ -270,7 +270,7 @@ def test_the_mean_of_a_list_that_was_written_by_hand_is_the_newest(tmp_path):
     Checkpoints(small_net(5), tmp_path, keep=5).save()
     (tmp_path / "checkpoints" / "checkpoint").write_text('model_checkpoint_path: "ckpt-5"\n')
     part = module(3, 0)
-    restore_segmenter(part, tmp_path, "mean")
+    restore_network("segmenter", part, tmp_path, "mean")
     assert part.weight.numpy()[0] == 5
 
 
@@ -294,7 +294,7 @@ def test_beside_a_damaged_newest_one_the_newest_whole_one_is_named(tmp_path, dam
     with pytest.raises(CheckpointError, match=f"{folder}/ckpt-160 is damaged: .*newest whole .* is ckpt-80;") as error:
         Checkpoints(small_net(), tmp_path, keep=5).restore()
     with pytest.raises(CheckpointError, match="ckpt-160 is damaged: .*newest whole .* is ckpt-80;"):
-        restore_segmenter(module(3, 0), tmp_path, "newest")
+        restore_network("segmenter", module(3, 0), tmp_path, "newest")
     follow(str(error.value))
     net = small_net()
     assert Checkpoints(net, tmp_path, keep=5).restore()
