@@ -16,7 +16,7 @@ from gsr_tf.models import losses
 from gsr_tf.models.convolution import Convolution, DilatedConvolution
 from gsr_tf.models.generator import SIZE, build_generator
 from gsr_tf.models.heads import Upsample, interpolation_matrix
-from gsr_tf.models.normalization import normalized
+from gsr_tf.models.normalization import EPSILON, normalized
 from gsr_tf.models.segmenter import CLASSES, FC6_DILATION, FC_CHANNELS, VGG16, build_segmenter
 
 Forward = Callable[..., tf.Tensor]
@@ -117,14 +117,14 @@ def normalization(s: Sizes, channels: int, side: int) -> Question:
 
     @tf.function(autograph=False, jit_compile=True)
     def with_xla(x: tf.Tensor) -> tf.Tensor:
-        return normalized(x, layer.gamma, layer.beta, s.groups, layer.epsilon, rectified=True)
+        return normalized(x, layer.gamma, layer.beta, s.groups, rectified=True)
 
     @tf.function(autograph=False, jit_compile=True)
     def joined(*parts: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(tf.concat(parts, 0))
 
     def joined_with_xla(x: tf.Tensor) -> tf.Tensor:
-        normalize = functools.partial(tf.compat.v1.nn.fused_batch_norm, epsilon=layer.epsilon)
+        normalize = functools.partial(tf.compat.v1.nn.fused_batch_norm, epsilon=EPSILON)
         return joined(*(normalize(part, layer.gamma, layer.beta)[0] for part in tf.split(x, s.groups)))
 
     ways = {

@@ -95,7 +95,7 @@ def list_coco(
 
 
 def list_several(
-    sets: Sequence[tuple[Path, Path]], limits: AreaLimits, keep_without_objects: bool, without: Sequence[str] = ()
+    sets: Sequence[tuple[Path, Path]], limits: AreaLimits, keep_without_objects: bool, without: Sequence[str]
 ) -> Listing:
     """One listing of several sets.
 

@@ -122,7 +122,7 @@ class Config(RunSettings):
             WeightsError: no such harmoniser or teacher.
         """
         path = self.initialization.harmonizer
-        harmonizer = load_harmonizer(path, "--harmonizer") if path else None
+        harmonizer = load_harmonizer(path) if path else None
         teachers = load_teachers(self.initialization, self.networks)
         return GSRNet(self.networks, self.losses, self.optimization, self.step, harmonizer, teachers)
 
@@ -217,16 +217,10 @@ def define_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> 
     settings.define_flags(kind, values)
 
 
-def groups(*needed: str, kind: type[RunSettings] = Config) -> list[Group]:
-    """The flags as --help shows them.
-
-    Args:
-        needed: further flags that the command needs, which are shown with the settings that every run needs.
-        kind: whose settings.
-    """
-    first = Group("Needed", "Where the run is kept, and what it learns from.", (*needed, *NEEDED))
+def groups(kind: type[RunSettings] = Config) -> list[Group]:
+    """The flags of a command that trains, as --help shows them: --run_dir, and the settings."""
     return [
-        first,
+        Group("Needed", "Where the run is kept, and what it learns from.", ("run_dir", *NEEDED)),
         *(Group(title, about, [n for room in rooms for n in _own(room)]) for rooms, title, about in ROOMS[kind.METHOD]),
     ]
 

@@ -162,7 +162,7 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
         )
     if args.average_with:
         paths = [shipped.weights_file(given, "--average_with") for given in args.average_with]
-        average_with_npz(detector.segmenter, [*map(str, paths)], "--average_with")
+        average_with_npz(detector.segmenter, [*map(str, paths)])
         facts["averaged_with"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     return detector, facts, checkpoint
 

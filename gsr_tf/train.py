@@ -45,7 +45,7 @@ def with_flagfiles(doc: str, *, comparators: bool = False) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(_action, with_flagfiles(__doc__), _define, argv, config_lib.groups("run_dir"))
+    return command.main(_action, with_flagfiles(__doc__), _define, argv, config_lib.groups())
 
 
 if __name__ == "__main__":

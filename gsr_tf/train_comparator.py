@@ -47,7 +47,7 @@ def _command(kind: type[RunSettings], argv: Sequence[str]) -> int:
     def action(args: flags.FlagValues) -> int:
         return run(config_lib.from_flags(args, kind), Path(args.run_dir), "gsr_tf.train_comparator")
 
-    groups = config_lib.groups("run_dir", kind=kind)
+    groups = config_lib.groups(kind)
     return command.main(action, with_flagfiles(__doc__, comparators=True), define, argv, groups)
 
 

@@ -40,7 +40,7 @@ def test_every_field_is_a_flag_with_help_and_its_default():
 
 
 def test_help_shows_every_setting_once_and_those_that_are_needed_first():
-    groups = config.groups("run_dir")
+    groups = config.groups()
     assert groups[0].names == ("run_dir", "source_records", "target_records")
     assert sorted(name for group in groups[1:] for name in group.names) == sorted(
         set(Config.names()) - set(config.NEEDED)

@@ -34,7 +34,7 @@ def test_help_has_the_flagfiles_of_these_methods_alone(capsys):
 
 @pytest.mark.parametrize("kind", config.KINDS.values())
 def test_help_shows_every_setting_once(kind):
-    shown = [name for group in config.groups("run_dir", kind=kind) for name in group.names]
+    shown = [name for group in config.groups(kind) for name in group.names]
     assert sorted(shown) == sorted(["run_dir", *kind.names()])
 
 

@@ -67,7 +67,7 @@ def test_an_interrupted_run_is_the_uninterrupted_one(command, weights, tmp_path,
 
 
 def test_the_weights_are_the_runs_and_say_what_they_are(trained, weights):
-    network = load_harmonizer(str(weights), "--harmonizer")
+    network = load_harmonizer(str(weights))
     stored = {name: v.numpy() for name, v in zip(read_npz(str(weights), ""), network.variables)}
     restore_network("harmonizer", network, trained, "newest")
     np.testing.assert_equal({name: v.numpy() for name, v in zip(stored, network.variables)}, stored)
@@ -95,7 +95,7 @@ def test_what_is_for_detectors_is_refused(trained, tmp_path, capsys, flag):
 def test_weights_start_another_run(command, weights, tmp_path):
     still = ["--learning_rate=0", "--steps=1", f"--initial_weights={weights}", f"--run_dir={tmp_path / 'run'}"]
     assert train_comparator.main([*command, *still]) == 0
-    network = load_harmonizer(str(weights), "--harmonizer")
+    network = load_harmonizer(str(weights))
     before = [v.numpy() for v in network.variables]
     restore_network("harmonizer", network, tmp_path / "run", "newest")
     np.testing.assert_equal([v.numpy() for v in network.variables], before)
@@ -120,7 +120,7 @@ def test_gsr_net_goes_on_with_the_harmoniser_it_began_with(gsr_net, weights, tmp
     one, other = (named_variables(export.load_run(run, "newest")[0].segmenter) for run in (interrupted, whole))
     for name, variable in one.items():
         np.testing.assert_allclose(variable.numpy(), other[name].numpy(), atol=1e-6, err_msg=name)
-    network = load_harmonizer(str(weights), "--harmonizer")
+    network = load_harmonizer(str(weights))
     before = [v.numpy() for v in network.variables]
     restore_network("harmonizer", network, interrupted, "newest")
     np.testing.assert_equal([v.numpy() for v in network.variables], before)

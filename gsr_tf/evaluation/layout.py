@@ -94,7 +94,7 @@ def _made(table: int, data_sets: Sequence[str], cells: Cells) -> list[tuple[str,
     return lines
 
 
-def markdown(table: int, data_sets: Sequence[str], cells: Cells, protocol: str, notes: Sequence[str] = ()) -> str:
+def markdown(table: int, data_sets: Sequence[str], cells: Cells, protocol: str, notes: Sequence[str]) -> str:
     """The table, notes on it, then how each cell was made."""
     header, rows = wide(table, data_sets, cells)
     lines = [f"# {_title(table, protocol)}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]

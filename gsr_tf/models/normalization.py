@@ -60,6 +60,7 @@ def given_moments(moments: tf.Tensor) -> Iterator[None]:
         yield
 
 
+EPSILON = 1e-5  # added to variances
 FEW_GROUPS = 4  # as kinds of pictures are; pictures are more, and an operation each would be a large graph
 _groups: contextvars.ContextVar[int] = contextvars.ContextVar("_groups", default=1)
 
@@ -80,10 +81,10 @@ class MomentNormalization(keras.layers.Layer):
     Input and output: [b, h, w, c].
     """
 
-    def __init__(self, *, rectified: bool = False, epsilon: float = 1e-5, **kwargs):
+    def __init__(self, *, rectified: bool = False, **kwargs):
         """rectified: what is negative after it becomes 0 (ReLU)."""
         super().__init__(**kwargs)
-        self.rectified, self.epsilon = rectified, epsilon
+        self.rectified = rectified
 
     def build(self, input_shape) -> None:
         """gamma and beta, [c] each, float32 whatever the compute precision."""
@@ -99,14 +100,14 @@ class MomentNormalization(keras.layers.Layer):
             return self._in_groups(x, _groups.get()) if training else self._fused(x, self.gamma, self.beta)
         wide = tf.cast(x, tf.float32)  # a sum over a picture in bfloat16 stops growing long before its end
         mean, variance = moments(wide) if moments else tf.nn.moments(wide, axes=[1, 2], keepdims=True)
-        normalised = tf.nn.batch_normalization(wide, mean, variance, self.beta, self.gamma, self.epsilon)
+        normalised = tf.nn.batch_normalization(wide, mean, variance, self.beta, self.gamma, EPSILON)
         return self._rectify(tf.cast(normalised, x.dtype))
 
     def _in_groups(self, x: tf.Tensor, groups: int) -> tf.Tensor:
         """In training: x [groups * b, h, w, c], each group by its own moments."""
         if x.dtype == tf.float32 and on_gpu() and tf.config.experimental.tensor_float_32_execution_enabled():
             scale, offset = map(tf.convert_to_tensor, (self.gamma, self.beta))
-            return _program(groups, self.epsilon, self.rectified)(x, scale, offset)
+            return _program(groups, self.rectified)(x, scale, offset)
         if groups == 1:
             return self._fused(x, self.gamma, self.beta)
         return self.one_by_one(x, groups) if groups <= FEW_GROUPS else self.side_by_side(x, groups)
@@ -125,14 +126,14 @@ class MomentNormalization(keras.layers.Layer):
         return tf.reshape(stacked, [groups * b, h, w, c])
 
     def _fused(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        return self._rectify(tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=self.epsilon)[0])
+        return self._rectify(tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)[0])
 
     def _rectify(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(x) if self.rectified else x
 
 
 @functools.cache
-def _program(groups: int, epsilon: float, rectified: bool) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+def _program(groups: int, rectified: bool) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
     """x [groups * b, h, w, c], gamma and beta [c] -> x normalised in groups; a program of XLA each way.
 
     For tensorfloat32, whose convolutions are quick channels last, where cuDNN normalises float32 channels first alone:
@@ -140,14 +141,12 @@ def _program(groups: int, epsilon: float, rectified: bool) -> Callable[[tf.Tenso
     """
 
     def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        return normalized(x, gamma, beta, groups, epsilon, rectified)
+        return normalized(x, gamma, beta, groups, rectified)
 
     return tf.function(normalize, autograph=False, jit_compile=True)
 
 
-def normalized(
-    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, groups: int, epsilon: float, rectified: bool
-) -> tf.Tensor:
+def normalized(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, groups: int, rectified: bool) -> tf.Tensor:
     """x [groups * b, h, w, c], each group by its own moments, in operations that XLA makes one or two kernels of.
 
     Its gradient keeps x and the moments alone (Ioffe and Szegedy, Batch normalization, 2015, Section 3): what would be
@@ -164,7 +163,7 @@ def normalized(
     def compute(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
         wide = in_groups(x)
         center = mean(wide)
-        scale = tf.math.rsqrt(mean(tf.square(wide - center)) + epsilon)
+        scale = tf.math.rsqrt(mean(tf.square(wide - center)) + EPSILON)
         y = (wide - center) * scale * gamma + beta
 
         def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

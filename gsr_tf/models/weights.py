@@ -68,7 +68,7 @@ def load_npz(variables: Mapping[str, tf.Variable], path: str, source: str) -> No
     assign(variables, read_npz(path, source), source)
 
 
-def average_with_npz(network: keras.Model, paths: Sequence[str], flag: str) -> None:
+def average_with_npz(network: keras.Model, paths: Sequence[str]) -> None:
     """Each weight becomes the mean of its own value and those of the files; errors as `load_npz`.
 
     Of weights that training went on from and those it came to, the mean does better on other data than either
@@ -77,14 +77,14 @@ def average_with_npz(network: keras.Model, paths: Sequence[str], flag: str) -> N
 
     Args:
         network: any of the networks.
-        paths: .npz files of its weights by name.
-        flag: what named them, for errors.
+        paths: .npz files of its weights by name, as --average_with names them.
     """
     variables = named_variables(network)
     total = {name: variable.numpy() for name, variable in variables.items()}
     for path in paths:
-        values = read_npz(path, f"{flag}={path}")
-        _require(variables, values, f"{flag}={path}")
+        source = f"--average_with={path}"
+        values = read_npz(path, source)
+        _require(variables, values, source)
         total = {name: value + values[name].astype(np.float32) for name, value in total.items()}
     for name, variable in variables.items():
         variable.assign(total[name] / (1 + len(paths)))

@@ -173,18 +173,17 @@ def restore_network(name: str, network: keras.Model, run_dir: Path, which: str) 
     return paths[0] if len(paths) == 1 else f"{paths[0].rpartition('-')[0]}-{{{','.join(steps)}}}"
 
 
-def restore_generation(net: GSRNet, run_dir: str | os.PathLike, flag: str) -> None:
+def restore_generation(net: GSRNet, run_dir: str | os.PathLike) -> None:
     """Restores generator and discriminator alone, from a run's newest checkpoint; their optimizers begin anew.
 
     Args:
         net: whose networks are filled.
-        run_dir: the other run's folder.
-        flag: what named it, for errors.
+        run_dir: the other run's folder, as --initial_generator says.
 
     Raises:
         CheckpointError: none there, or it does not fit.
     """
-    (path,) = _kept(Path(run_dir), "newest", flag)
+    (path,) = _kept(Path(run_dir), "newest", "--initial_generator")
     _restore(path, generator=net.generator, discriminator=net.discriminator)
 
 

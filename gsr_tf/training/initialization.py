@@ -81,7 +81,7 @@ def initialize(net: GSRNet, settings: Initialization) -> None:
         initialize_vgg16(net.segmenter, settings.vgg16_weights)
     if settings.initial_generator:
         _check_generates(settings.initial_generator)
-        restore_generation(net, settings.initial_generator, "--initial_generator")
+        restore_generation(net, settings.initial_generator)
 
 
 def _check_generates(run_dir: str) -> None:

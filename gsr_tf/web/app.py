@@ -48,7 +48,7 @@ Format = Literal["pdf", "png"]
 Name = Annotated[str, Query(max_length=1000, description="The picture's, to stand on the page.")]
 
 
-def create_app(service: Service, names: Collection[str] = (), prefix: str = "") -> ASGIApp:
+def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp:
     """The application around a service.
 
     Args:

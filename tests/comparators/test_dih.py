@@ -188,7 +188,7 @@ def written(tmp_path):
 @pytest.mark.parametrize("form", [{}, {"network_size": 128}, {"scene_decoder": True}, {"width": 0.1}], ids=str)
 def test_a_file_says_by_itself_which_network_it_is_of(written, form):
     network, _, path = written(**form)
-    found = load_harmonizer(str(path), "--harmonizer")
+    found = load_harmonizer(str(path))
     size = form.get("network_size", 64)
     batch = make_batch(size=size)
     np.testing.assert_array_equal(found([batch.m, batch.k]), network([batch.m, batch.k]))
@@ -212,7 +212,7 @@ def test_a_file_of_something_else_is_refused(written, broken, message):
     _, arrays, path = written()
     np.savez(path, **broken(arrays))
     with pytest.raises(WeightsError, match=f"--harmonizer={path}: {message}"):
-        load_harmonizer(str(path), "--harmonizer")
+        load_harmonizer(str(path))
 
 
 @pytest.mark.parametrize("damage", [b"", b"no archive", None])
@@ -221,7 +221,7 @@ def test_a_file_that_is_damaged_or_missing_is_named(tmp_path, damage):
     if damage is not None:
         path.write_bytes(damage)
     with pytest.raises(WeightsError, match=f"--harmonizer={path}: could not be read"):
-        load_harmonizer(str(path), "--harmonizer")
+        load_harmonizer(str(path))
 
 
 def test_bfloat16_keeps_the_losses():

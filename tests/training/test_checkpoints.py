@@ -159,7 +159,7 @@ def test_another_runs_generator_and_discriminator_and_nothing_else(tmp_path):
         set_all(net, step)
         checkpoints.save()
     fresh = small_net()
-    restore_generation(fresh, tmp_path, "--initial_generator")
+    restore_generation(fresh, tmp_path)
     found = {name: float(part.weight.numpy()[0]) for name, part in vars(fresh).items() if name != "step"}
     assert found == {**dict.fromkeys(found, 0.0), "generator": 2.0, "discriminator": 2.0}
     assert int(fresh.step) == 0
@@ -181,7 +181,7 @@ def test_generators_come_back_one_after_the_other_the_oldest_first(tmp_path):
 
 def test_no_generator_to_begin_from(tmp_path):
     with pytest.raises(CheckpointError, match=f"--initial_generator={tmp_path}: no checkpoint there"):
-        restore_generation(small_net(), tmp_path, "--initial_generator")
+        restore_generation(small_net(), tmp_path)
 
 
 def cut(run_dir):

@@ -11,17 +11,16 @@ from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import WeightsError, assign, named_variables, read_npz
 
 
-def load_harmonizer(path: str, flag: str) -> keras.Model:
+def load_harmonizer(path: str) -> keras.Model:
     """The network of a file, frozen.
 
     Args:
-        path: an .npz that python -m gsr_tf.export --format=weights made of a run of DIH.
-        flag: what named it, for errors.
+        path: what --harmonizer says: an .npz that python -m gsr_tf.export --format=weights made of a run of DIH.
 
     Raises:
         WeightsError: no such file, a damaged one, or weights of another network.
     """
-    source = f"{flag}={path}"
+    source = f"--harmonizer={path}"
     values = read_npz(path, source)
     channels = _channels(values)
     if not 1 <= len(channels) <= len(CHANNELS):

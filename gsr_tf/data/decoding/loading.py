@@ -86,7 +86,7 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
     return Probe(height, width, plain, lost)
 
 
-def open_picture(data: bytes, name: str = "picture") -> Opened:
+def open_picture(data: bytes, name: str) -> Opened:
     """Loads a picture file in its own mode, upright; arguments and errors as `pictures.decode_picture`."""
     opened = load_picture(data, name)
     with damage(name, "truncated or damaged", opened.decoder_bytes):
@@ -96,7 +96,7 @@ def open_picture(data: bytes, name: str = "picture") -> Opened:
         return opened._replace(image=opened.image.transpose(TRANSPOSES[opened.turn]), room=None, turn=1)
 
 
-def load_picture(data: bytes, name: str = "picture", *, orient: bool = True, max_pixels: int = MAX_PIXELS) -> Opened:
+def load_picture(data: bytes, name: str, *, orient: bool = True, max_pixels: int = MAX_PIXELS) -> Opened:
     """Loads a picture file in its own mode, not turned yet; arguments and errors as `pictures.decode_picture`."""
     picture, whole = open_file(data, name, max_pixels)
     stored_format = picture.format or "unknown"
