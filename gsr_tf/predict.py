@@ -14,7 +14,8 @@ seconds, warnings) and index.html, a page to look through.
 
 The network sees pictures upright, as EXIF's orientation says. Map, mask, npz and boxes are in the raster of the file,
 pixel by pixel; map and mask carry the same orientation, so that viewers turn them as they turn the picture. Overlays
-are upright. Of animated pictures the first frame is answered, transparency is ignored; warnings say so.
+are upright. Pictures of --records are seen as stored, as in training and by evaluate, and their answers carry no
+orientation. Of animated pictures the first frame is answered, transparency is ignored; warnings say so.
 
 The same command again answers what is new or has changed, and what other settings or another model answered. One
 command at a time may write to a folder, and none overwrites there the answer for another picture; the picture on
@@ -85,7 +86,7 @@ def define(values: flags.FlagValues) -> None:
     )
     place("input", "A picture, a folder, a pattern in quotes, or -: standard input. --input= itself may be left out.")
     place("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
-    place("records", "Instead of --input, a folder of records (data_prep): its pictures, as files of their bytes.")
+    place("records", "Instead of --input, a folder of records (data_prep): its pictures as stored.")
     place("output", "Folder for the answers; made if missing.", "answers")
     flags.DEFINE_float(
         "threshold",

@@ -23,8 +23,10 @@ from gsr_tf.answers.answering import Answering, Defect
 from gsr_tf.answers.results import Results
 from gsr_tf.comparators import methods
 from gsr_tf.data.pictures import encode_png
+from gsr_tf.data.records import Example
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from tests.damage import damaged_pictures
+from tests.tiny import authentic, write_records
 
 ROOT = Path(predict.__file__).parents[1]
 SETTINGS = {"detector": "red", "threshold": 0.5}
@@ -134,6 +136,48 @@ def test_maps_lie_over_the_file_and_turn_with_it(tmp_path, orientation):
     assert not mask.any()
     assert Image.open(tmp_path / "out" / "a_overlay.jpg").size == upright.shape[1::-1]
     assert (record["orientation"], record["width"], record["height"]) == (orientation, 60, 40)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_of_records_are_seen_as_evaluate_sees_them(tmp_path, monkeypatch, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = save(tmp_path / "a.jpg", exif=exif).read_bytes()
+    source = inputs.Source("a.jpg", "a", tmp_path / "index.json", 0)
+    example = Example("a.jpg", data, [], b"")
+    seen = []
+
+    def segment(pixels):
+        seen.append(pixels)
+        return segmentation(pixels[..., 0] / np.float32(400))
+
+    monkeypatch.setattr(inputs, "_opened", lambda folder: SimpleNamespace(example=lambda number: example))
+    record = Answering(segment, SETTINGS, tmp_path / "out").answer(source)
+    np.testing.assert_array_equal(seen[0], example.read_picture())
+    drawn = Image.open(tmp_path / "out" / "a_map.png")
+    assert drawn.getexif().get(0x0112, 1) == record["orientation"] == 1
+    np.testing.assert_array_equal(np.asarray(drawn), np.rint(segment(seen[0]).map * np.float32(65535)))
+    assert Image.open(tmp_path / "out" / "a_overlay.jpg").size == drawn.size == (60, 40)
+
+
+def test_answers_for_records_that_were_turned_are_made_again(tmp_path, capsys):
+    write_records(tmp_path / "records", authentic()[:2])
+    arguments = [
+        "predict",
+        "--method=all-positive",
+        f"--records={tmp_path / 'records'}",
+        f"--output={tmp_path / 'out'}",
+    ]
+    assert predict.main(arguments) == predict.main(arguments) == 0
+    assert "(2 of them earlier)" in capsys.readouterr().out
+    journal = tmp_path / "out" / "results.jsonl"
+    old = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in old:  # as an earlier version put them down
+        status = (tmp_path / "records" / "index.json").stat()
+        line["stamp"] = {"bytes": status.st_size, "modified": status.st_mtime_ns}
+    journal.write_text("".join(f"{json.dumps(line)}\n" for line in old))
+    assert predict.main(arguments) == 0
+    assert "2 of 2 pictures: changed since it was answered; answering again" in capsys.readouterr().err
 
 
 def test_nothing_is_done_twice_and_what_changed_is_done_again(model, tmp_path, capsys):

@@ -34,12 +34,15 @@ class Defect(RuntimeError):
 
 
 def stamp(source: Source) -> dict:
-    """Size and time of the picture's file; empty where it has none."""
+    """Size and time of the picture's file, and whether it is seen as stored; empty where it has none."""
     try:
         status = os.stat(source.path) if source.path else None
     except OSError:
         status = None
-    return {} if status is None else {"bytes": status.st_size, "modified": status.st_mtime_ns}
+    if status is None:
+        return {}
+    seen = {} if source.record is None else {"as_stored": True}  # answers of before turned what a record holds
+    return {"bytes": status.st_size, "modified": status.st_mtime_ns, **seen}
 
 
 class Answering:
@@ -89,7 +92,8 @@ class Answering:
         Returns:
             The record. Of every picture: name, file, path, settings, stamp. Of one that was answered: score and
             flagged share, in [0, 1]; boxes, [left, top, width, height] in pixels of the stored raster; width and
-            height of that raster; orientation; format; warnings; seconds by stage. Of one that was not: error.
+            height of that raster; orientation, 1 for records; format; warnings; seconds by stage. Of one that was not:
+            error.
 
         Raises:
             OSError: the answer cannot be written; the disk is full, say.
@@ -132,7 +136,11 @@ class Answering:
             count = pixel_count(data, source.file, max_pixels=self._max_pixels)
             if count > LARGE:
                 stack.enter_context(self._one_large)
-            pixels, stored_as, _, orientation, notes = decode_picture(data, source.file, max_pixels=self._max_pixels)
+            as_file = source.record is None
+            pixels, stored_as, _, orientation, notes = decode_picture(
+                data, source.file, orient=as_file, max_pixels=self._max_pixels
+            )
+            orientation = orientation if as_file else 1
             del data
             seconds["read"] = next(clock)
             upright = self._segment(pixels)

@@ -34,7 +34,8 @@ class Source(NamedTuple):
         file: what results call it: its path below the folder, with suffix.
         name: of its answers, `file` without the suffix where no other picture has the same; always its own.
         path: where it is; None: standard input.
-        record: its number, where `path` is the index of records.
+        record: its number, where `path` is the index of records. It is to be seen as stored, as `Example.read_picture`
+            gives it; files are seen as their orientation says.
     """
 
     file: str
