@@ -201,8 +201,12 @@ def _method(name: str, threshold: float | None) -> tuple[Segment, dict]:
 
 def _todo(sources: Sequence[inputs.Source], results: Results, settings: dict, npz: bool) -> list[inputs.Source]:
     """The pictures to answer; says on standard error why any is answered again."""
-    endings = files.endings(npz=npz)
-    why = {source: results.why_not_done(source.name, settings, stamp(source), endings) for source in sources}
+
+    def why_not_done(source: inputs.Source) -> str:
+        places = files.places(results.folder, source.name, npz=npz)
+        return results.why_not_done(source.name, settings, stamp(source), places)
+
+    why = {source: why_not_done(source) for source in sources}
     for reason, count in Counter(why.values()).items():
         if reason not in ("", "new"):
             print(f"{count} of {len(sources)} pictures: {reason}; answering again", file=sys.stderr)

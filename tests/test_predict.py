@@ -517,6 +517,19 @@ def test_the_page_shows_every_picture_and_fetches_nothing(model, tmp_path):
     assert "bad.png: not a picture" in page
 
 
+def test_answers_copied_without_what_the_page_shows_are_made_again(model, tmp_path, capsys):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / "in" / name)
+    arguments = [model, tmp_path / "out", f"--input={tmp_path / 'in'}"]
+    assert run(*arguments) == 0
+    (tmp_path / "out" / ".previews" / "b.jpg").unlink()
+    first = modified(tmp_path / "out")
+    assert run(*arguments) == 0
+    assert "1 of 2 pictures: some of its files missing; answering again" in capsys.readouterr().err
+    assert {path.name for path, when in modified(tmp_path / "out").items() if first[path] == when} == {"a_map.png"}
+    assert (tmp_path / "out" / "index.html").read_text().count('src="data:image/jpeg;base64,') == 2
+
+
 def test_flags_that_do_not_go_together(tmp_path, capsys):
     for wrong in ([], ["--input=a.png", "--list=b.txt"]):
         assert predict.main(["predict", "--method=noi", f"--output={tmp_path}", *wrong]) == 1

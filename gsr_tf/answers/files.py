@@ -40,9 +40,10 @@ def preview(output: Path, name: str) -> Path:
     return output / PREVIEWS / f"{name}.jpg"
 
 
-def places(output: Path, name: str) -> list[Path]:
-    """Every file that the answer of a name may have in a folder."""
-    return [*(output / f"{name}{ending}" for ending in endings(npz=True)), preview(output, name)]
+def places(output: Path, name: str, *, npz: bool = True, previews: bool = True) -> list[Path]:
+    """The files of an answer in a folder, every one that it may have unless told otherwise."""
+    small = [preview(output, name)] if previews else []
+    return [*(output / f"{name}{ending}" for ending in endings(npz=npz)), *small]
 
 
 def remove(output: Path, name: str) -> None:

@@ -153,8 +153,12 @@ def _loaded(asked: Asked) -> Callable[[Shard, Sequence[Source]], tuple[list[dict
 
     def answer_pictures(shard: Shard, sources: Sequence[Source]) -> tuple[list[dict], Counter]:
         results = Results(shard.output, shard.answers)
-        endings = files.endings(npz=asked.npz)
-        why = {source: results.why_not_done(source.name, settings, stamp(source), endings) for source in sources}
+
+        def why_not_done(source: Source) -> str:
+            places = files.places(shard.output, source.name, npz=asked.npz, previews=False)
+            return results.why_not_done(source.name, settings, stamp(source), places)
+
+        why = {source: why_not_done(source) for source in sources}
         todo = [source for source, reason in why.items() if reason]
         how = {"npz": asked.npz, "previews": False, "max_pixels": asked.max_pixels}
         answering = Answering(segment, settings, shard.output, **how)

@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from gsr_tf.answers import files
@@ -45,14 +45,14 @@ class Results:
         found = read(self._journal)
         self.records = {name: one for name, one in found.items() if "error" in one or one.keys() >= ANSWERED}
 
-    def why_not_done(self, name: str, settings: Mapping, stamp: Mapping, endings: Collection[str]) -> str:
+    def why_not_done(self, name: str, settings: Mapping, stamp: Mapping, places: Iterable[Path]) -> str:
         """Why a picture is to be answered; "" when there is an answer that holds.
 
         Args:
             name: of the answer.
             settings: what the answer depends on besides the picture.
             stamp: what tells one state of the picture's file from another.
-            endings: of the files that an answer has.
+            places: the files that an answer has.
         """
         record = self.records.get(name)
         if record is None or "error" in record:
@@ -61,8 +61,7 @@ class Results:
             return "answered with other settings"
         if record["stamp"] != stamp:
             return "changed since it was answered"
-        missing = any(not (self.folder / f"{name}{ending}").is_file() for ending in endings)
-        return "some of its files missing" if missing else ""
+        return "" if all(path.is_file() for path in places) else "some of its files missing"
 
     def begin(self) -> None:
         """Makes the journal: from now on the folder holds answers, though a killed call may have put none down."""
