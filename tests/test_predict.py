@@ -624,3 +624,13 @@ def test_the_overlay_of_a_large_picture_is_smaller_than_it(monkeypatch):
     assert (overlay.size, small.size) == ((50, 40), (100, 40))
     levels = np.asarray(overlay).astype(int)
     assert np.abs(levels[20:22, 26:27] - levels[5, 5]).max() > 50
+
+
+def test_the_mask_of_a_large_picture_is_drawn_over_its_map(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(files, "OVERLAY_PIXELS", 500)  # a quarter of each side
+    monkeypatch.setattr(files, "draw_overlay", lambda picture, *answer: drawn.extend(answer) or picture)
+    mask = np.zeros((80, 100), bool)
+    mask[41:61, 21:77] = True
+    files.draw(np.zeros((80, 100, 3), np.uint8), answer_for(mask))
+    np.testing.assert_array_equal(drawn[0] > 0.5, drawn[1])

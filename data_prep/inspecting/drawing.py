@@ -10,6 +10,7 @@ import numpy as np
 
 from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import Refused
+from gsr_tf.data.masks import at_size
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402 (after the choice of a backend that needs no display)
@@ -27,9 +28,7 @@ def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     for mask in masks:
-        outlines, _ = cv2.findContours(
-            cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
-        )
+        outlines, _ = cv2.findContours(at_size(mask, size), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(small, outlines, -1, OUTLINE, 2)
     tile = np.full((TILE[0] + CAPTION, TILE[1], 3), 40, np.uint8)
     top, left = (TILE[0] - size[1]) // 2, (TILE[1] - size[0]) // 2

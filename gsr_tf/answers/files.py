@@ -24,6 +24,7 @@ from PIL import Image
 from gsr_tf.answers.overlay import draw_overlay
 from gsr_tf.data.decoding.orientation import to_stored
 from gsr_tf.data.decoding.strips import strips
+from gsr_tf.data.masks import at_size
 from gsr_tf.data.pictures import encode_png
 from gsr_tf.inference.regions import BAND_PIXELS
 from gsr_tf.inference.segmentation import Segmentation
@@ -123,7 +124,7 @@ def _drawable(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray) ->
     size = [max(1, int(scale * length)) for length in (width, height)]
     small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (picture, probability)]
     # Regions of a mask are at least as large as its dilation: none falls between the pixels that stay.
-    return *small, cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(bool)
+    return *small, at_size(mask, size)
 
 
 def _small(pixels: np.ndarray) -> np.ndarray:

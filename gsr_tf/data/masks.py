@@ -98,6 +98,16 @@ def decode_mask(data: bytes, name: str = "mask", rule: MaskRule = PLAIN) -> Mask
     return Mask(bright != rule.inverted, (least, most), dim, tuple(notes))
 
 
+def at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A mask, [h, w] bool or uint8, at another (width, height); each pixel takes the one that lies under its centre.
+
+    By Pillow: OpenCV's INTER_NEAREST takes the one under its corner, which moves the mask, and INTER_NEAREST_EXACT
+    overflows above 32,767 pixels a side.
+    """
+    image = Image.fromarray(mask.view(np.uint8))
+    return np.asarray(image.resize(size, Image.Resampling.NEAREST)).view(mask.dtype)
+
+
 def _levels(opened: Opened, rule: MaskRule) -> tuple[np.ndarray, list[str]]:
     """[h, w] uint8 brightness, and notes on it."""
     image = opened.image

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from gsr_tf.comparators.method import ScoreError
+from gsr_tf.data.masks import at_size
 from gsr_tf.errors import UserError
 
 FIGURE_5 = ("jpeg-70", "jpeg-50", "scale-0.7", "scale-0.5")
@@ -166,7 +167,7 @@ def mask_for(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The mask, [h, w] bool, at the size of an attacked picture, [h', w', 3], to the nearest pixel."""
     if picture.shape[:2] == mask.shape:
         return mask
-    return cv2.resize(mask.astype(np.uint8), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return at_size(mask, picture.shape[1::-1])
 
 
 def back_to_size(scores: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

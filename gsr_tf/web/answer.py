@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, Field
 
 from gsr_tf import __version__
+from gsr_tf.data.masks import at_size
 from gsr_tf.data.pictures import encode_png
 from gsr_tf.inference.detector import Detector
 from gsr_tf.web.task import Found
@@ -103,7 +104,7 @@ def _maps(found: Found, bits: int, max_side: int) -> MapsAnswer:
         return _base64(encode_png(to_levels(reduced(probability, max_side), bits)))
 
     segmentation = found.segmentation
-    mask = reduced(np.where(segmentation.mask, 255, 0).astype(np.uint8), max_side, cv2.INTER_NEAREST)
+    mask = reduced(segmentation.mask, max_side).view(np.uint8) * np.uint8(255)
     return MapsAnswer(
         width=mask.shape[1],
         height=mask.shape[0],
@@ -122,14 +123,17 @@ def to_levels(probability: np.ndarray, bits: int) -> np.ndarray:
     return np.minimum(levels, 255, out=levels).astype(np.uint8)
 
 
-def reduced(pixels: np.ndarray, max_side: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
-    """[h, w] or [h, w, 3] scaled down to a longest side of `max_side`; unchanged when not longer, or for 0."""
+def reduced(pixels: np.ndarray, max_side: int) -> np.ndarray:
+    """[h, w] or [h, w, 3] scaled down to a longest side of `max_side`; unchanged when not longer, or for 0.
+
+    Levels and probabilities are averaged over areas; a bool mask takes its nearest pixels.
+    """
     height, width = pixels.shape[:2]
     scale = max_side / max(height, width)
     if not 0 < scale < 1:
         return pixels
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(pixels, size, interpolation=interpolation)
+    return at_size(pixels, size) if pixels.dtype == bool else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def _jpeg(pixels: np.ndarray) -> bytes:

@@ -7,8 +7,6 @@ import io
 import textwrap
 import threading
 
-import cv2
-import numpy as np
 from fastapi import Response
 from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
@@ -87,7 +85,7 @@ def _pictures(figure: Figure, found: Found, top: float) -> float:
     """Draws the four pictures below `top`; returns where they end. Both are shares of the page's height."""
     picture = reduced(found.picture, SIDE)
     probability = reduced(found.segmentation.map, SIDE)
-    mask = reduced(found.segmentation.mask.astype(np.uint8), SIDE, cv2.INTER_NEAREST) > 0
+    mask = reduced(found.segmentation.mask, SIDE)
     panels = {
         "picture": picture,
         "overlay: heat map, flagged region outlined": draw_overlay(picture, probability, mask),

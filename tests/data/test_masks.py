@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gsr_tf.data.masks import MaskRule, decode_mask
+from gsr_tf.data.masks import MaskRule, at_size, decode_mask
 from gsr_tf.data.pictures import PictureError
 
 K = np.zeros((12, 16), bool)
@@ -169,3 +169,22 @@ def test_levels_of_which_nobody_can_say_the_white_are_refused():
     values[0, 0] = 70000
     with pytest.raises(PictureError, match="a.tif: 32-bit levels from 0 to 1,073,741,824: which is white"):
         decode_mask(encoded(values, "TIFF"), "a.tif")
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8])
+@pytest.mark.parametrize("sides", [(40_000, 97), (600, 307), (600, 60), (600, 15), (600, 1_530)])
+def test_a_mask_at_another_size_stays_where_it_is(sides, dtype):
+    """In shares of the picture, the middle of a region is where it was, but for half a pixel of the coarser one."""
+    before, after = sides
+    mask = np.zeros((3, before), dtype)
+    starts, length = np.random.default_rng(0).integers(0, before // 2, 300), before // 3  # many: roundings cancel
+    middles = []
+    for start in starts:
+        mask[:] = 0
+        mask[:, start : start + length] = 1
+        found = at_size(mask, (after, 2))
+        assert found.shape == (2, after) and found.dtype == dtype
+        middles.append((np.flatnonzero(found[1]).mean() + 0.5) / after)
+    wanted = (starts + length / 2) / before
+    assert np.abs(middles - wanted).max() <= 0.51 / min(sides)
+    assert abs(np.mean(middles - wanted)) < 0.1 / min(sides)

@@ -51,6 +51,9 @@ def test_masks_follow_the_attacked_picture():
     mask[100:200, 100:300] = True
     shrunk = attacks.mask_for(attacks.scale(PICTURE, 0.5), mask)
     assert shrunk.shape == (150, 200) and shrunk.sum() == 50 * 100
+    mask[[100, 101, 102, -103, -102, -101]] = False
+    rows = np.flatnonzero(attacks.mask_for(attacks.scale(PICTURE, 0.1), mask).any(axis=1))
+    assert (rows[0], rows[-1]) == (10, 19)  # in the middle of 30, as they were of 300
 
 
 @pytest.mark.parametrize(("name", "side"), [("webp-90", 16400), ("jpeg-90", 65600)])

@@ -11,6 +11,7 @@ from PIL import Image
 
 import gsr_tf
 from gsr_tf.inference.segmentation import segmentation
+from gsr_tf.web.answer import reduced
 from tests.web.conftest import client_of, red_and_green, red_detector
 from tests.web.pictures import blotches, encoded
 
@@ -87,6 +88,14 @@ def test_what_is_shown_may_be_smaller_but_numbers_are_of_the_whole_picture(clien
     )
     for name in ("score", "flagged", "boxes", "width", "height"):
         assert found[name] == whole[name]
+
+
+def test_a_reduced_mask_lies_over_the_reduced_map(client):
+    whole = opened(asked(client)["maps"]["mask"])
+    np.testing.assert_array_equal(opened(asked(client, max_side=40)["maps"]["mask"]), whole[1::3, 1::3])
+    mask = np.zeros((300, 400), bool)
+    mask[65:145, 125:225] = True
+    np.testing.assert_array_equal(reduced(mask, 20), reduced(np.float32(mask), 20) > 0.5)
 
 
 def test_picture_and_map_are_both_upright(client):
