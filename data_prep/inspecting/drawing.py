@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cv2
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import Refused
 from gsr_tf.data.masks import at_size
-
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402 (after the choice of a backend that needs no display)
 
 TILE = (160, 240)  # height, width of a picture on the sheet
 CAPTION = 18  # height of the line under it
@@ -60,9 +57,9 @@ def contact_sheet(samples: Sequence[Sample]) -> np.ndarray:
 def draw_histogram(shares: dict[str, Sequence[float]], path: str) -> None:
     """Writes a PNG: how large a share of their pictures the masks of each set cover."""
     shares = {name: values for name, values in shares.items() if len(values)}
-    figure, axes = pyplot.subplots(
-        max(1, len(shares)), 1, figsize=(7, 2.2 * max(1, len(shares)) + 0.6), squeeze=False, sharex=True
-    )
+    rows = max(1, len(shares))
+    figure = Figure(figsize=(7, 2.2 * rows + 0.6))
+    axes = figure.subplots(rows, 1, squeeze=False, sharex=True)
     for axis, (name, values) in zip(axes[:, 0], shares.items()):
         axis.hist(np.asarray(values) * 100, bins=np.arange(0, 102, 2), color="tab:blue")
         axis.set_title(f"{name}: {len(values):,} masks, median {np.median(values):.1%} of the picture", fontsize=10)
@@ -70,4 +67,3 @@ def draw_histogram(shares: dict[str, Sequence[float]], path: str) -> None:
     axes[-1, 0].set_xlabel("manipulated pixels, % of the picture")
     figure.tight_layout()
     figure.savefig(path, dpi=110, metadata={"Software": None})
-    pyplot.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -98,8 +99,7 @@ def elements(path: str | os.PathLike) -> Iterator[Element]:
         ValueError: not JSON, or not an object; the message has the byte.
         OSError: the file cannot be read.
     """
-    window = _Window(path)
-    try:
+    with contextlib.closing(_Window(path)) as window:
         window.skip_mark()
         window.expect("{")
         while window.peek() == '"':
@@ -112,8 +112,6 @@ def elements(path: str | os.PathLike) -> Iterator[Element]:
             if window.expect(",}") == "}":
                 return
         window.expect("}")
-    finally:
-        window.close()
 
 
 def _array(window: _Window, key: str) -> Iterator[Element]:
@@ -129,8 +127,5 @@ def _array(window: _Window, key: str) -> Iterator[Element]:
 
 def read_elements(path: str, places: Iterable[tuple[int, int]]) -> list:
     """Decodes elements again, from the file and their places (first byte, length)."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        return [json.loads(os.pread(file, length, start)) for start, length in places]
-    finally:
-        os.close(file)
+    with open(path, "rb", buffering=0) as file:
+        return [json.loads(os.pread(file.fileno(), length, start)) for start, length in places]

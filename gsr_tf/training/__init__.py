@@ -1,1 +1,1 @@
-"""Losses, the training loop, checkpoints and summaries."""
+"""One run: its loop, checkpoints, validation, summaries and folder."""

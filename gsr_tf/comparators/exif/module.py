@@ -45,12 +45,11 @@ class ConsistencyModule(DetectorModule):
 
     def _map(self, image: tf.Tensor) -> tf.Tensor:
         """[rows, columns, 1] of cells."""
-        find = dense if self.answer.comparison == "dense" else sparse
         size = tf.shape(image)[:2]
-        if find is dense:
-            stride = voting.dense_stride(size, self.size, self.answer.patches_across)
+        if self.answer.comparison == "dense":
+            find, stride = dense, voting.dense_stride(size, self.size, self.answer.patches_across)
         else:
-            stride = tf.constant(max(1, self.size // OVERLAP))
+            find, stride = sparse, tf.constant(max(1, self.size // OVERLAP))
         grid = voting.grid_of(size, self.size, stride)
         spread = tf.maximum(1, self.size // stride)
         features = features_of(self.segmenter, image, voting.corners(grid, stride), self.size)
