@@ -27,6 +27,7 @@ from absl import flags
 from PIL import Image
 
 from gsr_tf import command
+from gsr_tf.data.decoding.png_chunks import SIGNATURE
 from gsr_tf.data.pictures import decoding_bytes
 
 MEGA = 1_000_000
@@ -109,7 +110,7 @@ def _interlaced(pixels: np.ndarray) -> bytes:
         packed.append(packer.compress(np.insert(rows.reshape(len(rows), -1), 0, 0, axis=1).tobytes()))
     header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 1)
     chunks = [(b"IHDR", header), (b"IDAT", b"".join([*packed, packer.flush()])), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
+    return SIGNATURE + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )
 

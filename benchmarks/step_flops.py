@@ -8,9 +8,8 @@ else (normalisation, pooling, losses, Adam) counts nothing: it is what a good im
 from __future__ import annotations
 
 from gsr_tf.config import Config
+from gsr_tf.models.generator import SIZE
 from gsr_tf.models.segmenter import BOUNDARY_BLOCKS, CLASSES, FC_CHANNELS, VGG16
-
-GENERATOR_SIDE = 256
 
 
 def segmenter_multiply_adds(config: Config) -> int:
@@ -35,7 +34,7 @@ def generator_multiply_adds(config: Config) -> int:
     """Of one picture through the generator: 6.07 G at width 1."""
     base = max(1, round(64 * config.networks.width))
     widths = [base * multiple for multiple in (1, 2, 4, 8, 8, 8, 8, 8)]
-    total, side, channels = 0, GENERATOR_SIDE, 4
+    total, side, channels = 0, SIZE, 4
     for width in widths:
         side //= 2
         total += side * side * 16 * channels * width

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from data_prep import command
 from data_prep.interchange import NEGATIVE, NO_MASK
 from data_prep.reading.entries import PreparationError
+from gsr_tf.data.decoding.png_chunks import SIGNATURE
 from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import open_records
@@ -106,7 +107,7 @@ def unpack(records_path: Path, folder: Path) -> dict[str, int]:
             left_out += 1
             continue
         stem = flat_stem(name, taken)
-        suffix = ".png" if image.startswith(b"\x89PNG") else ".jpg"
+        suffix = ".png" if image.startswith(SIGNATURE) else ".jpg"
         picture = folder / ("Tp" if masks else "Au") / f"{stem}{suffix}"
         write_atomically(picture, image)
         mask = folder / "Gt" / f"{stem}.png"

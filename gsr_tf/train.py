@@ -13,6 +13,7 @@ release (the authors' code), or ours (neither).
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,31 +22,43 @@ from absl import flags
 
 from gsr_tf import command, flagfiles
 from gsr_tf import config as config_lib
+from gsr_tf.config import Config
 from gsr_tf.flag_help import wrapped
 from gsr_tf.training.run import run
+from gsr_tf.training.run_settings import RunSettings
 
 COMPARATORS = "comparators/"  # flagfiles of gsr_tf.train_comparator
 
 
-def _define(values: flags.FlagValues) -> None:
+def _define(values: flags.FlagValues, kind: type[RunSettings] = Config) -> None:
     flags.DEFINE_string("run_dir", None, "Folder of this run; made if missing.", required=True, flag_values=values)
-    config_lib.define_flags(values)
+    config_lib.define_flags(values, kind)
 
 
-def _action(args: flags.FlagValues) -> int:
-    return run(config_lib.from_flags(args), Path(args.run_dir), "gsr_tf.train")
+def train_method(kind: type[RunSettings], module: str, doc: str, argv: Sequence[str] | None) -> int:
+    """The command line of one method.
 
+    Args:
+        kind: its settings.
+        module: the one that is called, for what the run says of itself.
+        doc: what --help begins with; the flagfiles that come along follow, GSR-Net's or the comparators'.
+        argv: as `command.main`'s.
+    """
 
-def with_flagfiles(doc: str, *, comparators: bool = False) -> str:
-    """What --help begins with: a module's words, then the flagfiles that come along, GSR-Net's or the comparators'."""
-    files = {name: file for name, file in flagfiles.shipped().items() if name.startswith(COMPARATORS) == comparators}
-    lines = [wrapped(f"{name}: {flagfiles.title(file)}", "      ", "  ") for name, file in files.items()]
-    return "\n".join([doc, "Flagfiles that come along, for --flagfile=NAME:", *lines])
+    def action(args: flags.FlagValues) -> int:
+        return run(config_lib.from_flags(args, kind), Path(args.run_dir), module)
+
+    lines = [doc, "Flagfiles that come along, for --flagfile=NAME:"]
+    for name, file in flagfiles.shipped().items():
+        if name.startswith(COMPARATORS) == (kind is not Config):
+            lines.append(wrapped(f"{name}: {flagfiles.title(file)}", "      ", "  "))
+    define = functools.partial(_define, kind=kind)
+    return command.main(action, "\n".join(lines), define, argv, config_lib.groups(kind))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(_action, with_flagfiles(__doc__), _define, argv, config_lib.groups())
+    return train_method(Config, "gsr_tf.train", __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -23,32 +23,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
-from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.flagfiles import expanded
 from gsr_tf.settings import ConfigError
-from gsr_tf.train import with_flagfiles
+from gsr_tf.train import train_method
 from gsr_tf.training.mfcn import MFCNRun
-from gsr_tf.training.run import run
-from gsr_tf.training.run_settings import RunSettings
-
-
-def _command(kind: type[RunSettings], argv: Sequence[str]) -> int:
-    """The command line of one method, whose settings are its flags."""
-
-    def define(values: flags.FlagValues) -> None:
-        flags.DEFINE_string("run_dir", None, "Folder of this run; made if missing.", required=True, flag_values=values)
-        config_lib.define_flags(values, kind)
-
-    def action(args: flags.FlagValues) -> int:
-        return run(config_lib.from_flags(args, kind), Path(args.run_dir), "gsr_tf.train_comparator")
-
-    groups = config_lib.groups(kind)
-    return command.main(action, with_flagfiles(__doc__, comparators=True), define, argv, groups)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (flags.Error, ConfigError) as error:
         print(f"error: {error}; --help explains all flags", file=sys.stderr)
         return 2
-    return _command(kind, argv)
+    return train_method(kind, "gsr_tf.train_comparator", __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from gsr_tf.data.decoding.png_chunks import SIGNATURE
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

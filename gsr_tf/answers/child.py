@@ -7,7 +7,9 @@ something for each shape of picture that it has seen, gives it back only with th
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
+import pickle
 import signal
 import threading
 import traceback
@@ -80,6 +82,12 @@ class Child:
         how = own_process.how_it_ended(self._process)
         self.close()
         return how
+
+
+@functools.cache
+def child_of(make: bytes) -> Child:
+    """The one child of this process, whatever number of threads it has, with this function; `make` is pickled."""
+    return Child(pickle.loads(make))
 
 
 def _work(connection: Connection, make: Callable[[], Callable[..., Any]]) -> None:

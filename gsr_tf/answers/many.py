@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gsr_tf.answers import files, shards
 from gsr_tf.answers.answering import Answering, Segment, stamp
-from gsr_tf.answers.child import Child, Ended
+from gsr_tf.answers.child import Child, Ended, child_of
 from gsr_tf.answers.inputs import Source
 from gsr_tf.answers.results import Results, json_line
 from gsr_tf.answers.shards import Shard
@@ -71,12 +71,12 @@ def answer(
         InputError: as `shards.lay_out`.
     """
     laid_out = shards.lay_out(sources, output.absolute(), count)
-    pickled = pickle.dumps(asked)
+    make = pickle.dumps(functools.partial(_loaded, asked))
     try:
         with on_beam.progress(output / shards.WORK, {shard.note.name: size for shard, size in laid_out.items()}):
-            on_beam.run(functools.partial(answer_shard, asked=pickled), list(laid_out), runner, options)
+            on_beam.run(functools.partial(answer_shard, make=make), list(laid_out), runner, options)
     finally:
-        child_of(pickled).close()  # where workers are threads of this process
+        child_of(make).close()  # where workers are threads of this process
     total = sum((Counter(_note(shard, runner)) for shard in laid_out), Counter())
     shards.remove_work(output)
     return total
@@ -91,20 +91,14 @@ def _note(shard: Shard, runner: str) -> dict:
         ) from error
 
 
-@functools.cache
-def child_of(asked: bytes) -> Child:
-    """The one process in which this worker, whatever number of threads it has, keeps the model."""
-    return Child(functools.partial(_loaded, pickle.loads(asked)))
-
-
-def answer_shard(shard: Shard, asked: bytes) -> None:
+def answer_shard(shard: Shard, make: bytes) -> None:
     """Answers the pictures of a shard that have no answer that holds; leaves its files and its note.
 
     A picture that ends the process that looks at it twice is a dead letter.
 
     Args:
         shard: with its list.
-        asked: `Asked`, pickled.
+        make: `_loaded` of an `Asked`, pickled.
 
     Raises:
         Ended: the process ends without any picture.
@@ -112,7 +106,7 @@ def answer_shard(shard: Shard, asked: bytes) -> None:
     """
     if shard.note.exists():  # a runner may start a shard twice
         return
-    sources, child = shard.sources(), child_of(asked)
+    sources, child = shard.sources(), child_of(make)
     try:
         errors, counts = child(shard, sources)
     except Ended:

@@ -24,27 +24,54 @@ Layer = str | int  # of a record: "image", "original", or the number of a mask
 Loaded = TypeVar("Loaded")
 
 
-class Loader:
-    """Loads pictures of one set of records; safe from many threads.
-
-    Decoded pictures are kept while they fit into memory: an epoch visits all of them once, so keeping the first ones
-    is as good as keeping the latest. A record that cannot be decoded is named once, on the terminal too, and the next
-    one takes its place.
+class Readable:
+    """Records, of which one that cannot be decoded is named once, on the terminal too, and the next takes its place.
 
     Attributes:
         unreadable: {name: what is wrong} of such records so far.
     """
 
+    def __init__(self, records: Records):
+        self.records = records
+        self.unreadable: dict[str, str] = {}
+
+    def first_readable(self, load: Callable[[int], Loaded], number: int, count: int) -> Loaded:
+        """What is loaded of the first of `count` things, from this number on and round to it, that can be decoded.
+
+        Raises:
+            RecordsError: none of them can.
+        """
+        for candidate in range(number, number + count):
+            try:
+                return load(candidate % count)
+            except PictureError as error:
+                self._note(str(error))
+        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
+
+    def _note(self, error: str) -> None:
+        name, _, reason = error.partition(": ")
+        if name not in self.unreadable:
+            self.unreadable[name] = reason
+            tqdm.write(f"{self.records.path}: skipped {error} ({len(self.unreadable)} so far)")
+
+
+class Loader(Readable):
+    """Loads pictures of one set of records; safe from many threads.
+
+    Decoded pictures are kept while they fit into memory: an epoch visits all of them once, so keeping the first ones
+    is as good as keeping the latest.
+    """
+
     def __init__(self, records: Records, *, size: int, resize_mode: str, cache_gib: float = 0.0):
         cv2.setNumThreads(1)  # the pipeline's threads are the parallelism
-        self.records, self.size, self.resize_mode = records, size, resize_mode
-        self.unreadable: dict[str, str] = {}
+        super().__init__(records)
+        self.size, self.resize_mode = size, resize_mode
         self._kept: dict[tuple[int, Layer], np.ndarray] = {}
         self._room = int(cache_gib * 2**30)
 
     def picture(self, record: int) -> np.ndarray:
         """[h, w, 3] uint8 BGR: a record's picture, resized."""
-        return self._first_readable(lambda number: self._layers(number, ["image"])[0], record, len(self.records))
+        return self.first_readable(lambda number: self._layers(number, ["image"])[0], record, len(self.records))
 
     def source(self, pairs: np.ndarray, number: int, with_original: bool) -> list[np.ndarray]:
         """S, K and, if asked for, S's own original, all of one size.
@@ -63,7 +90,7 @@ class Loader:
             record, mask = pairs[number].tolist()
             return self._layers(record, ["image", mask, *original])
 
-        return self._first_readable(load, number, len(pairs))
+        return self.first_readable(load, number, len(pairs))
 
     def _layers(self, record: int, wanted: list[Layer]) -> list[np.ndarray]:
         """Layers of a record, from memory where they are there."""
@@ -102,17 +129,3 @@ class Loader:
         refuse_sliver(height, width, name)
         short = min(height, width)
         return -(-width * self.size // short), -(-height * self.size // short)
-
-    def _first_readable(self, load: Callable[[int], Loaded], number: int, count: int) -> Loaded:
-        for candidate in range(number, number + count):
-            try:
-                return load(candidate % count)
-            except PictureError as error:
-                self._note(str(error))
-        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
-
-    def _note(self, error: str) -> None:
-        name, _, reason = error.partition(": ")
-        if name not in self.unreadable:
-            self.unreadable[name] = reason
-            tqdm.write(f"{self.records.path}: skipped {error} ({len(self.unreadable)} so far)")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gsr_tf.answers.child import Child, Ended
+from gsr_tf.answers.child import Ended, child_of
 from gsr_tf.comparators.method import Method
 from gsr_tf.data import on_beam
 from gsr_tf.data.on_beam import BeamError
@@ -97,12 +97,12 @@ def evaluate(
     numbers = range(-(-len(data_set.items) // PICTURES))
     sizes = {one.piece(number).name: min(PICTURES, len(data_set.items) - PICTURES * number) for number in numbers}
     todo = [number for number in numbers if not one.piece(number).exists()]
-    pickled = pickle.dumps(one)
+    make = pickle.dumps(functools.partial(_loaded, one))
     try:
         with on_beam.progress(one.folder, sizes):
-            on_beam.run(functools.partial(count_piece, made=pickled), todo, runner_name, options)
+            on_beam.run(functools.partial(count_piece, make=make), todo, runner_name, options)
     finally:
-        child_of(pickled).close()  # where workers are threads of this process
+        child_of(make).close()  # where workers are threads of this process
     found = (outcome for number in numbers for outcome in _read(one.piece(number), runner_name))
     result = runner.total(found, protocols, thresholds)
     shutil.rmtree(work)
@@ -114,24 +114,18 @@ def _key(setting: dict, thresholds: np.ndarray) -> str:
     return hashlib.sha256(json.dumps([setting, thresholds.tolist(), PICTURES]).encode()).hexdigest()[:16]
 
 
-@functools.cache
-def child_of(made: bytes) -> Child:
-    """The one process in which this worker, whatever number of threads it has, keeps the method."""
-    return Child(functools.partial(_loaded, pickle.loads(made)))
-
-
-def count_piece(number: int, made: bytes) -> None:
+def count_piece(number: int, make: bytes) -> None:
     """Leaves the file of a piece; a process that ends over it is started once more.
 
     Args:
         number: of the piece.
-        made: `Pass`, pickled.
+        make: `_loaded` of a `Pass`, pickled.
 
     Raises:
         Ended: the process ended twice.
         Exception: the method's, and what a worker lacks.
     """
-    child = child_of(made)
+    child = child_of(make)
     try:
         child(number)
     except Ended:

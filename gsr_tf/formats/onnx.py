@@ -8,8 +8,8 @@ from unittest import mock
 import numpy as np
 
 from gsr_tf.formats.agreement import ExportError, Maps
-from gsr_tf.formats.signatures import ONE_PICTURE, portable
-from gsr_tf.inference.module import DetectorModule
+from gsr_tf.formats.signatures import portable
+from gsr_tf.inference.module import PICTURE, DetectorModule
 
 SMALLEST_SHORT_SIDE = 97  # pixels: 13 features, one more than fc6's dilation
 OPSET = 17  # ONNX Runtime 1.12 and later
@@ -36,7 +36,7 @@ def convert(detector: DetectorModule) -> bytes:
     with mock.patch.object(np, "product", np.prod, create=True):  # tf2onnx 1.17 asks for what NumPy 2 has no more
         model, weights = tf2onnx.convert.from_function(
             portable(detector),
-            input_signature=[ONE_PICTURE],
+            input_signature=[PICTURE],
             opset=OPSET,
             custom_op_handlers={"ResizeBilinear": (_resize_to_size, [])},
             large_model=True,  # else each of its dozens of passes copies the weights: 6 GiB at full width
@@ -74,7 +74,7 @@ def runner(model: bytes) -> Maps:
 
     def maps(picture: np.ndarray) -> dict[str, np.ndarray]:
         try:
-            return dict(zip(names, session.run(names, {ONE_PICTURE.name: picture})))
+            return dict(zip(names, session.run(names, {PICTURE.name: picture})))
         except Exception as error:
             raise ExportError(f"ONNX Runtime cannot run the model on {picture.shape}: {error}") from error
 

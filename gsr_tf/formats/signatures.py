@@ -11,10 +11,8 @@ import tensorflow as tf
 
 from gsr_tf.data.aspect import LONGEST
 from gsr_tf.data.image_ops import resize
-from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.module import PICTURE, DetectorModule
 from gsr_tf.inference.segmentation import SCORE_SHARE
-
-ONE_PICTURE = tf.TensorSpec([None, None, 3], tf.uint8, "image")
 
 
 def signatures(detector: DetectorModule) -> dict[str, Callable]:
@@ -29,7 +27,7 @@ def signatures(detector: DetectorModule) -> dict[str, Callable]:
     maps = detector.__call__.get_concrete_function().structured_outputs
     answer = {"probability_bytes": tf.string, "score": tf.float32, "width": tf.int32, "height": tf.int32}
 
-    @tf.function(input_signature=[ONE_PICTURE])
+    @tf.function(input_signature=[PICTURE])
     def one(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return detector(no_sliver(image, detector))
 
@@ -111,7 +109,7 @@ def portable(detector: DetectorModule) -> tf.types.experimental.GenericFunction:
     nothing.
     """
 
-    @tf.function(input_signature=[ONE_PICTURE])
+    @tf.function(input_signature=[PICTURE])
     def maps(image: tf.Tensor) -> dict[str, tf.Tensor]:
         size = tf.shape(image)[:2]
         seen = shrink(image, detector._network_size(size))

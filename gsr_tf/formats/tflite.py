@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.formats.agreement import Maps
-from gsr_tf.formats.signatures import ONE_PICTURE, portable
-from gsr_tf.inference.module import DetectorModule
+from gsr_tf.formats.signatures import portable
+from gsr_tf.inference.module import PICTURE, DetectorModule
 
 QUANTIZATIONS = ("none", "float16", "int8")
 # Other kernels sum in another order; a map seen as 256 levels hides forty times as much.
@@ -43,7 +43,7 @@ def _convert_int8(detector: DetectorModule, pictures: Sequence[np.ndarray]) -> b
     operations = tf.lite.Interpreter(model_content=_converter(detector).convert())._get_ops_details()
     converter = _converter(detector)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ({ONE_PICTURE.name: picture} for picture in pictures)
+    converter.representative_dataset = lambda: ({PICTURE.name: picture} for picture in pictures)
     in_floats = sorted({operation["op_name"] for operation in operations} - set(IN_8_BITS))
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=in_floats)
     return tf.lite.experimental.QuantizationDebugger(

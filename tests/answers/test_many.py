@@ -1,5 +1,6 @@
 """Shards answered by a stand-in for the child, in this process; `tests/test_predict_beam.py` has whole pipelines."""
 
+import functools
 import json
 import pickle
 
@@ -24,7 +25,7 @@ def load():
     return segment, dict(SETTINGS)
 
 
-ASKED = pickle.dumps(Asked(load, npz=False, max_pixels=10**6))
+MAKE = pickle.dumps(functools.partial(many._loaded, Asked(load, npz=False, max_pixels=10**6)))
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def seen(monkeypatch):
         return segment(pixels)
 
     child = many._loaded(Asked(lambda: (watched, dict(SETTINGS)), npz=False, max_pixels=10**6))
-    monkeypatch.setattr(many, "child_of", lambda asked: child)
+    monkeypatch.setattr(many, "child_of", lambda make: child)
     return seen
 
 
@@ -67,7 +68,7 @@ def answers(shard):
 
 def test_a_shard_leaves_answers_dead_letters_and_a_note(folder, seen):
     shard = shard_of(folder)
-    many.answer_shard(shard, ASKED)
+    many.answer_shard(shard, MAKE)
     assert sorted(seen) == [0, 1, 2, 3, 4]
     found = lines(shard.output / shard.answers)
     assert [line["file"] for line in found] == [f"{number}.png" for number in range(5)]
@@ -81,11 +82,11 @@ def test_a_shard_leaves_answers_dead_letters_and_a_note(folder, seen):
 
 def test_a_shard_that_is_started_twice_leaves_one_answer_a_picture(folder, seen):
     shard = shard_of(folder)
-    many.answer_shard(shard, ASKED)
+    many.answer_shard(shard, MAKE)
     once = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in shard.output.glob("*") if path.is_file()}
-    many.answer_shard(shard, ASKED)  # after its end: the note says so
+    many.answer_shard(shard, MAKE)  # after its end: the note says so
     shard.note.unlink()  # its worker was lost before it was put down
-    many.answer_shard(shard, ASKED)
+    many.answer_shard(shard, MAKE)
     assert len(seen) == 5
     assert len(lines(shard.output / shard.answers)) == 5 and len(lines(shard.dead_letters)) == 1
     again = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in once}
@@ -97,35 +98,35 @@ def test_a_shard_that_is_started_twice_leaves_one_answer_a_picture(folder, seen)
 
 def test_a_shard_goes_on_where_a_lost_worker_left_it(folder, seen):
     shard = shard_of(folder)
-    many.answer_shard(shard, ASKED)
+    many.answer_shard(shard, MAKE)
     journal = shard.output / shard.answers
     kept = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(kept[:3]) + kept[3][:20])  # the fourth line torn
     shard = shard_of(folder)  # another call
-    many.answer_shard(shard, ASKED)
+    many.answer_shard(shard, MAKE)
     assert sorted(seen[5:]) == [3, 4]
     assert [line["file"] for line in lines(journal)] == [f"{number}.png" for number in range(5)]
 
 
 def test_what_was_mended_is_no_dead_letter_and_what_broke_is_no_answer(folder, seen):
-    many.answer_shard(shard_of(folder), ASKED)
+    many.answer_shard(shard_of(folder), MAKE)
     Image.fromarray(np.full([20, 30, 3], 77, np.uint8)).save(folder / "in" / "bad.png")
     (folder / "in" / "2.png").write_bytes(b"broken")
     shard = shard_of(folder)
-    many.answer_shard(shard, ASKED)
+    many.answer_shard(shard, MAKE)
     assert seen[5:] == [77]
     assert set(answers(shard)) == {"0.png", "1.png", "3.png", "4.png", "bad.png"}
     assert [line["name"] for line in lines(shard.dead_letters)] == ["2"]
     (folder / "in" / "2.png").unlink()
     shard = shard_of(folder)
-    many.answer_shard(shard, ASKED)
+    many.answer_shard(shard, MAKE)
     assert not shard.dead_letters.exists()
 
 
 def test_names_that_got_twins_leave_no_second_answers(folder, seen):
     def answered():
         for shard in shards.lay_out(find(str(folder / "in"), folder / "out"), folder / "out", 20):
-            many.answer_shard(shard, ASKED)
+            many.answer_shard(shard, MAKE)
         return sorted(line["name"] for path in (folder / "out").glob("answers-*") for line in lines(path))
 
     assert answered() == ["0", "1", "2", "3", "4"]
@@ -143,9 +144,9 @@ def test_a_picture_over_which_a_process_ends_twice_is_a_dead_letter(folder, monk
             raise Ended("its process ended (SIGKILL)")
         return child(shard, sources)
 
-    monkeypatch.setattr(many, "child_of", lambda asked: ending)
+    monkeypatch.setattr(many, "child_of", lambda make: ending)
     shard = shard_of(folder)
-    many.answer_shard(shard, ASKED)
+    many.answer_shard(shard, MAKE)
     assert set(answers(shard)) == {"0.png", "1.png", "3.png", "4.png"}
     dead = {line["name"]: line["reason"] for line in lines(shard.dead_letters)}
     assert dead["2"] == many.ENDED and set(dead) == {"2", "bad"}
@@ -155,10 +156,10 @@ def test_where_the_model_itself_ends_processes_no_picture_is_blamed(folder, monk
     def ending(shard, sources):
         raise Ended("its process ended (SIGKILL)")
 
-    monkeypatch.setattr(many, "child_of", lambda asked: ending)
+    monkeypatch.setattr(many, "child_of", lambda make: ending)
     shard = shard_of(folder)
     with pytest.raises(Ended):
-        many.answer_shard(shard, ASKED)
+        many.answer_shard(shard, MAKE)
     assert not shard.dead_letters.exists() and not shard.note.exists()
 
 
@@ -168,5 +169,5 @@ def test_on_a_gpu_pictures_of_like_sizes_follow_each_other(folder, seen, monkeyp
         Image.fromarray(pixels).save(folder / "in" / f"{number}.png")
     monkeypatch.setattr(answering, "WORKERS", 1)  # so that the network sees them in their order
     monkeypatch.setattr(many, "gpus", lambda: ["GPU:0"])
-    many.answer_shard(shard_of(folder), ASKED)
+    many.answer_shard(shard_of(folder), MAKE)
     assert seen == [101, 103, 102, 100, 104]

@@ -63,8 +63,8 @@ def workers(monkeypatch):
             pickle.loads(pickle.dumps(function))(one)
 
     class Here:
-        def __init__(self, made):
-            self._call = pieces._loaded(pickle.loads(made))
+        def __init__(self, make):
+            self._call = pickle.loads(make)()
 
         def __call__(self, number):
             self._call(number)
@@ -137,6 +137,6 @@ def test_a_piece_over_which_its_process_ends_is_begun_once_more(monkeypatch):
         if len(calls) == 1:
             raise pieces.Ended("its process ended (SIGKILL)")
 
-    monkeypatch.setattr(pieces, "child_of", lambda made: child)
+    monkeypatch.setattr(pieces, "child_of", lambda make: child)
     pieces.count_piece(7, b"")
     assert calls == [7, 7]

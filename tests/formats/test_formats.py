@@ -10,8 +10,8 @@ import tensorflow as tf
 from gsr_tf.data.image_ops import resize
 from gsr_tf.formats import onnx, tflite
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
-from gsr_tf.formats.signatures import ONE_PICTURE, portable, shrink
-from gsr_tf.inference.module import DetectorModule
+from gsr_tf.formats.signatures import portable, shrink
+from gsr_tf.inference.module import PICTURE, DetectorModule
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
@@ -128,4 +128,4 @@ def test_a_difference_above_the_tolerance_is_refused():
 
 
 def test_the_input_is_one_picture(squashing):
-    assert portable(squashing).get_concrete_function().structured_input_signature[0] == (ONE_PICTURE,)
+    assert portable(squashing).get_concrete_function().structured_input_signature[0] == (PICTURE,)

@@ -6,15 +6,14 @@ import numpy as np
 from tqdm import tqdm
 
 from gsr_tf.comparators.exif.attributes import tag_codes
-from gsr_tf.data.pictures import PictureError
+from gsr_tf.data.loading import Readable
 from gsr_tf.data.records import Records, RecordsError
 
 
-class Photographs:
+class Photographs(Readable):
     """Those of a set of records that are large enough; safe from many threads.
 
-    One that cannot be decoded is named once, and the next one takes its place. Decoded ones are kept while they fit
-    into memory.
+    Decoded ones are kept while they fit into memory.
 
     Attributes:
         numbers: of the records that are large enough.
@@ -22,10 +21,10 @@ class Photographs:
 
     def __init__(self, records: Records, *, minimum_side: int, cache_gib: float):
         """Names and counts what is too small; raises RecordsError where fewer than two photographs are left."""
-        self.records, self.numbers = records, large_enough(records, range(len(records)), minimum_side)
+        super().__init__(records)
+        self.numbers = large_enough(records, range(len(records)), minimum_side)
         self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._room = int(cache_gib * 2**30)
-        self._unreadable: set[int] = set()
         if len(self.numbers) < 2:
             raise RecordsError(
                 f"{records.flag}={records.path}: {len(self.numbers)} pictures of at least {minimum_side} pixels a "
@@ -37,29 +36,17 @@ class Photographs:
 
     def read(self, place: int) -> tuple[np.ndarray, np.ndarray]:
         """[h, w, 3] uint8 RGB and [80] int32 codes (`tag_codes`) of the photograph in this place of `numbers`."""
-        for candidate in range(place, place + len(self)):
-            record = self.numbers[candidate % len(self)]
-            if record in self._kept:
-                return self._kept[record]
-            try:
-                found = self._decoded(record)
-            except PictureError as error:
-                self._note(record, error)
-                continue
-            if self._room >= found[0].nbytes and record not in self._kept:
-                self._kept[record] = found
-                self._room -= found[0].nbytes
-            return found
-        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
+        return self.first_readable(lambda place: self._read(self.numbers[place]), place, len(self))
 
-    def _decoded(self, record: int) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, record: int) -> tuple[np.ndarray, np.ndarray]:
+        if record in self._kept:
+            return self._kept[record]
         example = self.records.example(record)
-        return example.read_picture(), tag_codes(example.image)
-
-    def _note(self, record: int, error: PictureError) -> None:
-        if record not in self._unreadable:
-            self._unreadable.add(record)
-            tqdm.write(f"{self.records.path}: skipped {error} ({len(self._unreadable)} so far)")
+        found = example.read_picture(), tag_codes(example.image)
+        if self._room >= found[0].nbytes and record not in self._kept:
+            self._kept[record] = found
+            self._room -= found[0].nbytes
+        return found
 
 
 def large_enough(records: Records, numbers: range | list[int], minimum_side: int) -> list[int]:
