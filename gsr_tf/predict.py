@@ -196,7 +196,7 @@ def _method(name: str, threshold: float | None) -> tuple[Segment, dict]:
     def segment(picture: np.ndarray) -> Segmentation:
         return segmentation(method.stretched(picture), threshold=threshold)
 
-    return segment, {"detector": method.name, "threshold": threshold}
+    return segment, {"detector": method.name, "way": methods.WAY, "threshold": threshold}
 
 
 def _todo(sources: Sequence[inputs.Source], results: Results, settings: dict, npz: bool) -> list[inputs.Source]:

@@ -353,6 +353,17 @@ def test_a_picture_that_a_method_cannot_work_on_is_skipped_with_its_words(tmp_pa
     assert records(tmp_path / "out")["small.png"]["error"] == "60x15 pixels; noi needs at least 16 on each side"
 
 
+def test_answers_of_a_method_as_it_was_before_are_made_again(tmp_path, capsys, monkeypatch):
+    save(tmp_path / "a.png")
+    command = ["predict", "--method=noi", f"--input={tmp_path / 'a.png'}", f"--output={tmp_path / 'out'}"]
+    assert predict.main(command) == 0
+    assert predict.main(command) == 0
+    assert "answering again" not in capsys.readouterr().err
+    monkeypatch.setattr(methods, "WAY", methods.WAY + 1)
+    assert predict.main(command) == 0
+    assert "1 of 1 pictures: answered with other settings; answering again" in capsys.readouterr().err
+
+
 def test_a_defect_keeps_its_traceback_and_ends_the_run(model, tmp_path, monkeypatch):
     """Of six pictures 1 fails while 0 and 2 are at work: these are written, the others are not begun."""
     for number in range(6):

@@ -162,10 +162,13 @@ def fit_mixture(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def trace_map(picture: np.ndarray) -> np.ndarray:
-    """[ceil(h / 8), ceil(w / 8)] float64 probability that a block has no trace of demosaicing.
+    """[rows, columns] float64 probability that a block of 8x8 pixels has no trace of demosaicing.
 
     Args:
         picture: [h, w, 3] uint8 RGB; an odd last row or column is left out.
+
+    Returns:
+        As many blocks as it takes to cover what is not left out; the last ones may be incomplete.
     """
     height, width = (side // 2 * 2 for side in picture.shape[:2])
     pixels = picture[:height, :width].astype(np.float64)
@@ -184,7 +187,9 @@ def trace_map(picture: np.ndarray) -> np.ndarray:
 def score(picture: np.ndarray) -> np.ndarray:
     """[h, w] float64 in [0, 1]: the probability that the pixel's block has no trace of demosaicing.
 
+    Block b lies on pixels 8b to 8b + 7, whatever the picture's size.
+
     Args:
         picture: [h, w, 3] uint8 RGB, as published.
     """
-    return to_pixels(trace_map(picture), picture.shape[:2])
+    return to_pixels(trace_map(picture), BLOCK, picture.shape[:2])

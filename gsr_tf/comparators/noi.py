@@ -13,7 +13,8 @@ import pywt
 from gsr_tf.comparators.blocks import to_pixels
 from gsr_tf.comparators.method import from_lowest_to_highest
 
-BLOCK = 8  # of wavelet coefficients, so 16 pixels
+BLOCK = 8  # of wavelet coefficients
+PIXELS = 2 * BLOCK  # a side of a block
 GAUSSIAN_MEDIAN = 0.6745  # median of |x| for a standard normal x
 MINIMUM_SIDE = 16  # a smaller picture has less than one block of its own
 
@@ -28,7 +29,11 @@ def luma(picture: np.ndarray) -> np.ndarray:
 
 
 def noise_map(picture: np.ndarray) -> np.ndarray:
-    """[blocks down, blocks across] float64 noise levels of the picture, [h, w, 3] uint8 RGB; one block is 16 pixels."""
+    """[ceil(h / 16), ceil(w / 16)] float64: the noise level of each block of 16x16 pixels, the last ones incomplete.
+
+    Args:
+        picture: [h, w, 3] uint8 RGB.
+    """
     _, (_, _, diagonal) = pywt.dwt2(luma(picture), "db8", mode="symmetric")
     rows, columns = (side // BLOCK for side in diagonal.shape)
     blocks = np.abs(diagonal[: rows * BLOCK, : columns * BLOCK]).reshape(rows, BLOCK, columns, BLOCK)
@@ -38,10 +43,12 @@ def noise_map(picture: np.ndarray) -> np.ndarray:
 def score(picture: np.ndarray) -> np.ndarray:
     """[h, w] float64: the noise level of each pixel's block, not normalised.
 
+    Block b lies on pixels 16b to 16b + 15, whatever the picture's size.
+
     Args:
         picture: [h, w, 3] uint8 RGB, as published: resizing it first would average the noise away.
     """
-    return to_pixels(noise_map(picture), picture.shape[:2])
+    return to_pixels(noise_map(picture), PIXELS, picture.shape[:2])
 
 
 def normalised(picture: np.ndarray) -> np.ndarray:

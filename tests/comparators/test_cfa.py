@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -66,6 +67,20 @@ def test_flat_and_odd_pictures_have_a_map_without_nan():
     assert noisy.shape == (33, 47) and np.isfinite(noisy).all()
 
 
-def test_blocks_are_stretched_to_the_nearest_pixel():
-    np.testing.assert_array_equal(to_pixels(np.array([[1, 2]]), (2, 5)), [[1, 1, 2, 2, 2], [1, 1, 2, 2, 2]])
-    np.testing.assert_array_equal(to_pixels(np.arange(3)[None], (1, 24))[0], np.arange(24) // 8)
+def test_blocks_keep_their_place():
+    np.testing.assert_array_equal(to_pixels(np.array([[1, 2]]), 3, (2, 5)), [[1, 1, 1, 2, 2], [1, 1, 1, 2, 2]])
+    np.testing.assert_array_equal(to_pixels(np.arange(3)[None], 8, (1, 26))[0], [*np.arange(24) // 8, 2, 2])
+
+
+@pytest.mark.parametrize("side", [384, 385, 386, 390])
+def test_a_square_of_whole_blocks_is_marked_where_it_is(side):
+    """Whatever the number of pixels in the last, incomplete block: stretched, 49 blocks of 386 would end at 330."""
+    texture = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, (side, side, 3)), (0, 0), 0.8)
+    picture = np.clip(np.rint(128 + 40 * texture / texture.std()), 0, 255).astype(np.uint8)
+    square = slice(208, 336)
+    mask = np.zeros((side, side), bool)
+    mask[square, square] = True
+    marked = cfa.score(np.where(mask[..., None], picture, demosaiced(picture))) > 0.5
+    for line in (marked[:, square].mean(axis=1), marked[square].mean(axis=0)):  # corners are rounded, by a median
+        found = np.flatnonzero(line > 0.5)
+        assert (found.min(), found.max()) == (208, 335)

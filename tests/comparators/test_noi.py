@@ -39,6 +39,17 @@ def test_added_noise_is_found(name):
     assert best_f1(scores, mask) > 3 * floor(mask)
 
 
+@pytest.mark.parametrize("side", [16 * 24, 16 * 24 + 1, 16 * 24 + 15])
+def test_a_noisy_square_of_whole_blocks_is_marked_where_it_is(side):
+    """Whatever the number of pixels in the last, incomplete block."""
+    noise = np.random.default_rng(0).normal(128, 2, (side, side))
+    mask = np.zeros((side, side), bool)
+    mask[320:368, 304:352] = True
+    noise[mask] = np.random.default_rng(1).normal(128, 40, mask.sum())
+    picture = np.clip(np.rint(noise), 0, 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    np.testing.assert_array_equal(noi.score(picture) > 10, mask)
+
+
 def test_normalised_spans_zero_to_one_in_the_same_order():
     picture = photograph("coffee")
     raw, unit = noi.score(picture), noi.normalised(picture)
