@@ -9,8 +9,11 @@ import tensorflow as tf
 from sklearn.cluster import DBSCAN
 
 from gsr_tf.comparators.exif import consensus, voting
-from gsr_tf.comparators.exif.module import dense, sparse
+from gsr_tf.comparators.exif import module as exif
+from gsr_tf.comparators.exif.module import ConsistencyModule, dense, sparse
+from gsr_tf.comparators.exif.settings import Answer
 from gsr_tf.evaluation import metrics
+from gsr_tf.models.keras import keras
 
 
 @pytest.mark.parametrize(
@@ -140,3 +143,31 @@ def test_of_an_oracle_of_pairs_the_smaller_part_is_found(name, find, outside):
     scores = tf.image.resize(cells, mask.shape)[0, ..., 0].numpy()
     smaller = mask if mask.mean() < 0.5 else ~mask
     assert metrics.f1(metrics.count(scores, smaller)).max() > 0.9
+
+
+def test_cells_in_place_by_hand():
+    cells = tf.reshape(tf.range(6), [2, 3, 1])
+    found = voting.in_place(cells, tf.constant(2), tf.constant([5, 6]))[..., 0]
+    np.testing.assert_array_equal(found, [[0, 0, 1, 1, 2, 2]] * 2 + [[3, 3, 4, 4, 5, 5]] * 3)
+
+
+def test_the_sparse_map_lies_where_its_patches_do(monkeypatch):
+    """Patches end at pixel 288, with more pixels beyond them and without."""
+
+    def brightness(_, image, corners, side):
+        levels = tf.cast(image, tf.float32)
+        mean = lambda c: tf.reduce_mean(levels[c[0] : c[0] + side, c[1] : c[1] + side])  # noqa: E731
+        return tf.map_fn(mean, corners, fn_output_signature=tf.float32)
+
+    def alike(_, brightness):
+        return lambda numbers: tf.exp(-tf.abs(tf.gather(brightness, numbers)[:, tf.newaxis] - brightness) / 50)
+
+    monkeypatch.setattr(exif, "features_of", brightness)
+    monkeypatch.setattr(exif, "pair_scorer", alike)
+    image = keras.Input([None, None, 3])
+    module = ConsistencyModule(keras.Model(image, image), size=48, answer=Answer(comparison="sparse"))
+    picture = np.zeros([303, 303, 3], np.uint8)
+    picture[128:224, 128:224] = 255
+    found = [module(tf.constant(picture[:side, :side]))["probability"].numpy() for side in (288, 303)]
+    np.testing.assert_allclose(found[1][:288, :288], found[0], atol=1e-6)
+    assert found[0][176, 176] > 0.5 > found[0][100, 100]

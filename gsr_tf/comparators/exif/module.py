@@ -41,10 +41,15 @@ class ConsistencyModule(DetectorModule):
         size = tf.shape(image)[:2]
         missing = tf.maximum(self.size - size, 0)
         image = tf.pad(image, [[0, missing[0]], [0, missing[1]], [0, 0]])
-        return {"probability": resize(self._map(image), size)}
+        return {"probability": self._map(image, size)}
 
-    def _map(self, image: tf.Tensor) -> tf.Tensor:
-        """[rows, columns, 1] of cells."""
+    def _map(self, image: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[h, w, 1] of the pixels that are `shown`, [2] int32, h and w: those of the picture without its padding.
+
+        As in the release, the cells of the dense comparison are stretched over the picture, though their patches lie
+        further inwards: marks are moved towards its borders, in one of 1200x800 by up to 33 pixels. Those of the sparse
+        one, where patches of the release vote for the pixels below them, keep their place.
+        """
         size = tf.shape(image)[:2]
         if self.answer.comparison == "dense":
             find, stride = dense, voting.dense_stride(size, self.size, self.answer.patches_across)
@@ -54,7 +59,8 @@ class ConsistencyModule(DetectorModule):
         spread = tf.maximum(1, self.size // stride)
         features = features_of(self.segmenter, image, voting.corners(grid, stride), self.size)
         found = find(pair_scorer(self.segmenter, features), grid, spread)
-        return tf.reshape(flipped(found), [*tf.unstack(voting.cells_of(grid, spread)), 1])
+        cells = tf.reshape(flipped(found), [*tf.unstack(voting.cells_of(grid, spread)), 1])
+        return resize(cells, shown) if find is dense else voting.in_place(cells, stride, shown)
 
 
 def dense(score: Callable[[tf.Tensor], tf.Tensor], grid: tf.Tensor, spread: tf.Tensor) -> tf.Tensor:

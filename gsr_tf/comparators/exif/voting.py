@@ -73,3 +73,15 @@ def maps(pairs: tf.Tensor, grid: tf.Tensor, spread: tf.Tensor) -> tf.Tensor:
     """[anchors, cells] float32: as `responses`, of single patches ([anchors, patches]) and all."""
     covered = coverage(grid, spread)
     return tf.matmul(pairs, covered, transpose_b=True) / (tf.reduce_sum(covered, axis=1) + NO_VOTES)
+
+
+def in_place(cells: tf.Tensor, stride: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """[h, w, c], each pixel with the value of the cell that it lies in; beyond the last cell, of that one.
+
+    Args:
+        cells: [rows, columns, c]; the first one begins at the upper left pixel.
+        stride: scalar int32, side of a cell, pixels.
+        size: [2] int32, h and w.
+    """
+    rows, columns = (tf.minimum(tf.range(size[axis]) // stride, tf.shape(cells)[axis] - 1) for axis in (0, 1))
+    return tf.gather(tf.gather(cells, rows), columns, axis=1)
