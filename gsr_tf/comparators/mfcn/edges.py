@@ -1,8 +1,26 @@
-"""Edge-enhanced inference: a surface counts where a closed edge goes around it."""
+"""Edges that are learnt, and edge-enhanced inference: a surface counts where a closed edge goes around it."""
 
 from __future__ import annotations
 
 import tensorflow as tf
+
+from gsr_tf.data.image_ops import boundary
+
+
+def edge_label(k: tf.Tensor, size: int) -> tf.Tensor:
+    """The boundary of K by a square of `size` pixels, closed where K meets the picture's border.
+
+    K counts as 0 outside the picture. GSR-Net's `boundary` has no edge along the border, which would leave open the
+    outline of a region that meets it, and `fill_holes` would fill nothing; what the paper did there is not known.
+
+    Args:
+        k: [b, h, w, 1] float, K in [0, 1].
+        size: side of the square.
+
+    Returns:
+        [b, h, w, 1] float, in [0, 1].
+    """
+    return boundary(tf.pad(k, [[0, 0], [size, size], [size, size], [0, 0]]), size)[:, size:-size, size:-size]
 
 
 def edge_enhanced(surface: tf.Tensor, edge: tf.Tensor, threshold: tf.Tensor | float) -> tf.Tensor:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gsr_tf.comparators.examples import examples
+from gsr_tf.comparators.mfcn.edges import edge_label
 from gsr_tf.comparators.mfcn.losses import balanced_cross_entropy
 from gsr_tf.comparators.mfcn.network import build_network
 from gsr_tf.comparators.mfcn.settings import Network, Optimization, Step
 from gsr_tf.comparators.one_network import OneNetwork, descent, kernel_decay
 from gsr_tf.data.batch import Batch
-from gsr_tf.data.image_ops import boundary
 from gsr_tf.models.normalization import separate_moments
 
 
@@ -36,7 +36,7 @@ class MFCN(OneNetwork):
             logits = self.segmenter(image, training=True)
         parts = {
             "loss/surface": balanced_cross_entropy(logits["segmentation"], k),
-            "loss/edge": balanced_cross_entropy(logits["boundary"], boundary(k, self.settings.boundary_size)),
+            "loss/edge": balanced_cross_entropy(logits["boundary"], edge_label(k, self.settings.boundary_size)),
             "loss/weight_decay": kernel_decay(self.segmenter, self.settings.weight_decay),
         }
         total = parts["loss/surface"] + self.settings.edge_weight * parts["loss/edge"] + parts["loss/weight_decay"]

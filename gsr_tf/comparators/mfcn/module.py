@@ -11,7 +11,7 @@ from gsr_tf.inference.module import DetectorModule
 class EdgeEnhancedModule(DetectorModule):
     """`DetectorModule` of a network with an `edge_threshold`; "probability" is the edge-enhanced map.
 
-    It sees whole pictures only: a region that leaves a window would have no closed edge in it.
+    It sees whole pictures only: outlines that are learnt close at a picture's border, not at a window's.
     """
 
     native = natives = moments = window = None

@@ -47,7 +47,7 @@ class Step(Checked):
     boundary_size: int = setting(
         5,
         "Side of the square that dilates and erodes K to give the edge (GSR-Net's; the paper's is not known).",
-        least=2,
+        least=3,  # a square of 2 draws upper and left edges outside the region: at the border, outside the picture
     )
     weight_decay: float = setting(
         5e-4, "L2 rate: this times half the sum of squares of all kernels joins the loss.", least=0.0
