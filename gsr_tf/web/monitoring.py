@@ -24,9 +24,7 @@ class Metrics:
         self.upload_bytes = Counter("gsr_tf_upload_bytes", "Picture files received in full.", **own)
         self.uploading = Gauge("gsr_tf_uploading", "Pictures on their way here.", **own)
         self.admitted = Gauge("gsr_tf_admitted", "Requests with a place: waiting or at work.", **own)
-        self.worker_restarts = Counter(
-            "gsr_tf_worker_restarts", "Workers replaced: ended over a picture, or grown.", ["why"], **own
-        )
+        self.worker_restarts = Counter("gsr_tf_worker_restarts", "Workers replaced: ended, or grown.", ["why"], **own)
         self.worker_resident = Gauge(
             "gsr_tf_worker_resident_bytes", "Memory that a worker held after its latest picture.", ["worker"], **own
         )

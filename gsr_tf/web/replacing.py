@@ -1,5 +1,9 @@
 """A worker that is followed by another one: when it has ended, and when it has grown.
 
+A worker that ends over a picture is replaced at once. One that ended before, while it started or had nothing to do, is
+replaced when it is needed, and who needs it does not notice. A model that cannot be loaded, and workers that end like
+that one after the other, are errors: nothing better is to be expected of the next one.
+
 TensorFlow keeps, for each shape of picture that it has seen, what it prepared for that shape. A process that sees
 pictures of all shapes so grows without an end, and gives nothing back but by ending.
 """
@@ -9,13 +13,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.task import Done, Task
-from gsr_tf.web.worker import Ended, Worker
+from gsr_tf.web.worker import Ended, EndedBefore, Worker
 
 LOG = logging.getLogger("gsr_tf.web")
 GROWTH = 300_000_000  # bytes since a worker's first picture: some 30 to 60 shapes at three sizes
+IN_A_ROW = 3  # workers that one thing is asked of, each because the one before had ended
+Asked = TypeVar("Asked")
 
 
 class Replaced:
@@ -37,17 +44,24 @@ class Replaced:
 
     def model(self) -> dict:
         """What the model is; waits until it is loaded, and raises what kept it from that."""
-        return self._worker.model.result()
+        with self._lock:
+            return self._ask(lambda worker: worker.model.result())
 
     def warm_up(self) -> None:
         """Waits until the worker has answered once; raises what kept it from that."""
-        self._resident.set(self._worker.first.result())
+        with self._lock:
+            self._resident.set(self._ask(lambda worker: worker.first.result()))
 
     def answer(self, task: Task) -> Done:
-        """The answer of a picture; Refusal as the worker's, which is replaced where it ended over the picture."""
+        """The answer of a picture.
+
+        Raises:
+            Refusal: the worker's, which is replaced where it ended over the picture.
+            UserError, OSError, MemoryError: no worker can be had.
+        """
         with self._lock:
             try:
-                return self._worker.answer(task)
+                return self._ask(lambda worker: worker.answer(task))
             except Ended as error:
                 if not self._closed:
                     LOG.warning("a worker is replaced: %s", error.detail)
@@ -66,8 +80,24 @@ class Replaced:
             for worker in filter(None, (self._worker, self._next)):
                 worker.close()
 
+    def _ask(self, ask: Callable[[Worker], Asked]) -> Asked:
+        """What the worker says; where it had ended before, what the next one says."""
+        for _ in range(IN_A_ROW - 1):
+            try:
+                return ask(self._worker)
+            except EndedBefore as error:
+                if self._closed:
+                    raise
+                LOG.warning("a worker is replaced: %s", error)
+                self._take(self._next or self._start(), "ended")
+        return ask(self._worker)
+
     def _prepare_next(self) -> None:
-        self._next = self._start()
+        try:
+            self._next = self._start()
+        except OSError as error:  # the present one goes on
+            LOG.error("a worker cannot be started: %s", error)
+            return
         threading.Thread(target=self._follow, args=(self._next,), daemon=True).start()
 
     def _follow(self, following: Worker) -> None:
@@ -87,4 +117,6 @@ class Replaced:
     def _take(self, worker: Worker, why: str) -> None:
         self._worker.close()
         self._worker, self._next = worker, None
+        if self._closed:  # while it started
+            worker.close()
         self._metrics.worker_restarts.labels(why).inc()

@@ -58,7 +58,7 @@ class Server(uvicorn.Server):
 
     Args:
         app: the application.
-        service: what it answers with; told when the server stops.
+        service: what it answers with; told when the server stops, which it does when that has failed.
         settings: more of uvicorn's.
     """
 
@@ -75,6 +75,16 @@ class Server(uvicorn.Server):
             **settings,
         )
         super().__init__(config)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answers until it is told to stop; raises the service's failure."""
+        super().run(sockets)
+        if self._service.failure:
+            raise self._service.failure
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is to stop; asked ten times a second."""
+        return await super().on_tick(counter) or self._service.failure is not None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Who waits is refused; what is at work is finished."""

@@ -12,6 +12,7 @@ from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
+from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
 from gsr_tf.web.limits import Limits
 from gsr_tf.web.monitoring import Metrics
@@ -26,7 +27,10 @@ Awaited = TypeVar("Awaited")
 
 
 class PictureWorker(Protocol):
-    """Who answers pictures, one at a time, whatever thread or process that is done in."""
+    """Who answers pictures, one at a time, whatever thread or process that is done in.
+
+    UserError, OSError or MemoryError, where it raises them, say why it can answer none.
+    """
 
     def model(self) -> dict:
         """What `model.describe` says; waits until it is known."""
@@ -51,30 +55,36 @@ class Service:
 
     Attributes:
         model: what is told of it.
-        status: "starting" until the first picture went through, then "ok", or "failed".
+        failure: what keeps a worker from answering any picture; the server ends then.
     """
 
     def __init__(self, workers: Sequence[PictureWorker], limits: Limits, metrics: Metrics):
         self.limits, self.metrics = limits, metrics
         self.model = workers[0].model()
-        self.status = "starting"
+        self.failure: Exception | None = None
         self._all, self._idle = workers, list(reversed(workers))
         self._turns = CapacityLimiter(limits.workers)
         self._free = limits.workers + limits.queue
         self._budget = UploadBudget(self._free * limits.upload_bytes)
-        self._stopping = self._closed = False
+        self._ready = self._stopping = self._closed = False
         self._waiting: set[CancelScope] = set()
+
+    @property
+    def status(self) -> str:
+        """What /healthz says: "starting" until the first picture went through, then "ok"; "failed" when it gives up."""
+        if self.failure:
+            return "failed"
+        return "ok" if self._ready else "starting"
 
     async def warm_up(self) -> None:
         """Waits for the first answer of the first worker, so that no client waits for the first trace."""
         try:
             await to_thread.run_sync(self._all[0].warm_up)
-            self.status = "ok"
+        except Exception as error:
+            self._give_up(error)
+        else:
+            self._ready = True
             LOG.info("ready")
-        except Exception:
-            self.status = "failed"
-            if not self._closed:
-                LOG.exception("the model does not answer")
 
     async def answer(
         self, request: Request, asked: Mapping, respond: Callable[[Found, Detector], Response]
@@ -115,7 +125,7 @@ class Service:
     def stop(self) -> None:
         """Refuses who uploads or waits, and who asks from now on; what is at work is finished."""
         self._stopping = True
-        if self.status == "starting":  # nobody waits for a picture that has not begun
+        if not self._ready:  # nobody waits for a picture that has not begun
             self.close()
         for scope in list(self._waiting):
             scope.cancel()
@@ -135,8 +145,13 @@ class Service:
                 self._waiting.discard(scope)
         raise _stopping()
 
+    def _give_up(self, error: Exception) -> None:
+        if not self._closed:
+            LOG.error("the model does not answer, and the server ends: %s", error)
+            self.failure = error
+
     def _check_free(self) -> None:
-        if self._stopping:
+        if self._stopping or self.failure:
             raise _stopping()
         if not self._free:
             raise Refusal(
@@ -158,15 +173,21 @@ class Service:
             self.metrics.admitted.dec()
 
     def _work(self, task: Task) -> Response:
+        if self.failure:  # since it was admitted
+            raise _stopping()
         worker = self._idle.pop()  # the one used last: the others may still be starting
         try:
             with self.metrics.at_work.track_inprogress():
                 done = worker.answer(task)
         except Refusal as refusal:
             raise (_stopping() if self._closed else refusal) from refusal
+        except (UserError, OSError, MemoryError) as error:
+            self._give_up(error)
+            failed = Refusal(500, "the model does not answer; the server's log says more")
+            raise (_stopping() if self._closed else failed) from error
         finally:
             self._idle.append(worker)
-        self.status = "ok"
+        self._ready = True
         for stage, value in done.seconds.items():
             self.metrics.stage_seconds.labels(stage).observe(value)
         return done.response

@@ -33,6 +33,10 @@ class Ended(Refusal):
     """The worker is no more; the message is for whose picture it was at."""
 
 
+class EndedBefore(UserError):
+    """The worker is no more, and no picture is to blame: it ended while it started, or had nothing to do."""
+
+
 class Worker:
     """The process, seen from the server. `answer` is for one thread at a time.
 
@@ -65,11 +69,17 @@ class Worker:
 
         Raises:
             Refusal: the task's.
-            Ended: the process ended, or was ended because it took too long.
+            Ended: the process ended over it, or was ended because it took too long.
+            EndedBefore: the process had ended before; another one may answer.
+            UserError, OSError, MemoryError: what kept the process from its model.
         """
-        self._wait_until_warm()
+        self.first.result()
         try:
             self._connection.send(task)
+        except OSError as error:
+            how = own_process.how_it_ended(self._process)
+            raise EndedBefore(f"a worker ended while it had nothing to do ({how})") from error
+        try:
             if not self._connection.poll(self._limits.picture_seconds):
                 self.close()
                 seconds = f"{self._limits.picture_seconds:g} s"
@@ -91,22 +101,24 @@ class Worker:
         self._process.kill()
         self._process.join()
 
-    def _wait_until_warm(self) -> None:
-        try:
-            self.first.result()
-        except Exception as error:
-            raise Ended(500, "the model does not answer; the server's log says more") from error
-
     def _follow_start(self) -> None:
+        said = None
         for told in (self.model, self.first):
-            try:
-                said = self._connection.recv()
-            except (EOFError, OSError):
-                said = RuntimeError(f"a worker ended before it was warm ({own_process.how_it_ended(self._process)})")
+            if not isinstance(said, Exception):  # what kept it from its model kept it from its first picture
+                said = self._hear()
             if isinstance(said, Exception):
                 told.set_exception(said)
             else:
                 told.set_result(said)
+
+    def _hear(self) -> dict | int | Exception:
+        """What the process says next while it starts."""
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError):
+            how = own_process.how_it_ended(self._process)
+            why = "is there enough memory?" if how.startswith("SIG") else "what it printed says more"
+            return EndedBefore(f"a worker ended before it was warm ({how}); {why}")
 
 
 def load_detector(saved_model: str | None, scales: Sequence[float] | None, device: str) -> Detector:

@@ -161,15 +161,6 @@ def test_health():
         assert client.get("/healthz").json() == {"status": "ok"}
 
 
-def test_health_of_a_model_that_does_not_answer(caplog):
-    with client_of(red_detector(lambda image: {})) as client:
-        while client.get("/healthz").json()["status"] == "starting":
-            pass
-        response = client.get("/healthz")
-    assert (response.status_code, response.json()) == (503, {"status": "failed"})
-    assert "the model does not answer" in caplog.text
-
-
 def test_metrics(client):
     client.post("/v1/segment?maps=none", content=PICTURE)
     client.post("/v1/segment", content=b"x")

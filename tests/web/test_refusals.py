@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import httpx
+import numpy as np
 import pytest
 
 from gsr_tf.answers import own_process
@@ -122,21 +123,26 @@ def test_unknown_paths_and_methods(client):
     assert said(client.get("/static/%2e%2e/app.py"), 404)
 
 
-def test_a_defect_says_nothing_of_the_inside():
-    def defective(image):
-        raise RuntimeError("secret")
+def failing(error):
+    """A detector that a picture is too much for, but not the warm-up, which is black."""
 
-    with client_of(red_detector(defective)) as client:
+    def fail(image):
+        if np.any(image):
+            raise error
+        return red_and_green(image)
+
+    return red_detector(fail)
+
+
+def test_a_defect_says_nothing_of_the_inside():
+    with client_of(failing(RuntimeError("secret"))) as client:
         response = client.post("/v1/segment", content=PICTURE)
         assert said(response, 500) == "a defect of the server; its log says more"
         assert "Content-Security-Policy" in response.headers
 
 
 def test_too_little_memory():
-    def hungry(image):
-        raise MemoryError
-
-    with client_of(red_detector(hungry)) as client:
+    with client_of(failing(MemoryError())) as client:
         assert "more memory" in said(client.post("/v1/segment", content=PICTURE), 503)
 
 

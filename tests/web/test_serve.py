@@ -135,6 +135,15 @@ def test_a_value_that_is_found_wrong_later_is_named_as_it_was_set(monkeypatch, c
     assert f"error: GSR_TF_{name}={value} in the environment: --{name.lower()}=" in capsys.readouterr().err
 
 
+def test_a_worker_that_is_killed_while_it_loads_is_no_defect(monkeypatch, capsys):
+    def refuse(start, metrics, number):
+        raise worker.EndedBefore("a worker ended before it was warm (SIGKILL)")
+
+    monkeypatch.setattr(replacing, "Replaced", refuse)
+    assert serve.main(["serve", "--port=0"]) == 1
+    assert capsys.readouterr().err.endswith("error: a worker ended before it was warm (SIGKILL)\n")
+
+
 def test_a_variable_that_a_flag_overrides_is_not_blamed(monkeypatch, capsys):
     monkeypatch.setenv("GSR_TF_PATH_PREFIX", "/fine")
     monkeypatch.setenv("GSR_TF_METHOD", "unknown")

@@ -11,9 +11,14 @@ from functools import partial
 import httpx
 import pytest
 
+from gsr_tf.errors import UserError
+from gsr_tf.serve import listen
 from gsr_tf.web import server
+from gsr_tf.web.app import create_app
 from gsr_tf.web.limits import Limits
+from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import Refusal
+from gsr_tf.web.service import Service
 from tests.web.conftest import Here, client_of, red_detector, running, serving
 from tests.web.pictures import blotches, encoded
 from tests.web.test_refusals import Gate, half_sent, said, until_metrics_say
@@ -111,6 +116,42 @@ def test_told_to_stop_while_it_starts_it_does_not_wait_for_the_model(caplog):
         server.should_exit = True
         assert "the server is stopping" in said(asking.result(), 503)
     assert "the model does not answer" not in caplog.text
+
+
+@contextlib.contextmanager
+def ends_with(error, words, worker, limits):
+    """(service, address) of a server that is run at the end of the context, and ends with an error that says why."""
+    service = Service([worker], limits, Metrics())
+    with listen("127.0.0.1", 0) as listener:
+        yield service, listener.getsockname()
+        with pytest.raises(error, match=words):
+            server.Server(create_app(service, [], ""), service, log_level="critical").run(sockets=[listener])
+    assert service.status == "failed"
+
+
+def test_a_server_whose_first_picture_fails_says_why_and_ends(caplog):
+    with ends_with(KeyError, "probability", Here(red_detector(lambda image: {}), Limits()), Limits()):
+        pass
+    assert "the model does not answer, and the server ends: 'probability'" in caplog.text
+
+
+def test_when_no_worker_can_be_had_who_asks_is_told_and_the_server_ends(caplog):
+    class Gone(Here):
+        def answer(self, task):
+            with httpx.Client(base_url=url) as client:
+                until_metrics_say(client, "gsr_tf_admitted 2.0")
+            raise UserError("no such folder")
+
+    limits = Limits(workers=1)
+    with ThreadPoolExecutor(2) as visitors:
+        with ends_with(UserError, "no such folder", Gone(red_detector(), limits), limits) as (service, (host, port)):
+            url = f"http://{host}:{port}"
+            ask = partial(httpx.post, f"{url}/v1/segment?maps=none", content=PICTURE, timeout=20)
+            asking = [visitors.submit(ask) for _ in range(2)]
+        asked, waiting = sorted((one.result() for one in asking), key=lambda answer: answer.status_code)
+    assert "the model does not answer; the server's log says more" in said(asked, 500)
+    assert "the server is stopping" in said(waiting, 503)
+    assert "the model does not answer, and the server ends: no such folder" in caplog.text
 
 
 def test_when_it_stops_who_waits_is_told_and_what_is_at_work_is_finished():

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gsr_tf.errors import UserError
 from gsr_tf.web import answer
 from gsr_tf.web.limits import Limits
 from gsr_tf.web.model import describe
@@ -22,7 +24,7 @@ from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import Refusal
 from gsr_tf.web.replacing import Replaced
 from gsr_tf.web.task import Task, carry_out
-from gsr_tf.web.worker import Ended, Worker
+from gsr_tf.web.worker import Ended, EndedBefore, Worker, load_detector
 from tests.web import scripted
 
 LIMITS = Limits(picture_seconds=5)
@@ -84,6 +86,35 @@ def test_a_process_answers_as_this_one_does_and_what_ends_it_ends_one_picture():
         assert ended.value.status_code == 504
         said = metrics.text().decode()
         assert 'gsr_tf_worker_restarts_total{why="ended"} 2.0' in said
+
+
+def kill_all():
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join()
+
+
+def test_one_that_is_killed_while_it_starts_or_idles_costs_no_picture(caplog):
+    with contextlib.closing(Replaced(partial(Worker, scripted.load, LIMITS), Metrics())) as place:
+        kill_all()
+        expected = without_seconds(place.answer(task()))
+        kill_all()
+        assert without_seconds(place.answer(task())) == expected
+    assert caplog.messages == [
+        "a worker is replaced: a worker ended before it was warm (SIGKILL); is there enough memory?",
+        "a worker is replaced: a worker ended while it had nothing to do (SIGKILL)",
+    ]
+
+
+def test_what_kept_a_worker_from_its_model_is_told_whatever_is_asked():
+    workers = [Worker(load, LIMITS) for load in (partial(load_detector, "/nix", None, "cpu"), partial(os._exit, 3))]
+    told = [[(type(asked.exception()), str(asked.exception())) for asked in (one.model, one.first)] for one in workers]
+    for one in workers:
+        one.close()
+    assert [one == other for one, other in told] == [True, True]
+    (wrong, says), (ended, how) = told[0][0], told[1][0]
+    assert issubclass(wrong, UserError) and "--saved_model=/nix" in says
+    assert (ended, how) == (EndedBefore, "a worker ended before it was warm (exit code 3); what it printed says more")
 
 
 @contextlib.contextmanager
