@@ -18,6 +18,7 @@ from PIL import Image
 
 from gsr_tf.comparators.method import ScoreError
 from gsr_tf.data.masks import at_size
+from gsr_tf.data.pictures import decode_picture
 from gsr_tf.errors import UserError
 
 FIGURE_5 = ("jpeg-70", "jpeg-50", "scale-0.7", "scale-0.5")
@@ -54,7 +55,7 @@ def _recompressed(picture: np.ndarray, quality: float, *, format: str) -> np.nda
     except (OSError, ValueError) as error:
         height, width = picture.shape[:2]
         raise ScoreError(f"{width}x{height} pixels; {format} cannot hold them ({error})") from error
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    return decode_picture(buffer.getvalue()).pixels
 
 
 def jpeg(picture: np.ndarray, quality: float) -> np.ndarray:

@@ -116,7 +116,8 @@ class Detector:
             have only at resolution "whole"}.
 
         Raises:
-            PictureError: the picture is smaller than `minimum_side`, or too long for a network that keeps its aspect.
+            PictureError: the picture is smaller than `minimum_side`, too long for a network that keeps its aspect, or
+                (PictureTooLarge) of too many pixels at one of the scales.
         """
         height, width = picture.shape[:2]
         if min(height, width) < self.minimum_side:
@@ -153,7 +154,7 @@ class Detector:
             The Segmentation, at the picture's size.
 
         Raises:
-            PictureError: the file is no picture, the array has another shape or type, or it is too small.
+            PictureError: the file is no picture, the array has another shape or type, or as `maps`.
             ResolutionError: no such resolution, or scales that cannot be.
         """
         if isinstance(image, np.ndarray):

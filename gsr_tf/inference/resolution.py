@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from gsr_tf.data.pictures import MAX_PIXELS
+from gsr_tf.data.pictures import MAX_PIXELS, PictureTooLarge
 from gsr_tf.errors import UserError
 from gsr_tf.inference.module import STRIDE, DetectorModule, seen_at
 from gsr_tf.inference.tiling import LAYOUT, tile
@@ -72,7 +72,8 @@ def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales
         {name: [h, w] float32 in [0, 1]}.
 
     Raises:
-        ResolutionError: see `check`; a scaled picture of too many pixels; a model exported without these abilities.
+        PictureTooLarge: scaled it has too many pixels; a smaller picture may be asked for at the same scales.
+        ResolutionError: see `check`; a model exported without these abilities.
     """
     check(resolution, scales)
     if (resolution != "whole" or tuple(scales) != ONE_SIZE) and getattr(module, "window", None) is None:
@@ -104,7 +105,7 @@ def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str,
     step = STRIDE if resolution == "whole" else 1  # as `network_size`: so that features lie as they did in training
     size = [max(step, int(length) + step * round((scale - 1) * int(length) / step)) for length in seen]
     if size[0] * size[1] > MAX_PIXELS:
-        raise ResolutionError(f"--scales={scale:g}: {size[1]}x{size[0]} pixels, more than the limit of {MAX_PIXELS:,}")
+        raise PictureTooLarge(f"--scales={scale:g}: {size[1]}x{size[0]} pixels, more than the limit of {MAX_PIXELS:,}")
     resized = cv2.resize(picture, size[::-1])  # bilinear, as in training
     if resolution == "whole" and size[0] * size[1] <= LAYOUT.side**2:
         return native(module, resized)  # a long picture, too, of which windows would take more

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from gsr_tf.comparators.method import ScoreError
 from gsr_tf.evaluation import attacks
@@ -60,6 +61,14 @@ def test_masks_follow_the_attacked_picture():
 def test_a_picture_larger_than_a_format_can_hold_is_named_and_left_out(name, side):
     with pytest.raises(ScoreError, match=f"{side}x2 pixels; {name[:4].upper()} cannot hold them"):
         attacks.parse(name)(np.zeros((2, side, 3), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["jpeg-70", "webp-90"])
+def test_a_large_picture_is_no_decompression_bomb(monkeypatch, name):
+    picture = photograph("astronaut")
+    expected = attacks.parse(name)(picture)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    np.testing.assert_array_equal(attacks.parse(name)(picture), expected)
 
 
 def test_social_networks_shrink_what_is_large():

@@ -9,10 +9,11 @@ import unicodedata
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from gsr_tf import evaluate
-from gsr_tf.comparators import methods
+from gsr_tf.comparators import exported, methods
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.records import open_records
@@ -22,7 +23,8 @@ from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import choose
 from gsr_tf.evaluation.study import DataSet
-from gsr_tf.inference import together
+from gsr_tf.inference import resolution, together
+from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.saved_model import DetectorError
 from tests.evaluation import toy_records
 from tests.evaluation.toy_records import sample
@@ -165,6 +167,22 @@ def test_quantile_grid_comes_from_the_methods_own_scores():
     scores = runner.evaluate(ITEMS, runner.Scorer(thousand), choose(["paper", "fixed-0.5"]), grid)[0].scores
     assert list(scores) == ["paper"]
     assert scores["paper"]["f1"].rows[0] == pytest.approx(run(ITEMS)[0].scores["paper"]["f1"].rows[0], abs=0.01)
+
+
+def test_a_picture_too_large_for_a_scale_is_named_and_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(resolution, "MAX_PIXELS", 4 * 48 * 64)
+    large = Item("large.png", lambda: (np.zeros((49, 64, 3), np.uint8), None))
+
+    class Seen:
+        window = native = staticmethod(lambda image: {"probability": tf.reduce_mean(image / 255, -1, keepdims=True)})
+        network_size = staticmethod(lambda size: tf.constant([1024, 1024]))
+
+    detector = Detector(Seen(), name="seen", metadata={})
+    monkeypatch.setattr(Detector, "load", lambda path: detector)
+    method = exported.load(None, resolution="tile", scales=[2])
+    evaluation, skipped = run([*ITEMS, large], method)
+    assert len(evaluation.table["name"]) == 5
+    assert skipped == [("large.png", "--scales=2: 128x98 pixels, more than the limit of 12,288")]
 
 
 @pytest.fixture(name="records")
@@ -534,17 +552,14 @@ def test_the_command_line_names_what_is_missing(records):
 
 
 def test_an_exported_detector_is_a_method(tmp_path):
-    import tensorflow as tf
-
-    from gsr_tf.comparators import exported
     from gsr_tf.inference.saved_model import fingerprint
 
-    class Detector(tf.Module):
+    class Brightness(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
         def __call__(self, picture):
             return {"probability": tf.reduce_mean(tf.cast(picture, tf.float32), axis=-1, keepdims=True) / 255.0}
 
-    tf.saved_model.save(Detector(), str(tmp_path / "detector"))
+    tf.saved_model.save(Brightness(), str(tmp_path / "detector"))
     method = exported.load(tmp_path / "detector")
     picture, mask = sample(0)
     np.testing.assert_allclose(method(picture, mask), BRIGHTNESS.score(picture), atol=1e-6)

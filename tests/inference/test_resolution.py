@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import MethodError
-from gsr_tf.data.pictures import PictureError
+from gsr_tf.data.pictures import PictureError, PictureTooLarge
 from gsr_tf.formats import saved_model
 from gsr_tf.inference import resolution
 from gsr_tf.inference.detector import Detector
@@ -146,7 +146,7 @@ def test_a_scaled_picture_of_too_many_pixels_is_refused(segmenter, monkeypatch):
     monkeypatch.setattr(resolution, "MAX_PIXELS", 60_000)
     small = detector(segmenter)
     assert small.maps(PICTURE, resolution="tile", scales=[1.1])
-    with pytest.raises(ResolutionError, match="--scales=1.2: 360x180 pixels, more than the limit of 60,000"):
+    with pytest.raises(PictureTooLarge, match="--scales=1.2: 360x180 pixels, more than the limit of 60,000"):
         small.maps(PICTURE, resolution="tile", scales=[1.2])
 
 
