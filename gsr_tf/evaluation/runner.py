@@ -95,7 +95,7 @@ def threshold_grid(items: Sequence[Item], scorer: Scorer) -> np.ndarray:
         except (PictureError, ScoreError):
             continue  # the pass itself names it
         samples.append(scores[np.linspace(0, scores.size - 1, GRID_PIXELS).astype(int)])
-    return quantile_grid(np.stack(samples)) if samples else PROBABILITY_GRID
+    return quantile_grid(np.stack(samples) if samples else PROBABILITY_GRID)
 
 
 TWICE = "the name was there before; names must be unique in a data set"

@@ -21,7 +21,7 @@ from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import attacks, items, outputs, runner, scoring, study
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
-from gsr_tf.evaluation.protocols import choose
+from gsr_tf.evaluation.protocols import PROTOCOLS, choose
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference import resolution, together
 from gsr_tf.inference.detector import Detector
@@ -167,6 +167,26 @@ def test_quantile_grid_comes_from_the_methods_own_scores():
     scores = runner.evaluate(ITEMS, runner.Scorer(thousand), choose(["paper", "fixed-0.5"]), grid)[0].scores
     assert list(scores) == ["paper"]
     assert scores["paper"]["f1"].rows[0] == pytest.approx(run(ITEMS)[0].scores["paper"]["f1"].rows[0], abs=0.01)
+
+
+def test_half_has_no_meaning_among_quantiles():
+    """Nor where all of the maps' own values are .5."""
+    half = Method("half", lambda picture: np.where(picture[..., 0] > 99, 7.0, 0.5), probabilities=False)
+    grid = runner.threshold_grid([*ITEMS, *AUTHENTIC], runner.Scorer(half))
+    assert grid.tolist() == [-np.inf, 0.5, 7.0]
+    evaluation, _ = runner.evaluate([*ITEMS, *AUTHENTIC], runner.Scorer(half), choose(list(PROTOCOLS)), grid)
+    found = {f"{protocol} {name}" for protocol, scores in evaluation.scores.items() for name in scores}
+    assert {"pooled f1", "trufor f1", "image-level auc"} <= found
+    assert not {name for name in found if "0.5" in name} | {"image-level f1"} & found
+    assert np.isnan([evaluation.table[name] for name in ("marked at 0.5", "f1 at 0.5", "mcc at 0.5")]).all()
+
+
+def test_a_grid_of_quantiles_is_known_as_such_where_none_of_its_pictures_can_be_read():
+    def missing():
+        raise PictureError("gone.jpg: cannot be read")
+
+    grid = runner.threshold_grid([Item("gone.jpg", missing)], runner.Scorer(methods.choose("noi")))
+    assert grid[0] == -np.inf and len(grid) > 200
 
 
 def test_a_picture_too_large_for_a_scale_is_named_and_left_out(tmp_path, monkeypatch):

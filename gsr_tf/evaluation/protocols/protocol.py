@@ -47,8 +47,11 @@ def native(scores: np.ndarray, mask: np.ndarray, thresholds: np.ndarray) -> Coun
 
 
 def at_half(curve: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """[..., 1], a [..., t] curve at the threshold 0.5; [..., 0] where the grid does not have it."""
-    return curve[..., thresholds == 0.5]
+    """[..., 1], a [..., t] curve at the threshold 0.5; [..., 0] for a grid of quantiles.
+
+    Quantiles are of maps that are no probabilities; 0.5 among them is one by chance. Minus infinity comes first.
+    """
+    return curve[..., (thresholds == 0.5) & np.isfinite(thresholds[0])]
 
 
 def mean(sums: Accumulator, thresholds: np.ndarray) -> Scores:
