@@ -13,6 +13,10 @@ import numpy as np
 from gsr_tf.errors import UserError
 from gsr_tf.evaluation import outputs
 from gsr_tf.evaluation.accumulator import interval
+from gsr_tf.evaluation.evaluator import MASK_CHECKSUM
+
+# What is known of a picture's mask: whether there is one, how much it covers, and what tells it from others.
+TRUTH = ("manipulated", "share", MASK_CHECKSUM)
 
 
 class ComparisonError(UserError):
@@ -85,18 +89,22 @@ def _same_pictures(first: Path, second: Path) -> None:
             f"{first} and {second} are over different pictures, so their difference means nothing: {len(lone)} are in "
             f"one only, the first {lone[0]}; evaluate both on the same list"
         )
-    if differ := [name for name, truth in one.items() if truth != other[name]]:
+    if differ := [name for name, truth in one.items() if _contradict(truth, other[name])]:
         raise ComparisonError(
             f"{first} and {second} were scored against different masks, so their difference means nothing: those of "
             f"{len(differ)} pictures, the first {differ[0]}; evaluate both anew"
         )
 
 
-def _truths(path: Path) -> dict[str, list[str]]:
-    """What is known of each picture's mask: whether there is one, and the share of the picture that it covers."""
+def _contradict(one: dict[str, str], other: dict[str, str]) -> bool:
+    return any(one[key] != other[key] for key in one.keys() & other.keys())
+
+
+def _truths(path: Path) -> dict[str, dict[str, str]]:
+    """`TRUTH` of each picture, by its name; evaluations by earlier versions have no checksum."""
     try:
         with (path / outputs.PER_IMAGE).open(encoding="utf-8") as stream:
-            return {row["name"]: [row["manipulated"], row["share"]] for row in csv.DictReader(stream)}
+            return {row["name"]: {key: row[key] for key in TRUTH if key in row} for row in csv.DictReader(stream)}
     except FileNotFoundError:
         raise ComparisonError(f"{path}: no {outputs.PER_IMAGE}; give the --output of a finished evaluation") from None
 

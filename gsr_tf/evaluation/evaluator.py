@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,12 +18,14 @@ from gsr_tf.evaluation.protocols.protocol import Protocol, Score, Table, Values,
 
 CURVES = ("f1", "mcc")
 CURVES_OF_PICTURES = "the curves of the pictures that were scored"
+MASK_CHECKSUM = "mask checksum"
 # What is said of one picture; not a number where it does not apply.
 COLUMNS = (
     "height",
     "width",
     "manipulated",
     "share",
+    MASK_CHECKSUM,
     "highest score",
     "marked at 0.5",
     "auc",
@@ -85,18 +88,26 @@ def count(
                 seen[key] = protocol.look(scores, mask, grid)
             kept[protocol.name] = protocol.keep(seen[key], grid)
     curves = np.stack([getattr(metrics, name)(counts) for name in CURVES]) if manipulated else None
-    return Counted(describe(scores, counts, thresholds, manipulated), kept, curves)
+    return Counted(describe(scores, mask, counts, thresholds, manipulated), kept, curves)
 
 
 def _grid(protocol: Protocol, thresholds: np.ndarray) -> np.ndarray:
     return thresholds if protocol.thresholds is None else protocol.thresholds
 
 
-def describe(scores: np.ndarray, counts: Counts, thresholds: np.ndarray, manipulated: bool) -> np.ndarray:
+def mask_checksum(mask: np.ndarray) -> int:
+    """Of the pixels of a mask, [h, w] bool; below 2 ** 29, so that the nine digits of a table's numbers hold it."""
+    return zlib.crc32(np.packbits(mask)) >> 3
+
+
+def describe(
+    scores: np.ndarray, mask: np.ndarray, counts: Counts, thresholds: np.ndarray, manipulated: bool
+) -> np.ndarray:
     """[columns] what `COLUMNS` says of one picture."""
     share = counts.positives / scores.size
     marked = _one(at_half(counts.tp + counts.fp, thresholds) / scores.size)
-    row = [*scores.shape, manipulated, share, scores.max(), marked]
+    checksum = mask_checksum(mask) if manipulated else np.nan
+    row = [*scores.shape, manipulated, share, checksum, scores.max(), marked]
     if not manipulated:
         return np.array(row + [np.nan] * (len(COLUMNS) - len(row)))
     row += [metrics.roc_auc(counts), metrics.average_precision(counts)]

@@ -9,7 +9,9 @@ from gsr_tf.comparators.method import Method
 from gsr_tf.evaluation import comparison, report, study
 from gsr_tf.evaluation.attacks import parse_all
 from gsr_tf.evaluation.comparison import ComparisonError
+from gsr_tf.evaluation.evaluator import MASK_CHECKSUM
 from gsr_tf.evaluation.items import Item
+from gsr_tf.evaluation.outputs import as_csv
 from gsr_tf.evaluation.protocols import PROTOCOLS, choose
 from gsr_tf.evaluation.study import DataSet
 from tests.evaluation.toy_records import sample
@@ -98,15 +100,39 @@ def test_replicates_that_are_damaged_are_named(folders, tmp_path, damage):
         comparison.compare(folders / "sharp", tmp_path / "dull")
 
 
-def test_other_masks_are_refused_by_name(folders, tmp_path):
-    def turned():
+def with_another_mask(folder, change):
+    def changed():
         picture, mask = sample(3)
-        return picture, mask[::-1] & mask
+        return picture, change(mask)
 
-    items = [item._replace(read=turned) if item.name == "picture 3" else item for item in ITEMS]
-    study.run(tmp_path, DATA._replace(items=items), noisy("sharp", 0.05), choose(["paper"]))
+    items = [item._replace(read=changed) if item.name == "picture 3" else item for item in ITEMS]
+    study.run(folder, DATA._replace(items=items), noisy("sharp", 0.05), choose(["paper"]))
+
+
+@pytest.mark.parametrize("change", [lambda mask: mask[::-1] & mask, lambda mask: mask[::-1, ::-1]])
+def test_other_masks_are_refused_by_name(folders, tmp_path, change):
+    with_another_mask(tmp_path, change)
     with pytest.raises(ComparisonError, match="different masks, .* those of 1 pictures, the first picture 3"):
         comparison.compare(folders / "sharp", tmp_path)
+
+
+def without_checksums(folder):
+    """As an earlier version wrote it."""
+    path = folder / "per_image.csv"
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    for row in rows:
+        checksum = row.pop(MASK_CHECKSUM)
+        assert checksum.isdecimal() and int(checksum) < 2**29
+    path.write_text(as_csv({name: [row[name] for row in rows] for name in rows[0]}))
+
+
+def test_earlier_evaluations_are_compared_by_the_size_of_their_masks(folders, tmp_path):
+    for name, change in (("same size", lambda mask: mask[::-1, ::-1]), ("smaller", lambda mask: mask[::-1] & mask)):
+        with_another_mask(tmp_path / name, change)
+        without_checksums(tmp_path / name)
+    assert comparison.compare(folders / "sharp", tmp_path / "same size")
+    with pytest.raises(ComparisonError, match="different masks"):
+        comparison.compare(tmp_path / "smaller", folders / "sharp")
 
 
 def test_evaluations_without_a_protocol_in_common_are_refused(folders, tmp_path):
