@@ -14,10 +14,11 @@ same path. Exit codes as those of evaluate.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
@@ -34,16 +35,20 @@ def _define(values: flags.FlagValues) -> None:
     command.define_workers(values)
 
 
-def _load(threads: int | None, data: Sequence, method: Sequence) -> tuple[Sequence[Item], Method]:
-    """In a worker: the items and the method."""
+def _load(threads: int | None, folder: str, data: Sequence, method: Sequence) -> tuple[Sequence[Item], Method]:
+    """In a worker's own process: the items and the method.
+
+    It works in the folder of the command, so that reasons call files as those of `evaluate` do.
+    """
     bound_threads(threads)
+    with contextlib.suppress(OSError):  # where there is no such folder no path can be relative to it
+        os.chdir(folder)
     return evaluate.chosen_data_set(*data).items, evaluate.chosen_method(*method)
 
 
 def _action(args: flags.FlagValues) -> int:
-    data = [given and str(Path(given).absolute()) for given in (args.records, args.pairs)]
     method = args.device, located(args.saved_model), args.method, args.resolution, args.scales
-    load = functools.partial(_load, args.threads, data, method)
+    load = functools.partial(_load, args.threads, os.getcwd(), (args.records, args.pairs), method)
     by_beam = functools.partial(pieces.evaluate, load=load, runner_name=args.runner, options=args.beam_options)
     return evaluate.evaluated(args, by_beam)
 

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from gsr_tf import evaluate, evaluate_beam
+from gsr_tf.data.pictures import PictureError
 from tests.evaluation import toy_records
 
 
@@ -30,6 +31,25 @@ def test_the_files_are_those_of_evaluate(given, tmp_path, capsys):
     assert len(one) == 5  # with the lock
     for name, path in one.items():
         assert many[name].read_bytes() == path.read_bytes(), name
+
+
+def test_workers_call_files_as_evaluate_does(tmp_path, monkeypatch):
+    """Reasons stand in summary.json and in the report."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "pictures" / "list.csv").write_text("gone.png\nbroken.png\n")
+    (tmp_path / "pictures" / "broken.png").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+    begun = []
+    monkeypatch.setattr(evaluate, "evaluated", lambda args, pass_: begun.append(pass_) or 0)
+    given = ["--pairs=pictures/list.csv", "--method=random", "--output=many"]
+    assert evaluate_beam.main(["evaluate_beam", *given]) == 0
+    monkeypatch.chdir("elsewhere")
+    items, method = begun[0].keywords["load"]()
+    assert method.name == "random"
+    for item, reason in zip(items, ("gone.png: cannot be read", "broken.png: not a picture"), strict=True):
+        with pytest.raises(PictureError, match=f"^pictures/{reason}"):
+            item.read()
 
 
 def test_without_beam_the_message_says_what_to_install(given, capsys, monkeypatch):
