@@ -5,10 +5,11 @@ OpenCV works without Python's lock, so the pipeline's threads decode side by sid
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import cv2
+import google_crc32c
 import numpy as np
 from tqdm import tqdm
 
@@ -35,18 +36,28 @@ class Readable:
         self.records = records
         self.unreadable: dict[str, str] = {}
 
-    def first_readable(self, load: Callable[[int], Loaded], number: int, count: int) -> Loaded:
-        """What is loaded of the first of `count` things, from this number on and round to it, that can be decoded.
+    def readable(
+        self, load: Callable[[int], Loaded], number: int, count: int, alone: str = ""
+    ) -> Iterator[tuple[int, Loaded]]:
+        """What can be decoded of `count` things, each with its number, from this one on and round to it.
+
+        Args:
+            load: what loads one; PictureError: it cannot be decoded.
+            number: of the first.
+            count: of all.
+            alone: what else may be why there is no further one, for the error.
 
         Raises:
-            RecordsError: none of them can.
+            RecordsError: there is none, or no further one.
         """
         for candidate in range(number, number + count):
             try:
-                return load(candidate % count)
+                loaded = load(candidate % count)
             except PictureError as error:
                 self._note(str(error))
-        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded; prepare the set again")
+            else:
+                yield candidate % count, loaded
+        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded{alone}; prepare the set again")
 
     def _note(self, error: str) -> None:
         name, _, reason = error.partition(": ")
@@ -66,14 +77,29 @@ class Loader(Readable):
         cv2.setNumThreads(1)  # the pipeline's threads are the parallelism
         super().__init__(records)
         self.size, self.resize_mode = size, resize_mode
+        self._digests: dict[int, int] = {}
         self._kept: dict[tuple[int, Layer], np.ndarray] = {}
         self._room = int(cache_gib * 2**30)
 
-    def picture(self, record: int) -> np.ndarray:
-        """[h, w, 3] uint8 BGR: a record's picture, resized."""
-        return self.first_readable(lambda number: self._layers(number, ["image"])[0], record, len(self.records))
+    def digest(self, record: int) -> int:
+        """Of the file of a picture that was loaded before: the same in whichever records it is."""
+        return self._digests[record]
 
-    def source(self, pairs: np.ndarray, number: int, with_original: bool) -> list[np.ndarray]:
+    def picture(self, record: int, but: int | None = None) -> np.ndarray:
+        """[h, w, 3] uint8 BGR: a record's picture, resized.
+
+        Args:
+            record: its number.
+            but: the `digest` of a picture that it must not be: in its place, too, there is the next one.
+
+        Raises:
+            RecordsError: there is none.
+        """
+        alone = "" if but is None else ", or S itself alone"
+        found = self.readable(lambda number: self._layers(number, ["image"]), record, len(self.records), alone)
+        return next(pixels for number, (pixels,) in found if self.digest(number) != but)
+
+    def source(self, pairs: np.ndarray, number: int, with_original: bool) -> tuple[int, list[np.ndarray]]:
         """S, K and, if asked for, S's own original, all of one size.
 
         Args:
@@ -82,7 +108,11 @@ class Loader(Readable):
             with_original: whether the third is wanted.
 
         Returns:
-            [h, w, 3] uint8 BGR, [h, w, 1] uint8 with 255 for manipulated, and [h, w, 3] uint8 BGR.
+            Which pair it is, another one where that could not be decoded, and its layers: [h, w, 3] uint8 BGR,
+            [h, w, 1] uint8 with 255 for manipulated, and [h, w, 3] uint8 BGR.
+
+        Raises:
+            RecordsError: there is none.
         """
         original = ["original"] if with_original else []
 
@@ -90,7 +120,7 @@ class Loader(Readable):
             record, mask = pairs[number].tolist()
             return self._layers(record, ["image", mask, *original])
 
-        return self.first_readable(load, number, len(pairs))
+        return next(self.readable(load, number, len(pairs)))
 
     def _layers(self, record: int, wanted: list[Layer]) -> list[np.ndarray]:
         """Layers of a record, from memory where they are there."""
@@ -98,6 +128,7 @@ class Loader(Readable):
         if all(pixels is not None for pixels in kept):
             return kept
         example = self.records.example(record)
+        self._digests[record] = google_crc32c.value(example.image)
         decoded = [self._decode(example, layer) for layer in wanted]
         for layer, pixels in zip(wanted, decoded):
             if self._room >= pixels.nbytes and (record, layer) not in self._kept:

@@ -24,6 +24,8 @@ from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.data.stream import in_batches, mapped
 from gsr_tf.errors import first_line
 
+NONE = np.int64(-1)  # no record
+
 
 def training_stream(
     sources: Records,
@@ -41,7 +43,7 @@ def training_stream(
 
     Args:
         sources: records of S with masks K.
-        targets: records of T. Where they are the same records, S meets itself in copy-moves alone. None where only S
+        targets: records of T. Whatever records they are, S meets its own file in copy-moves alone. None where only S
             and K are looked at: T is some picture of `sources`.
         preparation: how pictures are prepared.
         batch_size: (S, K, T) a batch; a multiple of the replicas.
@@ -58,8 +60,42 @@ def training_stream(
     Raises:
         RecordsError: no usable (S, K), or no T; copy-moves from other records than T's.
     """
+    example = _examples(sources, targets, preparation, with_original, recolouring)
+    stream = in_batches(lambda i: example(i)[1:], batch_size, start, share)
+    return mapped(stream, _composing(preparation, half_pixel)).prefetch(tf.data.AUTOTUNE)
+
+
+def held_out_stream(
+    sources: Records,
+    targets: Records | None,
+    preparation: Preparation,
+    count: int,
+    *,
+    half_pixel: bool,
+    recolouring: Recolouring | None,
+) -> tf.data.Dataset:
+    """The first `count` (S, K) of a training stream in batches of one, but nothing in place of what cannot be decoded.
+
+    That is named and left out. The arguments are those of `training_stream`, and it raises what that raises.
+    """
+    example = _examples(sources, targets, preparation, False, recolouring)
+    found = mapped(tf.data.Dataset.range(count), example, num_parallel_calls=tf.data.AUTOTUNE)
+    found = found.filter(tf.autograph.experimental.do_not_convert(lambda own, *_: own))
+    found = mapped(found, lambda own, *layers: layers).batch(1, drop_remainder=True)
+    return mapped(found, _composing(preparation, half_pixel)).prefetch(tf.data.AUTOTUNE)
+
+
+def _examples(
+    sources: Records,
+    targets: Records | None,
+    preparation: Preparation,
+    with_original: bool,
+    recolouring: Recolouring | None,
+) -> Callable:
+    """An element's number -> whether its (S, K) is its own, not the next readable one; S's layers, T, M's layers."""
     pairs = source_pairs(sources, with_original)
-    if targets is None:
+    looked_at = targets is not None
+    if not looked_at:
         targets = sources
     elif len(targets) < 2:
         raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
@@ -69,33 +105,42 @@ def training_stream(
             f"{targets.flag}={targets.path}: --copy_move_share={preparation.copy_move_share} pastes within one "
             f"picture; expected the records of {sources.flag}={sources.path}"
         )
-    load = _loading(sources, pairs, targets, preparation, with_original)
+    load_source, load_target = _loading(sources, pairs, targets, preparation, with_original)
 
-    def example(i: tf.Tensor) -> tuple[Layers, tf.Tensor, Layers]:
+    def example(i: tf.Tensor) -> tuple[tf.Tensor, Layers, tf.Tensor, Layers]:
         pair = visit(i, len(pairs), preparation.seed, SOURCE_ORDER)
+        found, *source = load_source(pair)
+        own = tf.gather(pairs[:, 0], found)
         target = visit(i, len(targets), preparation.seed, TARGET_ORDER)
         if same:
-            own = tf.gather(pairs[:, 0], pair)
             away = 1 + tf.cast(uniform(i, OTHER_TARGET, preparation.seed, 1)[0] * (len(targets) - 1), tf.int64)
             target = tf.where(target == own, (target + away) % len(targets), target)
-            if preparation.copy_move_share:
-                target = tf.where(is_copy_move(i, preparation), own, target)
-        source, t = load(pair, target)
-        source, t = augment(source, t, i, preparation)
+        but = own if looked_at else NONE
+        if preparation.copy_move_share:
+            moved = is_copy_move(i, preparation)
+            target, but = tf.where(moved, own, target), tf.where(moved, NONE, but)
+        source, t = augment(tuple(source), load_target(target, but), i, preparation)
         if recolouring:
             source, t = recoloured(source, t, i, preparation.seed, recolouring)
-        return finish(source, t, i, preparation) if preparation.retouched else (source, t, ())
+        return found == pair, *(finish(source, t, i, preparation) if preparation.retouched else (source, t, ()))
 
-    def batch(source: Layers, t: tf.Tensor, m: Layers) -> Batch:
-        return compose(source, t, preparation, m, half_pixel=half_pixel)
+    return example
 
-    return mapped(in_batches(example, batch_size, start, share), batch).prefetch(tf.data.AUTOTUNE)
+
+def _composing(preparation: Preparation, half_pixel: bool) -> Callable[[Layers, tf.Tensor, Layers], Batch]:
+    """The last step of a stream, of batches of elements."""
+    return lambda source, t, m: compose(source, t, preparation, m, half_pixel=half_pixel)
 
 
 def _loading(
     sources: Records, pairs: np.ndarray, targets: Records, preparation: Preparation, with_original: bool
-) -> Callable:
-    """(pair number, target number) -> ([S, K (, original)], T), uint8, as a function of a graph."""
+) -> tuple[Callable, Callable]:
+    """What loads S and what loads T, as functions of a graph.
+
+    Returns:
+        Pair number -> the number of the pair that was readable, S, K (, original); (target number, number of the source
+        record that it must not be, or `NONE`; loaded before) -> T. Pictures are uint8.
+    """
     settings = {
         "size": preparation.loaded_size,
         "resize_mode": preparation.resize_mode,
@@ -109,17 +154,26 @@ def _loading(
     channels = [3, 1, 3] if with_original else [3, 1]
     side = preparation.input_size if preparation.resize_mode == "squash" else None
 
-    def load(pair: tf.Tensor, target: tf.Tensor) -> tuple[Layers, tf.Tensor]:
-        source = tf.numpy_function(
-            lambda number: source_loader.source(pairs, number, with_original),
-            [pair], [tf.uint8] * len(channels), stateful=False,
-        )  # fmt: skip
-        t = tf.numpy_function(target_loader.picture, [target], tf.uint8, stateful=False)
-        target_side = preparation.target_size or side
-        source = tuple(tf.ensure_shape(layer, [side, side, c]) for layer, c in zip(source, channels))
-        return source, tf.ensure_shape(t, [target_side, target_side, 3])
+    def source(number: int) -> tuple:
+        found, layers = source_loader.source(pairs, number, with_original)
+        return np.int64(found), *layers
 
-    return load
+    def picture(target: int, but: int) -> np.ndarray:
+        return target_loader.picture(target, None if but == NONE else source_loader.digest(but))
+
+    def load_source(pair: tf.Tensor) -> Layers:
+        found, *layers = tf.numpy_function(source, [pair], [tf.int64] + [tf.uint8] * len(channels), stateful=False)
+        return (
+            tf.ensure_shape(found, []),
+            *(tf.ensure_shape(layer, [side, side, c]) for layer, c in zip(layers, channels)),
+        )
+
+    def load_target(target: tf.Tensor, but: tf.Tensor) -> tf.Tensor:
+        t = tf.numpy_function(picture, [target, but], tf.uint8, stateful=False)
+        target_side = preparation.target_size or side
+        return tf.ensure_shape(t, [target_side, target_side, 3])
+
+    return load_source, load_target
 
 
 def readable(batches: Iterable[Batch], records: Sequence[Records]) -> Iterator[Batch]:

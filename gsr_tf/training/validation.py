@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.batch import Batch
-from gsr_tf.data.pipeline import training_stream
+from gsr_tf.data.pipeline import held_out_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.evaluation import metrics
@@ -26,15 +26,19 @@ SEED = 20_000_000  # far from the runs' own: every run is validated on the same 
 class Validation(Checked):
     """How a run is validated."""
 
-    validation_pictures: int = setting(200, "At most so many validation pictures, the same ones each time.", least=1)
+    validation_pictures: int = setting(
+        200,
+        "At most so many validation pictures, the same ones each time; one that cannot be decoded is left out.",
+        least=1,
+    )
 
 
 class HeldOut(NamedTuple):
     """Held-out pictures, or composites of them, at the network's resolution, the same ones each time.
 
     Attributes:
-        stream: batches of one.
-        count: how many there are.
+        stream: batches of one; what cannot be decoded is named and left out.
+        count: how many there are, with those.
         composites: whether M is the picture, not S.
     """
 
@@ -74,10 +78,9 @@ def held_out(
         return None
     targets = records.get("--validation_targets")
     still = preparation.unmoved(seed=SEED)
-    how = {"half_pixel": half_pixel, "recolouring": recolouring}
-    stream = training_stream(sources, targets, still, batch_size=1, **how)
     count = min(settings.validation_pictures, len(sources.pairs))
-    return HeldOut(stream.take(count), count, targets is not None)
+    how = {"half_pixel": half_pixel, "recolouring": recolouring}
+    return HeldOut(held_out_stream(sources, targets, still, count, **how), count, targets is not None)
 
 
 def validation(probability: Callable[[tf.Tensor], tf.Tensor], pictures: HeldOut) -> Scores:

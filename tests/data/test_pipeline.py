@@ -116,6 +116,42 @@ def test_a_picture_never_meets_itself(sources):
     assert set(pictures(batches, "t")) == set(pictures(batches, "s"))
 
 
+def test_nor_does_it_in_other_records_under_another_name(tmp_path, sources):
+    """The same files in another order, among others."""
+    others = tiny.write_records(tmp_path / "others", [*tiny.authentic()[:1], *tiny.manipulated()[::-1]])
+    for target_size in (0, 32):
+        alone = dataclasses.replace(SQUASH, flip=False, target_size=target_size)
+        batches = take(sources, others, alone, 10 * PAIRS)
+        assert all(batch.k.any() and not np.array_equal(batch.s, batch.t) for batch in batches)
+        assert len(set(pictures(batches, "t"))) == 7
+
+
+SLIVER = tiny.Example(np.full((8, 400, 3), 90, np.uint8), (np.ones((8, 400), bool),))
+
+
+@pytest.fixture(scope="module")
+def with_sliver(tmp_path_factory):
+    """Records of three S, between which there is one, the second, that cannot be loaded in crop mode."""
+    first, *others = tiny.manipulated()[:3]
+    return tiny.write_records(tmp_path_factory.mktemp("records") / "r", [first, SLIVER, *others])
+
+
+def test_nor_where_the_next_picture_is_in_the_place_of_one(with_sliver):
+    batches = take(with_sliver, with_sliver, CROP, 100)
+    assert all(batch.k.any() and not np.array_equal(batch.m, batch.s) for batch in batches)
+
+
+def test_a_copy_move_pastes_within_the_picture_that_is_in_the_place_of_one(tmp_path):
+    """S's place is taken by the next picture with a mask; T's would be by the one before that."""
+    grey = [np.full((48, 64, 3), level, np.uint8) for level in (50, 100, 150)]
+    mask = (tiny.square(0, (48, 64)),)
+    examples = [tiny.Example(grey[0], mask), SLIVER, tiny.Example(grey[1]), tiny.Example(grey[2], mask)]
+    records = tiny.write_records(tmp_path / "r", examples)
+    batches = take(records, records, dataclasses.replace(CROP, flip=True, copy_move_share=1.0), 40)
+    assert all(np.array_equal(batch.s, batch.t) for batch in batches)
+    assert len(set(pictures(batches, "s"))) == 2
+
+
 def test_a_picture_meets_all_others_alike(sources):
     (batch,) = take(sources, sources, dataclasses.replace(SQUASH, flip=False), 1, batch_size=1400)
     met = Counter((s.tobytes(), t.tobytes()) for s, t in zip(batch.s, batch.t))
@@ -215,7 +251,7 @@ class Memory:
 def loaded(example, target, preparation, number=0, with_original=False):
     """What the loader gives of pictures in memory: (S, K and maybe the original), T."""
     settings = {"size": preparation.loaded_size, "resize_mode": preparation.resize_mode}
-    source = Loader(Memory(example), **settings).source(np.array([[0, number]]), 0, with_original)
+    _, source = Loader(Memory(example), **settings).source(np.array([[0, number]]), 0, with_original)
     if preparation.target_size:
         settings = {"size": preparation.target_size, "resize_mode": "squash"}
     t = Loader(Memory(tiny.Example(target)), **settings).picture(0)
@@ -356,6 +392,18 @@ def test_an_undecodable_picture_is_named_and_the_next_takes_its_place(tmp_path, 
     object.__setattr__(records, "read", lambda n: damaged)
     with pytest.raises(RecordsError, match="not one of its pictures"):
         loader.picture(0)
+
+
+def test_in_the_place_of_a_picture_that_it_must_not_be_there_is_the_next(sources, tmp_path):
+    loader = Loader(sources, size=32, resize_mode="squash", cache_gib=1.0)
+    for _ in range(2):
+        first = loader.picture(0)
+        np.testing.assert_array_equal(loader.picture(0, but=loader.digest(0)), loader.picture(1))
+        np.testing.assert_array_equal(loader.picture(0, but=loader.digest(1)), first)
+    alone = Loader(tiny.write_records(tmp_path / "r", tiny.authentic()[:1] * 2), size=32, resize_mode="squash")
+    alone.picture(0)
+    with pytest.raises(RecordsError, match="not one of its pictures can be decoded, or S itself alone; prepare"):
+        alone.picture(0, but=alone.digest(0))
 
 
 def test_a_picture_damaged_since_its_preparation_is_named_and_skipped(tmp_path, sources, targets, capsys):

@@ -34,9 +34,23 @@ class Photographs(Readable):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def read(self, place: int) -> tuple[np.ndarray, np.ndarray]:
-        """[h, w, 3] uint8 RGB and [80] int32 codes (`tag_codes`) of the photograph in this place of `numbers`."""
-        return self.first_readable(lambda place: self._read(self.numbers[place]), place, len(self))
+    def read(self, place: int, but: int | None = None) -> tuple[np.ndarray, np.ndarray, int]:
+        """A photograph.
+
+        Args:
+            place: in `numbers`.
+            but: another place, that of a photograph which it must not be.
+
+        Returns:
+            [h, w, 3] uint8 RGB, [80] int32 codes (`tag_codes`), and its place: another one where that photograph could
+            not be decoded.
+
+        Raises:
+            RecordsError: there is none.
+        """
+        alone = "" if but is None else ", or one alone"
+        found = self.readable(lambda place: self._read(self.numbers[place]), place, len(self), alone)
+        return next((*loaded, place) for place, loaded in found if place != but)
 
     def _read(self, record: int) -> tuple[np.ndarray, np.ndarray]:
         if record in self._kept:

@@ -1,0 +1,59 @@
+"""What a run is validated on."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from gsr_tf.config import Config
+from gsr_tf.data.pipeline import training_stream
+from gsr_tf.data.preparation import Preparation
+from gsr_tf.data.records import open_records
+from gsr_tf.training.validation import SEED, Validation, held_out
+from tests.networks import TINY
+
+PREPARED = Preparation(input_size=32, seed=7)
+PAIRS = 7  # of the records of S; the last picture has two masks
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory, sources):
+    """The records of S, the second of which was changed since."""
+    copy = shutil.copytree(sources.path, tmp_path_factory.mktemp("records") / "damaged")
+    (shard,) = copy.glob("*.tfrecord")
+    data = bytearray(shard.read_bytes())
+    data[sources.columns["offset"][1] + 200] ^= 1
+    shard.write_bytes(data)
+    return open_records(copy)
+
+
+def batches(sources, targets=None, pictures=200):
+    records = {"--validation_records": sources, **({"--validation_targets": targets} if targets else {})}
+    found = held_out(records, PREPARED, Validation(validation_pictures=pictures), half_pixel=True)
+    return [[x.numpy() for x in batch[:4]] for batch in found.batches("validation")]
+
+
+def shown(found):
+    return [batch[0].tobytes() + batch[1].tobytes() for batch in found]
+
+
+@pytest.mark.parametrize("composites", [False, True])
+def test_it_is_what_a_training_stream_shows_unmoved(sources, targets, composites):
+    given = targets if composites else None
+    stream = training_stream(sources, given, PREPARED.unmoved(seed=SEED), batch_size=1)
+    for found, expected in zip(batches(sources, given, 5), stream.take(5), strict=True):
+        assert all(map(np.array_equal, found, expected[:4]))
+
+
+@pytest.mark.parametrize("composites", [False, True])
+def test_what_cannot_be_decoded_is_named_and_left_out(sources, damaged, targets, composites, capsys):
+    given = targets if composites else None
+    whole, left = shown(batches(sources, given)), shown(batches(damaged, given))
+    assert len(set(whole)) == PAIRS
+    assert left == [one for one in whole if one in left] and len(left) == PAIRS - 1
+    assert capsys.readouterr().out.count("skipped tile 1: damaged since its preparation") == 1
+
+
+def test_it_counts_for_no_score(damaged):
+    run = Config().changed(**TINY, input_size=32, vgg16_weights="random")
+    assert run.scores(run.build(), {"--validation_records": damaged})()["validation/pictures"] == PAIRS - 1
