@@ -127,6 +127,10 @@ def _placed(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:
     if (scale == (1.0, 1.0) and not rotation) or not share:
         return source
     random = uniform(i, PLACING, preparation.seed, 1 + placing.RANDOM_NUMBERS)
-    return tf.cond(
-        random[0] < share, lambda: placing.placed(source, scale, rotation, random[1:]), lambda: tuple(source)
-    )
+
+    def placed() -> Layers:
+        found = placing.placed(source, scale, rotation, random[1:])
+        left = tf.reduce_any(found[1] > preparation.white)  # else all of the region is outside the picture
+        return tf.cond(left, lambda: found, lambda: tuple(source))
+
+    return tf.cond(random[0] < share, placed, lambda: tuple(source))

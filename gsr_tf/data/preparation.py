@@ -56,7 +56,8 @@ class Preparation(Checked):
     )
     paste_scale: tuple[float, ...] = setting(
         (1.0, 1.0),
-        "S's region is scaled by a factor drawn between these before it is pasted (ours; paper: as it is).",
+        "S's region is scaled by a factor drawn between these before it is pasted (ours; paper: as it is). Scaling and "
+        "rotation are about the picture's centre; a region that would be outside it is pasted as it is.",
         two=".7,1.4",
         ascending=True,
         least=0.1,
@@ -76,7 +77,7 @@ class Preparation(Checked):
         least=0,
     )
     mask_threshold: float = setting(
-        50 / 255, "A resized mask is 1 above this share of white (release: 50 of 255).", least=0.0, most=1.0
+        50 / 255, "A resized mask is 1 above this share of white (release: 50 of 255).", least=0.0, most=254 / 255
     )
     flip: bool = setting(True, "Mirror S (with K) and T at random, independently (Section 4.1).")
     gamma: float = setting(

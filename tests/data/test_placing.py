@@ -8,6 +8,7 @@ import tensorflow as tf
 from gsr_tf.data.augment import placing
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
+from tests import tiny
 
 ROWS, COLUMNS = np.mgrid[:60, :60]
 S = np.stack([ROWS * 4, COLUMNS * 4, 128 + 90 * np.sin(ROWS / 5 + COLUMNS / 7)], -1).astype(np.uint8)
@@ -54,6 +55,19 @@ def test_what_comes_from_outside_is_not_pasted():
 def test_factors_are_drawn_between_the_two():
     areas = [(place((0.5, 2.0), 0, (u, 0.5))[1] > 0).sum() / (K > 0).sum() for u in (0.0, 0.25, 0.75, 0.999)]
     np.testing.assert_allclose(areas, [0.25, 0.5, 2, 4], rtol=0.12)
+
+
+def test_a_region_that_would_be_outside_is_pasted_as_it_is(tmp_path):
+    """Off the centre by a third of the picture: enlarged to twice its size it is outside, to a little more partly."""
+    mask = np.zeros((60, 60), bool)
+    mask[4:10, 4:10] = True
+    records = tiny.write_records(tmp_path / "r", [tiny.Example(S, (mask,)), tiny.Example(S[::-1], (mask,))])
+    kept = {"input_size": 60, "flip": False}
+    (plain,) = training_stream(records, records, Preparation(**kept), batch_size=2).take(1)
+    (outside,) = training_stream(records, records, Preparation(**kept, paste_scale=(2.0, 2.0)), batch_size=2).take(1)
+    assert all(map(np.array_equal, outside[:4], plain[:4]))
+    (partly,) = training_stream(records, records, Preparation(**kept, paste_scale=(1.3, 1.3)), batch_size=2).take(1)
+    assert 0 < tf.reduce_sum(partly.k[0]) < 1.69 * mask.sum() and not np.array_equal(partly.s, plain.s)
 
 
 @pytest.mark.parametrize("settings", [{"paste_scale": (0.6, 0.6)}, {"paste_rotation": 30.0}])

@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from scipy import ndimage
 
@@ -37,6 +38,16 @@ def test_m_is_composed_before_it_is_reduced():
     expected = tf.image.resize(pasted, [24, 24], antialias=True).numpy()
     assert np.abs(m - expected).max() <= 0.5
     np.testing.assert_array_equal(k[..., 0], K[::2, ::2, 0])
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_a_region_thinner_than_half_a_pixel_does_not_vanish_from_k(size):
+    thin = np.zeros_like(K)
+    thin[20, 10:30] = True
+    _, k, _, m = (x.numpy() for x in retouch(S, tf.constant(thin), T, size, NOTHING, tf.constant(NEVER)))
+    changed = np.abs(m.astype(int) - retouch(S, tf.zeros_like(thin), T, size, NOTHING, tf.constant(NEVER))[3]).any(-1)
+    assert k.any() and changed[k[..., 0]].mean() > 0.8
+    assert not retouch(S, tf.zeros_like(thin), T, size, NOTHING, tf.constant(NEVER))[1].numpy().any()
 
 
 def test_the_feather_is_a_gaussian_of_k():

@@ -51,7 +51,8 @@ def retouch(
         random: [RANDOM_NUMBERS] float32 in [0, 1), which decides how much of it.
 
     Returns:
-        S [size, size, 3] uint8, K [size, size, 1] bool, T [size, size, 3] uint8 and M [size, size, 3] uint8.
+        S [size, size, 3] uint8, K [size, size, 1] bool, T [size, size, 3] uint8 and M [size, size, 3] uint8. Of a
+        region that is too thin to be the larger part of any pixel, K has the pixels that show most of it.
     """
     hard = tf.cast(k & (random[0] >= settings.authentic_share), tf.float32)
     soft = _blur(hard, settings.feather * random[1]) if settings.feather else hard
@@ -62,7 +63,9 @@ def retouch(
         quality = low + tf.cast(random[2] * (high - low + 1), tf.int32)
         # T too: Eq. 8 puts its pixels into M', where pixels without M's compression would pass for authentic ones.
         t, m = _recompress(t, quality), _recompress(m, quality)
-    return s, reduce(hard, size) > 0.5, t, m
+    shown = reduce(hard, size)
+    most = tf.reduce_max(shown)
+    return s, shown > tf.where(most > 0.5, 0.5, 0.99 * most), t, m
 
 
 def reduce(x: tf.Tensor, size: int) -> tf.Tensor:
