@@ -98,16 +98,19 @@ def train(
                 bar.set_postfix({short: f"{values[name]:.3g}" for name, short in shown.items() if name in values})
                 if summaries:
                     summaries.scalars(step, {**values, **_learning_rates(net), **clock.read()})
-            if summaries and _due(step, schedule.panels_every):
-                summaries.panel(step, net, batch)
-            if _due(step, schedule.validate_every) or step == steps:
-                _check(step, losses)
-                if validate:
-                    left_out = bool(received) or not _validate(step, net.criterion, validate, checkpoints, summaries)
-            if _due(step, schedule.save_every) or step == steps:
-                _check(step, losses)
-                if checkpoints:
-                    checkpoints.save()
+            draws = _due(step, schedule.panels_every)
+            validates = _due(step, schedule.validate_every) or step == steps
+            saves = _due(step, schedule.save_every) or step == steps
+            if draws or validates or saves:
+                _check(step, losses)  # also waits for the step, whose time is its own
+                with clock.stopped():
+                    if draws and summaries:
+                        summaries.panel(step, net, batch)
+                    if validates and validate:
+                        scored = not received and _validate(step, net.criterion, validate, checkpoints, summaries)
+                        left_out = not scored
+                    if saves and checkpoints:
+                        checkpoints.save()
             bar.update()
         if stopped and unchecked is not None:
             _check(step, unchecked)
@@ -136,13 +139,15 @@ def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:
 
 
 def _learning_rates(net: Trained) -> dict[str, float]:
-    """Each network's, now."""
+    """Each network's, in its last update; nothing of one that this run has not updated."""
     found = {}
     for name in net.networks:
         optimizer = getattr(net, f"{name}_optimizer")
-        rate = optimizer.learning_rate
-        rate = rate(optimizer.iterations) if callable(rate) else rate
-        found[f"learning_rate/{name}"] = float(tf.convert_to_tensor(rate))  # of several replicas one
+        updates = tf.convert_to_tensor(optimizer.iterations)  # of several replicas one
+        if updates > 0:
+            rate = optimizer.learning_rate
+            rate = rate(updates - 1) if callable(rate) else rate
+            found[f"learning_rate/{name}"] = float(tf.convert_to_tensor(rate))
     return found
 
 
@@ -178,6 +183,13 @@ class _Clock:
             if batch is None:
                 return
             yield batch
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What is within this takes no time."""
+        since = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - since
 
     def read(self) -> dict[str, float]:
         """Means since the last reading, for TensorBoard."""

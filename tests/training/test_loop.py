@@ -8,8 +8,10 @@ import pytest
 import tensorflow as tf
 
 from gsr_tf.models.keras import keras
+from gsr_tf.models.optimizers import Optimization
 from gsr_tf.training import loop
-from gsr_tf.training.loop import NonFiniteLoss, Schedule, train
+from gsr_tf.training.loop import NonFiniteLoss, Schedule, _learning_rates, train
+from tests.networks import make_batch, tiny_net
 
 SCHEDULE = Schedule(log_every=3, panels_every=4, validate_every=4, save_every=2)
 
@@ -95,9 +97,50 @@ def test_curves_have_losses_rates_and_times():
     }
     rates = {name: journal.values[f"learning_rate/{name}"] for name in ("segmenter", "generator", "discriminator")}
     assert rates == pytest.approx(
-        {"segmenter": 0.5, "generator": 0.25, "discriminator": (1 + math.cos(0.75 * math.pi)) / 2}
+        {"segmenter": 0.5, "generator": 0.25, "discriminator": (1 + math.cos(0.625 * math.pi)) / 2}
     )
     assert 0 <= journal.values["time/input_seconds"] < journal.values["time/step_seconds"] < 1
+
+
+def test_a_rate_is_the_one_that_its_step_used():
+    v = tf.Variable([0.0])
+    adam = Optimization(steps=4, learning_rate=0.1, learning_rate_schedule="cosine").adam([v])
+    used, said = [], []
+    for _ in range(4):
+        before = v.numpy()
+        adam.apply_gradients([(tf.constant([1.0]), v)])
+        used.append(
+            float((before - v.numpy())[0])
+        )  # of a gradient that is always the same Adam makes steps of the rate
+        said.append(_learning_rates(SimpleNamespace(networks=["n"], n_optimizer=adam))["learning_rate/n"])
+    assert said == pytest.approx(used, rel=1e-4) and said[0] == pytest.approx(0.1) and said[-1] > 0.01
+
+
+def test_a_network_that_the_step_leaves_alone_has_no_rate():
+    net = tiny_net(segment_on=["source", "pasted"], refine_steps=0)
+    assert _learning_rates(net) == {}
+    net.train_step(make_batch())
+    assert list(_learning_rates(net)) == ["learning_rate/segmenter"]
+
+
+def test_the_clock_stands_still_beside_the_steps(monkeypatch):
+    """Each step takes a second; panels, validations and checkpoints ten each."""
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+    journal = Journal(during={step: lambda: now.__setitem__(0, now[0] + 1) for step in range(1, 9)})
+    seconds = []
+
+    def slow(result=None):
+        now[0] += 10
+        return result
+
+    def scalars(step, values):
+        seconds.extend(value for name, value in values.items() if name == "time/step_seconds")
+
+    journal.scalars, journal.panel, journal.save = scalars, lambda *_: slow(), slow
+    journal.run(validate=lambda: slow({"validation/f1": 0.25}), steps=8, schedule=SCHEDULE)
+    assert seconds == [1, 1, 1]
+    assert now[0] == 8 + 10 * (2 + 2 + 4)
 
 
 def test_of_another_method_its_own_networks_are_asked():
