@@ -23,6 +23,7 @@ from gsr_tf.training.trained import Trained
 from gsr_tf.training.whole import STATE, UNUSABLE, by_step, is_whole, step_of, way_on
 
 BEST_SCORE_NAME = "best.json"
+OWED_NAME = "unvalidated_step"  # a file that holds its number
 
 
 class CheckpointError(UserError):
@@ -62,6 +63,7 @@ class Checkpoints:
         self.newest = tf.train.CheckpointManager(self.checkpoint, str(run_dir / "checkpoints"), max_to_keep=keep)
         self.best = tf.train.CheckpointManager(self.checkpoint, str(run_dir / "best"), max_to_keep=1)
         self.best_score_file, self.validated_on = run_dir / BEST_SCORE_NAME, list(validated_on)
+        self._owed_file = run_dir / OWED_NAME
 
     def restore(self) -> bool:
         """Restores the newest checkpoint, all of it; False where there is none yet."""
@@ -107,6 +109,18 @@ class Checkpoints:
         """The run's best validation score so far on the same data, minus infinity before the first."""
         best = self._best()
         return best[self._score_name] if best and self._is_same(best) else -math.inf
+
+    def owe_validation(self, owed: bool) -> None:
+        """Writes down whether the present state is yet to be validated, for who goes on from it."""
+        if owed:
+            write_atomically(self._owed_file, f"{int(self.net.step.numpy())}\n".encode())
+        else:
+            self._owed_file.unlink(missing_ok=True)
+
+    def owes_validation(self) -> bool:
+        """Whether the present state was written down as yet to be validated."""
+        step = int(self.net.step.numpy())
+        return self._owed_file.exists() and self._owed_file.read_bytes() == f"{step}\n".encode()
 
     @property
     def _score_name(self) -> str:

@@ -57,7 +57,7 @@ def train(
     """Trains from the net's present step to `steps`.
 
     Ctrl-C and SIGTERM let the step finish, then save; of several workers all stop after the same step. A validation is
-    not waited for.
+    not waited for: it is made when the run goes on, before the next step.
 
     Args:
         net: its `step` is where to go on.
@@ -84,6 +84,12 @@ def train(
     unchecked = None  # losses are looked at one step late, so that a GPU never waits for the host
     stopped, quiet = False, summaries is None
     with _signals() as received, tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True, disable=quiet) as bar:
+        if validate and checkpoints.owes_validation():
+            tqdm.write(f"step {step}: validating, which a signal had ended")
+            with clock.stopped():
+                left_out = _leaves_out(net, validate, checkpoints, summaries, received)
+                if not left_out:
+                    checkpoints.save()  # with what the validation has chosen
         for batch in clock.timed(batches):
             stopped = step < steps and somewhere(bool(received))
             if step >= steps or stopped:
@@ -107,8 +113,7 @@ def train(
                     if draws and summaries:
                         summaries.panel(step, net, batch)
                     if validates and validate:
-                        scored = not received and _validate(step, net.criterion, validate, checkpoints, summaries)
-                        left_out = not scored
+                        left_out = _leaves_out(net, validate, checkpoints, summaries, received)
                     if saves and checkpoints:
                         checkpoints.save()
             bar.update()
@@ -117,8 +122,17 @@ def train(
             if checkpoints:
                 checkpoints.save()
     if step >= steps and left_out:
-        print(f"step {step}: its validation was left out; the best checkpoint, if any, is an earlier one")
+        print(f"step {step}: its validation was left out; the same command makes it")
     return (received or [signal.SIGTERM])[0] if stopped or left_out else 0
+
+
+def _leaves_out(
+    net: Trained, validate: Callable, checkpoints: Checkpoints, summaries: Summaries, received: list[int]
+) -> bool:
+    """Validates the present state; True where a signal kept it from that, which is written down."""
+    left_out = bool(received) or not _validate(int(net.step.numpy()), net.criterion, validate, checkpoints, summaries)
+    checkpoints.owe_validation(left_out)
+    return left_out
 
 
 def _due(step: int, every: int) -> bool:

@@ -68,8 +68,9 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
     checkpoints = _begin(config, run_dir, records, net) if workers.is_chief else None
     if workers.several:
         share(workers, strategy, net)
-    start = int(net.step.numpy())
-    if start >= steps:
+    start, anywhere = int(net.step.numpy()), somewhere(workers)
+    can_validate = workers.is_chief and VALIDATION[0] in records and start <= steps
+    if not anywhere(can_validate and checkpoints.owes_validation()) and start >= steps:
         done = f"{run_dir}: at step {start}, --steps={steps} are done; with more --steps it goes on"
         print(done if start else _last_words(run_dir, start, steps, config.export_flags))
         return 0
@@ -85,7 +86,6 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
         summaries = Summaries(run_dir, config.panel)
         line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
         summaries.introduction(described(line, read_facts(run_dir)), config.flat())
-    anywhere = somewhere(workers)
     number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
     anywhere(False)  # nobody leaves before all is written
     end = int(net.step.numpy())

@@ -50,9 +50,18 @@ def read_facts(run_dir: Path) -> dict:
     """What a run wrote down beside its configuration; empty when it is not there, ConfigError when damaged."""
     path = run_dir / FACTS_NAME
     try:
-        return json.loads(path.read_text()) if path.exists() else {}
+        found = json.loads(path.read_text()) if path.exists() else {}
+        if not _are_facts(found):
+            raise ValueError("valid JSON, but not what a run writes")
     except ValueError as error:
         raise ConfigError(f"{path}: damaged ({error}); without the file the run goes on, its data unchecked") from error
+    return found
+
+
+def _are_facts(found: object) -> bool:
+    """Whether it is an object, and of "records" too, as far as there are any, each an object."""
+    records = found.get("records", {}) if isinstance(found, dict) else None
+    return isinstance(records, dict) and all(isinstance(one, dict) for one in records.values())
 
 
 def check_records(run_dir: Path, records: Mapping[str, Records]) -> None:

@@ -108,6 +108,18 @@ def test_a_best_score_of_an_earlier_version_counts(tmp_path):
     assert Checkpoints(small_net(), tmp_path, keep=1, validated_on=["a"]).best_score() == 0.4
 
 
+def test_a_validation_is_owed_of_one_state_until_it_is_made(tmp_path):
+    net = small_net(4)
+    assert not Checkpoints(net, tmp_path, keep=1).owes_validation()
+    Checkpoints(net, tmp_path, keep=1).owe_validation(True)
+    assert Checkpoints(net, tmp_path, keep=1).owes_validation()
+    net.step.assign(3)  # killed before it was saved: step 4 comes again, and with it its validation
+    assert not Checkpoints(net, tmp_path, keep=1).owes_validation()
+    net.step.assign(4)
+    Checkpoints(net, tmp_path, keep=1).owe_validation(False)
+    assert not Checkpoints(net, tmp_path, keep=1).owes_validation() and not any(tmp_path.glob("*step*"))
+
+
 def test_a_run_knows_how_far_it_has_come(tmp_path):
     assert last_step(tmp_path) == 0
     net = small_net(3)

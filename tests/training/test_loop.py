@@ -28,6 +28,7 @@ class Journal:
         for name, rate in {"segmenter": 0.5, "generator": 0.25, "discriminator": falling}.items():
             setattr(self, f"{name}_optimizer", SimpleNamespace(learning_rate=rate, iterations=self.step))
         self.losses, self.during, self.lines = losses or {}, during or {}, []
+        self.owed = None
 
     def train_step(self, batch):
         self.step.assign_add(1)
@@ -51,6 +52,12 @@ class Journal:
 
     def save_if_best(self, score):
         self.lines.append(f"score {score} at {int(self.step)}")
+
+    def owe_validation(self, owed):
+        self.owed = int(self.step) if owed else None
+
+    def owes_validation(self):
+        return self.owed == int(self.step)
 
     def run(self, schedule=SCHEDULE, validate=None, steps=6):
         batches = (f"batch {number}" for number in itertools.count(int(self.step)))
@@ -188,15 +195,33 @@ def test_a_signal_in_the_last_validation_is_said(capsys):
     journal = Journal(start=5)
     assert left_by(signal.SIGINT, journal) == signal.SIGINT
     assert journal.lines[-1] == "save 6"
-    assert (
-        "step 6: its validation was left out; the best checkpoint, if any, is an earlier one" in capsys.readouterr().out
-    )
+    assert "step 6: its validation was left out; the same command makes it" in capsys.readouterr().out
 
 
 def test_after_a_signal_no_validation_begins():
     journal = Journal(during={4: lambda: signal.raise_signal(signal.SIGTERM)})
     assert left_by(signal.SIGTERM, journal) == signal.SIGTERM
     assert journal.lines[-1] == "save 4"
+
+
+@pytest.mark.parametrize("during", [{}, {4: lambda: signal.raise_signal(signal.SIGTERM)}], ids=["within", "before"])
+def test_a_validation_that_a_signal_ended_is_made_when_the_run_goes_on(during):
+    journal = Journal(during=during)
+    left_by(signal.SIGTERM, journal)
+    journal.lines.clear()
+    assert journal.run(validate=lambda: {"validation/f1": 0.25}) == 0
+    assert journal.lines[:4] == ["scalars 4", "score 0.25 at 4", "save 4", "train 5 on batch 4"]
+    assert journal.lines.count("score 0.25 at 4") == 1 and journal.owed is None
+
+
+def test_the_last_validation_can_be_ended_twice_and_is_made_where_no_step_is_left():
+    journal = Journal(start=5)
+    for _ in range(2):
+        assert left_by(signal.SIGTERM, journal) == signal.SIGTERM
+        assert journal.owed == 6
+    journal.lines.clear()
+    assert journal.run(validate=lambda: {"validation/f1": 0.25}) == 0
+    assert journal.lines == ["scalars 6", "score 0.25 at 6", "save 6"] and journal.owed is None
 
 
 def test_a_signal_to_another_worker_stops_this_one_after_the_same_step():

@@ -94,7 +94,8 @@ def test_a_new_folder_and_newly_given_records_are_welcome(run, targets, tmp_path
     check_records(run, {"--validation_records": targets})
 
 
-def test_damaged_facts_are_named(run):
-    (run / "run.json").write_text('{"records": ')
+@pytest.mark.parametrize("text", ['{"records": ', "[]", '{"records": []}', '{"records": {"--source_records": 3}}'])
+def test_damaged_facts_are_named(run, text):
+    (run / "run.json").write_text(text)
     with pytest.raises(ConfigError, match=f"{run}/run.json: damaged"):
         check_records(run, {})
