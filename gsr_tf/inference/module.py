@@ -7,6 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from gsr_tf.data.decoding.lacking import can_have
 from gsr_tf.data.image_ops import resize, to_network_range
 from gsr_tf.models.convolution import without_gradients
 from gsr_tf.models.keras import keras
@@ -117,4 +118,11 @@ class DetectorModule(tf.Module):
 
 def seen_at(image: np.ndarray, size: tf.Tensor) -> tf.Tensor:
     """[h, w, 3] uint8 RGB as `DetectorModule.__call__` sees it at a size: [*size, 3] uint8, rounded to whole levels."""
-    return tf.cast(tf.round(resize(tf.constant(image), size)), tf.uint8)
+    return tf.cast(tf.round(resize(as_tensor(image), size)), tf.uint8)
+
+
+def as_tensor(picture: np.ndarray) -> tf.Tensor:
+    """A picture of any size as a tensor; raises MemoryError where there is no room for it."""
+    if not can_have(2 * picture.nbytes):  # `tf.constant` copies twice, and ends the process without a second copy
+        raise MemoryError(f"{picture.nbytes:,} bytes as a tensor")
+    return tf.constant(picture)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from gsr_tf.data.pictures import MAX_PIXELS, PictureTooLarge
 from gsr_tf.errors import UserError
-from gsr_tf.inference.module import STRIDE, DetectorModule, seen_at
+from gsr_tf.inference.module import STRIDE, DetectorModule, as_tensor, seen_at
 from gsr_tf.inference.tiling import LAYOUT, tile
 from gsr_tf.inference.together import Maps, arrays, go_together, native
 
@@ -114,7 +114,7 @@ def _maps_at_scale(module: DetectorModule, picture: np.ndarray, resolution: str,
 
 def _at_size_trained_on(module: DetectorModule, picture: np.ndarray) -> Maps:
     if not go_together(module):
-        return arrays(module(tf.constant(picture)))
+        return arrays(module(as_tensor(picture)))
     with tf.device("CPU"):  # large pictures need not travel, and levels are rounded as everywhere
         seen = seen_at(picture, module.network_size(picture.shape[:2])).numpy()
     return native(module, seen)

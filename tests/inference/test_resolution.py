@@ -150,6 +150,17 @@ def test_a_scaled_picture_of_too_many_pixels_is_refused(segmenter, monkeypatch):
         small.maps(PICTURE, resolution="tile", scales=[1.2])
 
 
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_without_memory_for_its_tensor_a_picture_ends_in_an_error(segmenter, monkeypatch, on_gpu):
+    """And not the process, which `tf.constant` ends where it gets the first of its two copies alone."""
+    monkeypatch.setattr(resolution, "go_together", lambda module: on_gpu)
+    monkeypatch.setattr("gsr_tf.inference.module.can_have", lambda size: size < 2 * PICTURE.nbytes)
+    small = detector(segmenter, size=64)
+    with pytest.raises(MemoryError, match="135,000 bytes"):
+        small.maps(PICTURE)
+    assert small.maps(PICTURE[:-1])["probability"].shape == (149, 300)
+
+
 def test_a_model_without_windows_says_what_to_do():
     plain = Detector(lambda picture: {"probability": tf.zeros([*picture.shape[:2], 1])}, name="old", metadata={})
     assert plain.maps(PICTURE)["probability"].shape == PICTURE.shape[:2]

@@ -9,16 +9,19 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-SAID = ("out of memory", "Memory allocation")  # by Pillow's decoders and libheif, in an OSError or RuntimeError
+SAID = (
+    *("out of memory", "Memory allocation"),  # by Pillow's decoders and libheif
+    *("Insufficient memory", "std::bad_alloc"),  # by OpenCV, whose errors all have the code of the latest one
+    "Status: 1, message: ",  # by oneDNN
+)
+SAYING = (OSError, RuntimeError, cv2.error, tf.errors.AbortedError)
 
 
 def was_lacking(error: Exception) -> bool:
     """Whether an error says that Python, NumPy, Pillow, TensorFlow or OpenCV could not get the memory it asked for."""
-    if isinstance(error, cv2.error):
-        return error.code == cv2.Error.StsNoMem
     if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
         return True
-    return isinstance(error, (OSError, RuntimeError)) and any(words in str(error) for words in SAID)
+    return isinstance(error, SAYING) and any(words in str(error) for words in SAID)
 
 
 def can_have(size: int) -> bool:
