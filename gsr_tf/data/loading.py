@@ -5,7 +5,7 @@ OpenCV works without Python's lock, so the pipeline's threads decode side by sid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 import cv2
@@ -25,6 +25,10 @@ Layer = str | int  # of a record: "image", "original", or the number of a mask
 Loaded = TypeVar("Loaded")
 
 
+class Excluded(Exception):
+    """A picture that can be decoded and is not wanted here: the next one takes its place, too."""
+
+
 class Readable:
     """Records, of which one that cannot be decoded is named once, on the terminal too, and the next takes its place.
 
@@ -35,29 +39,46 @@ class Readable:
     def __init__(self, records: Records):
         self.records = records
         self.unreadable: dict[str, str] = {}
+        self._digests: dict[int, int] = {}
 
-    def readable(
-        self, load: Callable[[int], Loaded], number: int, count: int, alone: str = ""
-    ) -> Iterator[tuple[int, Loaded]]:
-        """What can be decoded of `count` things, each with its number, from this one on and round to it.
+    def digest(self, record: int) -> int:
+        """Of the file of a picture that was loaded before: the same in whichever records it is."""
+        return self._digests[record]
+
+    def example(self, record: int) -> Example:
+        """A record, whose digest is known from now on."""
+        example = self.records.example(record)
+        self._digests[record] = google_crc32c.value(example.image)
+        return example
+
+    def first(self, load: Callable[[int], Loaded], number: int, count: int) -> tuple[int, Loaded, bool]:
+        """What can be loaded first of `count` things, from this one on and round to it.
 
         Args:
-            load: what loads one; PictureError: it cannot be decoded.
+            load: what loads one; PictureError: it cannot be decoded; Excluded: it is not wanted.
             number: of the first.
             count: of all.
-            alone: what else may be why there is no further one, for the error.
+
+        Returns:
+            Its number, what was loaded, and whether all before it could be decoded.
 
         Raises:
-            RecordsError: there is none, or no further one.
+            RecordsError: there is none.
         """
+        whole, excluded = True, False
         for candidate in range(number, number + count):
             try:
-                loaded = load(candidate % count)
+                return candidate % count, load(candidate % count), whole
             except PictureError as error:
                 self._note(str(error))
-            else:
-                yield candidate % count, loaded
-        raise RecordsError(f"{self.records.path}: not one of its pictures can be decoded{alone}; prepare the set again")
+                whole = False
+            except Excluded:
+                excluded = True
+        if excluded:
+            why = "all that can be decoded of its pictures are one; expected another one beside it"
+        else:
+            why = "not one of its pictures can be decoded; prepare the set again"
+        raise RecordsError(f"{self.records.flag}={self.records.path}: {why}")
 
     def _note(self, error: str) -> None:
         name, _, reason = error.partition(": ")
@@ -77,27 +98,31 @@ class Loader(Readable):
         cv2.setNumThreads(1)  # the pipeline's threads are the parallelism
         super().__init__(records)
         self.size, self.resize_mode = size, resize_mode
-        self._digests: dict[int, int] = {}
         self._kept: dict[tuple[int, Layer], np.ndarray] = {}
         self._room = int(cache_gib * 2**30)
 
-    def digest(self, record: int) -> int:
-        """Of the file of a picture that was loaded before: the same in whichever records it is."""
-        return self._digests[record]
-
-    def picture(self, record: int, but: int | None = None) -> np.ndarray:
-        """[h, w, 3] uint8 BGR: a record's picture, resized.
+    def picture(self, record: int, but: int | None = None) -> tuple[np.ndarray, bool]:
+        """A record's picture, resized.
 
         Args:
             record: its number.
             but: the `digest` of a picture that it must not be: in its place, too, there is the next one.
 
+        Returns:
+            [h, w, 3] uint8 BGR, and whether it is in the place of none that could not be decoded.
+
         Raises:
             RecordsError: there is none.
         """
-        alone = "" if but is None else ", or S itself alone"
-        found = self.readable(lambda number: self._layers(number, ["image"]), record, len(self.records), alone)
-        return next(pixels for number, (pixels,) in found if self.digest(number) != but)
+
+        def load(number: int) -> np.ndarray:
+            (pixels,) = self._layers(number, ["image"])
+            if self.digest(number) == but:
+                raise Excluded
+            return pixels
+
+        _, pixels, whole = self.first(load, record, len(self.records))
+        return pixels, whole
 
     def source(self, pairs: np.ndarray, number: int, with_original: bool) -> tuple[int, list[np.ndarray]]:
         """S, K and, if asked for, S's own original, all of one size.
@@ -120,15 +145,15 @@ class Loader(Readable):
             record, mask = pairs[number].tolist()
             return self._layers(record, ["image", mask, *original])
 
-        return next(self.readable(load, number, len(pairs)))
+        found, layers, _ = self.first(load, number, len(pairs))
+        return found, layers
 
     def _layers(self, record: int, wanted: list[Layer]) -> list[np.ndarray]:
         """Layers of a record, from memory where they are there."""
         kept = [self._kept.get((record, layer)) for layer in wanted]
         if all(pixels is not None for pixels in kept):
             return kept
-        example = self.records.example(record)
-        self._digests[record] = google_crc32c.value(example.image)
+        example = self.example(record)
         decoded = [self._decode(example, layer) for layer in wanted]
         for layer, pixels in zip(wanted, decoded):
             if self._room >= pixels.nbytes and (record, layer) not in self._kept:

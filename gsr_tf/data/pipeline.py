@@ -92,7 +92,7 @@ def _examples(
     with_original: bool,
     recolouring: Recolouring | None,
 ) -> Callable:
-    """An element's number -> whether its (S, K) is its own, not the next readable one; S's layers, T, M's layers."""
+    """An element's number -> whether (S, K) and T are its own, not the next readable; S's layers, T, M's layers."""
     pairs = source_pairs(sources, with_original)
     looked_at = targets is not None
     if not looked_at:
@@ -119,10 +119,12 @@ def _examples(
         if preparation.copy_move_share:
             moved = is_copy_move(i, preparation)
             target, but = tf.where(moved, own, target), tf.where(moved, NONE, but)
-        source, t = augment(tuple(source), load_target(target, but), i, preparation)
+        t, whole = load_target(target, but)
+        source, t = augment(tuple(source), t, i, preparation)
         if recolouring:
             source, t = recoloured(source, t, i, preparation.seed, recolouring)
-        return found == pair, *(finish(source, t, i, preparation) if preparation.retouched else (source, t, ()))
+        own = (found == pair) & (whole if looked_at else True)
+        return own, *(finish(source, t, i, preparation) if preparation.retouched else (source, t, ()))
 
     return example
 
@@ -139,7 +141,8 @@ def _loading(
 
     Returns:
         Pair number -> the number of the pair that was readable, S, K (, original); (target number, number of the source
-        record that it must not be, or `NONE`; loaded before) -> T. Pictures are uint8.
+        record that it must not be, or `NONE`; loaded before) -> T, and whether it is in the place of none that could
+        not be decoded. Pictures are uint8.
     """
     settings = {
         "size": preparation.loaded_size,
@@ -158,7 +161,7 @@ def _loading(
         found, layers = source_loader.source(pairs, number, with_original)
         return np.int64(found), *layers
 
-    def picture(target: int, but: int) -> np.ndarray:
+    def picture(target: int, but: int) -> tuple[np.ndarray, bool]:
         return target_loader.picture(target, None if but == NONE else source_loader.digest(but))
 
     def load_source(pair: tf.Tensor) -> Layers:
@@ -168,10 +171,10 @@ def _loading(
             *(tf.ensure_shape(layer, [side, side, c]) for layer, c in zip(layers, channels)),
         )
 
-    def load_target(target: tf.Tensor, but: tf.Tensor) -> tf.Tensor:
-        t = tf.numpy_function(picture, [target, but], tf.uint8, stateful=False)
+    def load_target(target: tf.Tensor, but: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        t, whole = tf.numpy_function(picture, [target, but], [tf.uint8, tf.bool], stateful=False)
         target_side = preparation.target_size or side
-        return tf.ensure_shape(t, [target_side, target_side, 3])
+        return tf.ensure_shape(t, [target_side, target_side, 3]), tf.ensure_shape(whole, [])
 
     return load_source, load_target
 
@@ -181,6 +184,9 @@ def readable(batches: Iterable[Batch], records: Sequence[Records]) -> Iterator[B
     try:
         yield from batches
     except tf.errors.InvalidArgumentError as error:
+        _, ours, said = first_line(error).partition(f"{RecordsError.__name__}: ")
+        if ours:
+            raise RecordsError(f"{said}; `python -m data_prep.check` tells more") from error
         flags = " or ".join(dict.fromkeys(f"{opened.flag}={opened.path}" for opened in records))
         raise RecordsError(
             f"{flags}: {first_line(error)}; `python -m data_prep.check` tells more. Copy or prepare the "

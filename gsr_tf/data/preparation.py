@@ -77,7 +77,7 @@ class Preparation(Checked):
         least=0,
     )
     mask_threshold: float = setting(
-        50 / 255, "A resized mask is 1 above this share of white (release: 50 of 255).", least=0.0, most=254 / 255
+        50 / 255, "A resized mask is 1 above this share of white (release: 50 of 255).", least=0.0, most=1.0
     )
     flip: bool = setting(True, "Mirror S (with K) and T at random, independently (Section 4.1).")
     gamma: float = setting(
@@ -104,6 +104,11 @@ class Preparation(Checked):
     def __post_init__(self):
         super().__post_init__()
         self._check_windows()
+        if self.white == 255:
+            raise ConfigError(
+                f"--mask_threshold={self.mask_threshold}: no mask is whiter, so that every K would be empty; expected "
+                "less"
+            )
         if self.copy_move_share and not self.flip:
             raise ConfigError(
                 f"--copy_move_share={self.copy_move_share} would paste regions where they were: set --flip, which "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from gsr_tf.data.augment.recolouring import Recolouring
 from gsr_tf.data.batch import Batch
-from gsr_tf.data.pipeline import held_out_stream
+from gsr_tf.data.pipeline import held_out_stream, readable
 from gsr_tf.data.preparation import Preparation
-from gsr_tf.data.records import Records
+from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.evaluation import metrics
 from gsr_tf.settings import Checked, setting
 
@@ -28,7 +28,7 @@ class Validation(Checked):
 
     validation_pictures: int = setting(
         200,
-        "At most so many validation pictures, the same ones each time; one that cannot be decoded is left out.",
+        "At most so many validation pictures, the same ones each time; what cannot be decoded is left out.",
         least=1,
     )
 
@@ -39,16 +39,27 @@ class HeldOut(NamedTuple):
     Attributes:
         stream: batches of one; what cannot be decoded is named and left out.
         count: how many there are, with those.
-        composites: whether M is the picture, not S.
+        records: those that it is of, S's first; with T's, M is the picture, not S.
     """
 
     stream: tf.data.Dataset
     count: int
-    composites: bool
+    records: Sequence[Records]
+
+    @property
+    def composites(self) -> bool:
+        """Whether M is the picture, not S."""
+        return len(self.records) > 1
 
     def batches(self, title: str) -> Iterator[Batch]:
-        """Batches of one, with a progress bar of this title."""
-        yield from tqdm(self.stream, title, self.count, unit="picture", leave=False)
+        """Batches of one, with a progress bar of this title; RecordsError where there are none."""
+        none = True
+        for batch in tqdm(readable(self.stream, self.records), title, self.count, unit="picture", leave=False):
+            none = False
+            yield batch
+        if none:
+            flags = " and ".join(f"{opened.flag}={opened.path}" for opened in self.records)
+            raise RecordsError(f"{flags}: none of the {self.count} pictures to validate on can be decoded")
 
     def pairs(self, title: str) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
         """(picture [1, h, w, 3] in network range, mask [h, w] bool), with a progress bar of this title."""
@@ -77,10 +88,11 @@ def held_out(
     if sources is None:
         return None
     targets = records.get("--validation_targets")
+    opened = [sources] if targets is None else [sources, targets]
     still = preparation.unmoved(seed=SEED)
     count = min(settings.validation_pictures, len(sources.pairs))
     how = {"half_pixel": half_pixel, "recolouring": recolouring}
-    return HeldOut(held_out_stream(sources, targets, still, count, **how), count, targets is not None)
+    return HeldOut(held_out_stream(sources, targets, still, count, **how), count, opened)
 
 
 def validation(probability: Callable[[tf.Tensor], tf.Tensor], pictures: HeldOut) -> Scores:

@@ -151,7 +151,7 @@ class Service:
             self.failure = error
 
     def _check_free(self) -> None:
-        if self._stopping or self.failure:
+        if self._stopping:
             raise _stopping()
         if not self._free:
             raise Refusal(

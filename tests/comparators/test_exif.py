@@ -236,24 +236,25 @@ def test_a_damaged_photograph_is_named_once_and_replaced(tmp_path, capsys):
     records = record_folder(tmp_path / "r", [b"no picture", *map(jpeg, tiles)])
     found = Photographs(records, minimum_side=33, cache_gib=1.0)
     for _ in range(2):
-        pixels, codes, place = found.read(0)
-        assert np.abs(pixels - tiles[0].astype(int)).mean() < 5 and codes.shape == (80,) and place == 1
+        pixels, codes, digest = found.read(0)
+        assert np.abs(pixels - tiles[0].astype(int)).mean() < 5 and codes.shape == (80,)
+        assert digest == found.digest(1)
     assert capsys.readouterr().out.count("skipped photo 0") == 1
-    assert found.read(0, but=1)[2] == found.read(1, but=1)[2] == 2
+    assert found.read(0, but=digest)[2] == found.read(1, but=digest)[2] == found.digest(2) != digest
     alone = Photographs(
-        record_folder(tmp_path / "alone", [b"no picture", jpeg(tiles[0])]), minimum_side=33, cache_gib=1
+        record_folder(tmp_path / "alone", [b"no picture", *[jpeg(tiles[0])] * 2]), minimum_side=33, cache_gib=1
     )
-    with pytest.raises(RecordsError, match="not one of its pictures can be decoded, or one alone"):
-        alone.read(0, but=1)
+    with pytest.raises(RecordsError, match="all that can be decoded of its pictures are one; expected another"):
+        alone.read(0, but=alone.read(1)[2])
 
 
 def test_two_photographs_are_two_where_the_next_is_in_the_place_of_one(tmp_path):
-    """Even photographs of five levels, two of them damaged."""
-    files = [jpeg(np.full([64, 64, 3], level, np.uint8)) for level in (40, 80, 120, 160, 200)]
+    """Even photographs of five levels, two of them damaged, and one twice."""
+    files = [jpeg(np.full([64, 64, 3], level, np.uint8)) for level in (40, 80, 120, 160, 200, 40)]
     files[1] = files[3] = b"no picture"
     found = Photographs(record_folder(tmp_path / "r", files), minimum_side=33, cache_gib=1.0)
     settings = Patches(input_size=32, processing_share=0.0)
-    pairs = [pair(found, settings, number % 5, number) for number in range(200)]
+    pairs = [pair(found, settings, number % 6, number) for number in range(200)]
     levels = [abs(float(one.mean()) - float(other.mean())) for one, other, *_ in pairs]
     assert all((level < 5) == bool(same) for level, (*_, same) in zip(levels, pairs))
     assert 0.4 < np.mean([bool(same) for *_, same in pairs]) < 0.6

@@ -50,6 +50,16 @@ def test_a_region_thinner_than_half_a_pixel_does_not_vanish_from_k(size):
     assert not retouch(S, tf.zeros_like(thin), T, size, NOTHING, tf.constant(NEVER))[1].numpy().any()
 
 
+@pytest.mark.parametrize("extra", [False, True], ids=["even", "with one pixel more"])
+def test_of_a_thin_region_k_has_every_pixel_that_shows_it(extra):
+    """A line across the picture, one pixel wide where the result has one of four: K crosses it, too."""
+    thin = np.zeros_like(K)
+    np.fill_diagonal(thin[..., 0], True)
+    thin[20, 21] = extra
+    k = retouch(S, tf.constant(thin), T, len(K) // 4, NOTHING, tf.constant(NEVER))[1].numpy()[..., 0]
+    assert k.diagonal().all()
+
+
 def test_the_feather_is_a_gaussian_of_k():
     sigma = 1.5 * 0.999
     m = retouched(settings=Retouching(feather=1.5))[3]

@@ -8,7 +8,7 @@ import pytest
 from gsr_tf.config import Config
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
-from gsr_tf.data.records import open_records
+from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.training.validation import SEED, Validation, held_out
 from tests.networks import TINY
 
@@ -16,15 +16,21 @@ PREPARED = Preparation(input_size=32, seed=7)
 PAIRS = 7  # of the records of S; the last picture has two masks
 
 
+def changed_since(records, numbers, copy):
+    """A copy of records, some of which were changed since their preparation."""
+    shutil.copytree(records.path, copy)
+    (shard,) = copy.glob("*.tfrecord")
+    data = bytearray(shard.read_bytes())
+    for number in numbers:
+        data[records.columns["offset"][number] + 200] ^= 1
+    shard.write_bytes(data)
+    return open_records(copy, records.flag)
+
+
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory, sources):
     """The records of S, the second of which was changed since."""
-    copy = shutil.copytree(sources.path, tmp_path_factory.mktemp("records") / "damaged")
-    (shard,) = copy.glob("*.tfrecord")
-    data = bytearray(shard.read_bytes())
-    data[sources.columns["offset"][1] + 200] ^= 1
-    shard.write_bytes(data)
-    return open_records(copy)
+    return changed_since(sources, [1], tmp_path_factory.mktemp("records") / "damaged")
 
 
 def batches(sources, targets=None, pictures=200):
@@ -52,6 +58,18 @@ def test_what_cannot_be_decoded_is_named_and_left_out(sources, damaged, targets,
     assert len(set(whole)) == PAIRS
     assert left == [one for one in whole if one in left] and len(left) == PAIRS - 1
     assert capsys.readouterr().out.count("skipped tile 1: damaged since its preparation") == 1
+
+
+def test_a_composite_on_what_cannot_be_decoded_is_left_out(sources, targets, tmp_path):
+    whole, left = (shown(batches(sources, t)) for t in (targets, changed_since(targets, [0], tmp_path / "t")))
+    assert left == [one for one in whole if one in left] and 0 < len(left) < len(whole) == PAIRS
+
+
+def test_nothing_that_can_be_decoded_is_an_error_that_names_the_records(sources, tmp_path):
+    for chosen, gone in ((1, [number for number in range(len(sources) - 1)]), (200, range(len(sources)))):
+        records = changed_since(sources, gone, tmp_path / str(chosen))
+        with pytest.raises(RecordsError, match=f"^--records={tmp_path / str(chosen)}: no.* can be decoded"):
+            batches(records, pictures=chosen)
 
 
 def test_it_counts_for_no_score(damaged):

@@ -41,15 +41,15 @@ def pair(photographs: Photographs, settings: Patches, place: int, number: int) -
     """The pair of this number, whose first photograph is in this place: the fields of `Pairs`, one of each.
 
     Half of the pairs are of one photograph, so that attributes are as often in common as not, nearly; the others are of
-    two, whichever cannot be decoded.
+    two, whichever cannot be decoded or is twice in the set.
     """
     random = np.random.default_rng([settings.seed, number])
     alike = random.random() < 0.5
-    one, codes, place = photographs.read(place)
+    one, codes, digest = photographs.read(place)
     other, other_codes = one, codes
     if not alike:
         another = (place + 1 + int(random.integers(len(photographs) - 1))) % len(photographs)
-        other, other_codes, _ = photographs.read(another, but=place)
+        other, other_codes, _ = photographs.read(another, but=digest)
     done = draw(random, settings.processing_share)
     patches = [patch(x, settings.input_size, how, random) for x, how in zip((one, other), done)]
     common, known = in_common(codes, other_codes)

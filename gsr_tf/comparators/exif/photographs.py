@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gsr_tf.comparators.exif.attributes import tag_codes
-from gsr_tf.data.loading import Readable
+from gsr_tf.data.loading import Excluded, Readable
 from gsr_tf.data.records import Records, RecordsError
 
 
@@ -39,23 +39,29 @@ class Photographs(Readable):
 
         Args:
             place: in `numbers`.
-            but: another place, that of a photograph which it must not be.
+            but: the digest of a photograph which it must not be; the next one takes its place.
 
         Returns:
-            [h, w, 3] uint8 RGB, [80] int32 codes (`tag_codes`), and its place: another one where that photograph could
-            not be decoded.
+            [h, w, 3] uint8 RGB, [80] int32 codes (`tag_codes`), and the digest of its file.
 
         Raises:
             RecordsError: there is none.
         """
-        alone = "" if but is None else ", or one alone"
-        found = self.readable(lambda place: self._read(self.numbers[place]), place, len(self), alone)
-        return next((*loaded, place) for place, loaded in found if place != but)
 
-    def _read(self, record: int) -> tuple[np.ndarray, np.ndarray]:
+        def load(place: int) -> tuple[np.ndarray, np.ndarray, int]:
+            found = self._decoded(self.numbers[place])
+            digest = self.digest(self.numbers[place])
+            if digest == but:
+                raise Excluded
+            return *found, digest
+
+        return self.first(load, place, len(self))[1]
+
+    def _decoded(self, record: int) -> tuple[np.ndarray, np.ndarray]:
+        """From memory where it is there."""
         if record in self._kept:
             return self._kept[record]
-        example = self.records.example(record)
+        example = self.example(record)
         found = example.read_picture(), tag_codes(example.image)
         if self._room >= found[0].nbytes and record not in self._kept:
             self._kept[record] = found

@@ -51,8 +51,9 @@ def retouch(
         random: [RANDOM_NUMBERS] float32 in [0, 1), which decides how much of it.
 
     Returns:
-        S [size, size, 3] uint8, K [size, size, 1] bool, T [size, size, 3] uint8 and M [size, size, 3] uint8. Of a
-        region that is too thin to be the larger part of any pixel, K has the pixels that show most of it.
+        S [size, size, 3] uint8, K [size, size, 1] bool, T [size, size, 3] uint8 and M [size, size, 3] uint8. K has
+        the pixels of which the region is the larger part; where it is too thin to fill one, those of which it is more
+        than half of what it is of any.
     """
     hard = tf.cast(k & (random[0] >= settings.authentic_share), tf.float32)
     soft = _blur(hard, settings.feather * random[1]) if settings.feather else hard
@@ -64,8 +65,7 @@ def retouch(
         # T too: Eq. 8 puts its pixels into M', where pixels without M's compression would pass for authentic ones.
         t, m = _recompress(t, quality), _recompress(m, quality)
     shown = reduce(hard, size)
-    most = tf.reduce_max(shown)
-    return s, shown > tf.where(most > 0.5, 0.5, 0.99 * most), t, m
+    return s, shown > tf.minimum(0.5, 0.5 * tf.reduce_max(shown)), t, m
 
 
 def reduce(x: tf.Tensor, size: int) -> tf.Tensor:
