@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from data_prep.inspecting.samples import Sample
@@ -54,6 +55,7 @@ def contact_sheet(samples: Sequence[Sample]) -> np.ndarray:
     return np.concatenate([np.concatenate(tiles[row : row + COLUMNS], 1) for row in range(0, len(tiles), COLUMNS)])
 
 
+@rc_context({"text.parse_math": False})  # names of folders may have dollars in them
 def draw_histogram(shares: dict[str, Sequence[float]], path: str) -> None:
     """Writes a PNG: how large a share of their pictures the masks of each set cover."""
     shares = {name: values for name, values in shares.items() if len(values)}

@@ -176,3 +176,9 @@ def back_to_size(scores: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     if scores.shape == shape:
         return scores
     return cv2.resize(scores, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+
+
+def weakest_first(names: Sequence[str]) -> list[str]:
+    """Names of attacks of one kind, in the direction in which the field reports its strengths."""
+    kind = KINDS[names[0].partition("-")[0]]
+    return sorted(names, key=lambda name: float(name.partition("-")[2]), reverse=kind.grid[0] > kind.grid[-1])

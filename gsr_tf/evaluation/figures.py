@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gsr_tf.evaluation.attacks import weakest_first
+
+AS_WRITTEN = {"text.parse_math": False}  # names of people's files and runs, which may have dollars in them
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5fb0", "#c77d11", "#4a4a4a")
 
 LONGEST_TITLE = 34  # letters above a panel; of a longer file name its end tells more
@@ -37,6 +41,7 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+@rc_context(AS_WRITTEN)
 def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str] = ()) -> bytes:
     """Rows of panels, e.g. Figure 3: image, prediction, boundary, truth.
 
@@ -117,6 +122,7 @@ def progress(columns: Mapping[str, np.ndarray], seams: Mapping[str, Sequence[flo
     return grid(list(zip(*panels)))
 
 
+@rc_context(AS_WRITTEN)
 def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: str = "F1") -> bytes:
     """Figure 5: a score under attacks, one panel a kind of attack, weakest first, no attack at the left.
 
@@ -133,19 +139,21 @@ def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: 
     figure = Figure(figsize=(3.2 * max(1, len(kinds)), 3), layout="constrained")
     axes = figure.subplots(1, max(1, len(kinds)), squeeze=False, sharey=True)[0]
     for axis, (kind, names) in zip(axes, kinds.items()):
+        names = weakest_first(names)
         ticks = ["none", *names]
-        for (label, scores), colour in zip(curves.items(), itertools.cycle(COLOURS)):
+        for scores, colour in zip(curves.values(), itertools.cycle(COLOURS)):
             line = [scores.get(name, np.nan) for name in ticks]
-            axis.plot(range(len(ticks)), line, marker="o", markersize=4, color=colour, label=label)
+            axis.plot(range(len(ticks)), line, marker="o", markersize=4, color=colour)
         axis.set_xticks(range(len(ticks)), ["none", *(name.partition("-")[2] for name in names)])
         axis.set_xlabel(kind)
         axis.grid(alpha=0.3)
         axis.set_ylim(0, 1.1 * np.nanmax([score for scores in curves.values() for score in scores.values()]))
     axes[0].set_ylabel(metric)
-    axes[0].legend(fontsize=7)
+    _legend(axes[0], curves)
     return png(figure)
 
 
+@rc_context(AS_WRITTEN)
 def training_curves(runs: Mapping[str, Mapping[str, Mapping[int, float]]], columns: int = 4) -> bytes:
     """How runs went: one panel a tag, a line a run.
 
@@ -158,16 +166,21 @@ def training_curves(runs: Mapping[str, Mapping[str, Mapping[int, float]]], colum
     figure = Figure(figsize=(2.9 * columns, 2.1 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, tag in zip(axes, tags):
-        for (label, curves), colour in zip(runs.items(), itertools.cycle(COLOURS)):
+        for curves, colour in zip(runs.values(), itertools.cycle(COLOURS)):
             points = curves.get(tag, {})
-            axis.plot(points.keys(), points.values(), marker=".", markersize=3, color=colour, label=label)
+            axis.plot(points.keys(), points.values(), marker=".", markersize=3, color=colour)
         axis.set_title(tag, fontsize=8)
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.3)
     for axis in axes[len(tags) :]:
         axis.set_axis_off()
-    axes[0].legend(fontsize=7)
+    _legend(axes[0], runs)
     return png(figure)
+
+
+def _legend(axis: Axes, labels: Iterable[str]) -> None:
+    """Of its lines; given with them, since matplotlib leaves out lines whose own label begins with an underscore."""
+    axis.legend(axis.get_lines(), list(labels), fontsize=7)
 
 
 def threshold_curves(thresholds: np.ndarray, curves: Mapping[str, np.ndarray]) -> bytes:

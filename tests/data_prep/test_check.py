@@ -49,6 +49,13 @@ def test_a_clean_set_before_preparation(root):
     assert Image.open("report/shares.png").size[0] > 500
 
 
+def test_a_folder_may_have_dollars_in_its_name(root):
+    Path("set").rename("a$_$b")
+    code, report = run("a$_$b")
+    assert code == 0 and report["sets"]["a$_$b"]["usable"] == 12
+    assert Image.open("report/shares.png").size[0] > 500
+
+
 def test_the_same_set_after_preparation_reads_the_same(root):
     _, before = run("set/Tp", "set")
     interchange.main(["interchange", "--input=set", "--output=records", "--processes=1"])

@@ -89,6 +89,24 @@ def test_figure_5_draws_what_was_measured():
     assert [drawn_in("#d1495b", image).any() for image in images] == [False, True]
 
 
+def test_figure_5_has_the_weakest_attack_first_whoever_is_drawn_first():
+    one = {"none": 0.6, "jpeg-70": 0.5, "jpeg-50": 0.4, "blur-3": 0.5, "blur-11": 0.3}
+    other = {name: one[name] for name in ("none", "jpeg-50", "jpeg-70", "blur-11", "blur-3")}
+    assert figures.robustness({"a": one}) == figures.robustness({"a": other})
+
+
+def test_names_are_drawn_as_they_are_written():
+    """Dollars are no mathematics, and a name that begins with an underscore is in the legend, too."""
+    picture = Panel(np.zeros((8, 8, 3), np.uint8), "US$20_and_US$50 $5_$6")
+    assert figures.grid([[picture]], [r"bad$\frac$"]).startswith(PNG)
+    for drawn in (
+        lambda label: figures.robustness({label: {"none": 0.5, "jpeg-50": 0.4}}),
+        lambda label: figures.training_curves({label: {"loss": {1: 1.0, 2: 2.0}}}, columns=1),
+    ):
+        with_it, without = (drawn_in(figures.COLOURS[0], drawn(label)).sum() for label in ("_$a_$b", "$a_$b"))
+        assert with_it == without
+
+
 @pytest.mark.parametrize("count", [1, 2, 4, 9, 50])
 def test_a_gallery_shows_each_picture_once_best_first(count):
     values = np.random.default_rng(count).permutation(count).astype(float)
