@@ -319,6 +319,53 @@ def test_another_resolution_looks_again(page):
     playwright.expect(page.locator("#error")).to_be_empty()
 
 
+@pytest.fixture
+def seen_at_both(page):
+    """Resolutions that were asked for, all of which are answered, though the model can only see whole pictures."""
+    asked = []
+
+    def answer(route):
+        asked.append(httpx.URL(route.request.url).params["resolution"])
+        whole = route.fetch(url=route.request.url.replace("resolution=tile", "resolution=whole")).json()
+        route.fulfill(json={**whole, "resolution": asked[-1]})
+
+    page.route("**/v1/segment?*", answer)
+    return asked
+
+
+def resolution_of(page):
+    return page.locator("#resolution").input_value()
+
+
+def test_the_resolution_is_that_of_the_answer_that_is_shown(page, seen_at_both):
+    page.set_input_files("#file", [{**PICTURE, "name": name} for name in ("one.png", "other.png")])
+    entries = page.get_by_role("listitem")
+    playwright.expect(entries.get_by_text("done")).to_have_count(2)
+    page.select_option("#resolution", "tile")
+    playwright.expect(page.locator("#status")).to_contain_text("one.png: ")
+    playwright.expect(entries.get_by_text("done")).to_have_count(2)
+    assert resolution_of(page) == "tile"
+    for number, expected in ((1, "whole"), (0, "tile"), (1, "whole")):
+        entries.nth(number).get_by_role("button").click()
+        playwright.expect(page.locator("#name")).to_have_text(("one.png", "other.png")[number])
+        assert resolution_of(page) == expected
+    assert seen_at_both == ["whole", "whole", "tile"]
+
+
+def test_a_resolution_chosen_while_a_picture_is_looked_at_is_carried_out(page, seen_at_both):
+    def choose_meanwhile(route):
+        if not seen_at_both[1:]:
+            page.select_option("#resolution", "tile")
+        route.fallback()
+
+    give(page)
+    page.route("**/v1/segment?*", choose_meanwhile)
+    with page.expect_response("**/v1/segment?*resolution=tile*"):
+        page.set_input_files("#file", [{**PICTURE, "name": "next.png"}])
+    playwright.expect(page.locator("#name")).to_have_text("next.png")
+    assert resolution_of(page) == "tile" and seen_at_both == ["whole", "whole", "tile"]
+
+
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
 def test_on_a_telephone(page):
     def sideways():

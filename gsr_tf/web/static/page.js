@@ -2,7 +2,7 @@
 
 import { cleanMask } from "./mask.js";
 import { drawScale, paint } from "./paint.js";
-import { DONE, FAILED, createQueue } from "./queue.js";
+import { DONE, FAILED, WAITING, createQueue } from "./queue.js";
 import { bytesOf, decode, learnModel, post, segment } from "./server.js";
 import { makeZoomable } from "./zoom.js";
 
@@ -31,7 +31,7 @@ const queue = createQueue({ list: element("pictures"), text: element("queue-text
 function take(files) {
   if (!files.length) return;
   const idle = element("busy").hidden;
-  const [first] = queue.add(files);
+  const [first] = queue.add(files, { resolution: element("resolution").value });
   element("queue").hidden = queue.entries.length < 2;
   if (idle) choose(first);
 }
@@ -40,7 +40,7 @@ async function look(entry) {
   element("busy").hidden = false;
   if (entry === current || !shown) say(`Looking at ${entry.file.name} …`);
   model = await learnModel();
-  entry.answer = await segment(entry.file, levelOf(model.threshold) / LEVELS, element("resolution").value);
+  entry.answer = await segment(entry.file, levelOf(model.threshold) / LEVELS, entry.resolution);
 }
 
 /** An entry is done or has failed, or is chosen by a person; one that failed is then looked at again. */
@@ -48,7 +48,13 @@ function changed(entry, chosen) {
   element("busy").hidden = !queue.entries.some(({ state }) => state !== DONE && state !== FAILED);
   if (chosen) choose(entry);
   else if (entry === current) showCurrent();
-  if (chosen && entry.state === FAILED) queue.again(entry);
+  if (chosen && entry.state === FAILED) lookAgain(entry);
+}
+
+/** At the resolution that the box says. */
+function lookAgain(entry) {
+  entry.resolution = element("resolution").value;
+  queue.again(entry);
 }
 
 function choose(entry) {
@@ -70,9 +76,11 @@ async function showCurrent() {
     const same = shown?.file === entry.file;
     shown = { file: entry.file, answer: entry.answer, ...found };
     element("threshold").value = levelOf(model.threshold);
+    element("resolution").value = entry.resolution;
     present();
     if (!same) zoom.reset();
   } else {
+    element("resolution").value = entry.resolution;
     say(`${entry.file.name}: ${entry.state}`);
   }
 }
@@ -255,7 +263,8 @@ element("threshold").addEventListener("change", everyFrame(announce)); // after 
 element("resolution").addEventListener("change", () => {
   if (!current) return;
   fail("");
-  queue.again(current);
+  for (const entry of queue.entries) if (entry.state === WAITING) entry.resolution = element("resolution").value;
+  lookAgain(current);
 });
 element("opacity").addEventListener("input", everyFrame(draw));
 element("views").addEventListener("change", draw);

@@ -8,14 +8,15 @@ export const WAITING = "waiting", WORKING = "looking …", DONE = "done", FAILED
  * list, text: elements: an ordered list, and where the progress is said.
  * look: async, looks at an entry {file, state, ...}; what it throws is kept as the entry's `error`.
  * changed: is told of an entry that is done or has failed, and of each that a person chooses.
- * Returns {add(files) -> entries, again(entry), mark(entry), entries}.
+ * Returns {add(files, asked) -> entries, again(entry), mark(entry), entries}.
  */
 export function createQueue({ list, text, look, changed }) {
   const entries = [];
   let running = false, marked;
 
-  function add(files) {
-    const added = files.map((file) => ({ file, state: WAITING }));
+  /** New entries; `asked` is what each is to hold beside its file. */
+  function add(files, asked) {
+    const added = files.map((file) => ({ file, state: WAITING, ...asked }));
     for (const entry of added) list.append(item(entry));
     entries.push(...added);
     run();
@@ -30,9 +31,12 @@ export function createQueue({ list, text, look, changed }) {
     return entry.item;
   }
 
-  /** Looks at an entry once more, before those that wait behind it. */
+  /** Looks at an entry once more, before those that wait behind it; at one that is being looked at, thereafter. */
   function again(entry) {
-    if (entry.state === WORKING) return;
+    if (entry.state === WORKING) {
+      entry.anew = true;
+      return;
+    }
     entry.state = WAITING;
     run();
   }
@@ -50,8 +54,9 @@ export function createQueue({ list, text, look, changed }) {
       } catch (error) {
         Object.assign(entry, { state: FAILED, error });
       }
+      if (entry.anew) Object.assign(entry, { anew: false, state: WAITING });
       show();
-      changed(entry, false);
+      if (entry.state !== WAITING) changed(entry, false);
     }
     running = false;
   }
