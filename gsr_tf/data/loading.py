@@ -5,8 +5,8 @@ OpenCV works without Python's lock, so the pipeline's threads decode side by sid
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import cv2
 import google_crc32c
@@ -32,14 +32,19 @@ class Excluded(Exception):
 class Readable:
     """Records, of which one that cannot be decoded is named once, on the terminal too, and the next takes its place.
 
+    What is decoded is kept while it fits into memory: an epoch visits all of it once, so keeping the first is as good
+    as keeping the latest. Safe from many threads.
+
     Attributes:
         unreadable: {name: what is wrong} of such records so far.
     """
 
-    def __init__(self, records: Records):
+    def __init__(self, records: Records, cache_gib: float):
         self.records = records
         self.unreadable: dict[str, str] = {}
         self._digests: dict[int, int] = {}
+        self._kept: dict[Hashable, Any] = {}
+        self._room = int(cache_gib * 2**30)
 
     def digest(self, record: int) -> int:
         """Of the file of a picture that was loaded before: the same in whichever records it is."""
@@ -50,6 +55,12 @@ class Readable:
         example = self.records.example(record)
         self._digests[record] = google_crc32c.value(example.image)
         return example
+
+    def keep(self, key: Hashable, found: Any, size: int) -> None:
+        """In memory, where `size` bytes are left of it."""
+        if self._room >= size and key not in self._kept:
+            self._kept[key] = found
+            self._room -= size
 
     def first(self, load: Callable[[int], Loaded], number: int, count: int) -> tuple[int, Loaded, bool]:
         """What can be loaded first of `count` things, from this one on and round to it.
@@ -88,18 +99,12 @@ class Readable:
 
 
 class Loader(Readable):
-    """Loads pictures of one set of records; safe from many threads.
-
-    Decoded pictures are kept while they fit into memory: an epoch visits all of them once, so keeping the first ones
-    is as good as keeping the latest.
-    """
+    """Loads pictures of one set of records."""
 
     def __init__(self, records: Records, *, size: int, resize_mode: str, cache_gib: float = 0.0):
         cv2.setNumThreads(1)  # the pipeline's threads are the parallelism
-        super().__init__(records)
+        super().__init__(records, cache_gib)
         self.size, self.resize_mode = size, resize_mode
-        self._kept: dict[tuple[int, Layer], np.ndarray] = {}
-        self._room = int(cache_gib * 2**30)
 
     def picture(self, record: int, but: int | None = None) -> tuple[np.ndarray, bool]:
         """A record's picture, resized.
@@ -156,9 +161,7 @@ class Loader(Readable):
         example = self.example(record)
         decoded = [self._decode(example, layer) for layer in wanted]
         for layer, pixels in zip(wanted, decoded):
-            if self._room >= pixels.nbytes and (record, layer) not in self._kept:
-                self._kept[record, layer] = pixels
-                self._room -= pixels.nbytes
+            self.keep((record, layer), pixels, pixels.nbytes)
         return decoded
 
     def _decode(self, example: Example, layer: Layer) -> np.ndarray:

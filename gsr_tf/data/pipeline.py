@@ -119,12 +119,12 @@ def _examples(
         if preparation.copy_move_share:
             moved = is_copy_move(i, preparation)
             target, but = tf.where(moved, own, target), tf.where(moved, NONE, but)
-        t, whole = load_target(target, but)
+        t, own_t = load_target(target, but)
         source, t = augment(tuple(source), t, i, preparation)
         if recolouring:
             source, t = recoloured(source, t, i, preparation.seed, recolouring)
-        own = (found == pair) & (whole if looked_at else True)
-        return own, *(finish(source, t, i, preparation) if preparation.retouched else (source, t, ()))
+        own_all = (found == pair) & (own_t if looked_at else True)
+        return own_all, *(finish(source, t, i, preparation) if preparation.retouched else (source, t, ()))
 
     return example
 

@@ -11,9 +11,7 @@ from gsr_tf.data.records import Records, RecordsError
 
 
 class Photographs(Readable):
-    """Those of a set of records that are large enough; safe from many threads.
-
-    Decoded ones are kept while they fit into memory.
+    """Those of a set of records that are large enough.
 
     Attributes:
         numbers: of the records that are large enough.
@@ -21,10 +19,8 @@ class Photographs(Readable):
 
     def __init__(self, records: Records, *, minimum_side: int, cache_gib: float):
         """Names and counts what is too small; raises RecordsError where fewer than two photographs are left."""
-        super().__init__(records)
+        super().__init__(records, cache_gib)
         self.numbers = large_enough(records, range(len(records)), minimum_side)
-        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._room = int(cache_gib * 2**30)
         if len(self.numbers) < 2:
             raise RecordsError(
                 f"{records.flag}={records.path}: {len(self.numbers)} pictures of at least {minimum_side} pixels a "
@@ -63,9 +59,7 @@ class Photographs(Readable):
             return self._kept[record]
         example = self.example(record)
         found = example.read_picture(), tag_codes(example.image)
-        if self._room >= found[0].nbytes and record not in self._kept:
-            self._kept[record] = found
-            self._room -= found[0].nbytes
+        self.keep(record, found, found[0].nbytes)
         return found
 
 

@@ -33,10 +33,6 @@ export function createQueue({ list, text, look, changed }) {
 
   /** Looks at an entry once more, before those that wait behind it; at one that is being looked at, thereafter. */
   function again(entry) {
-    if (entry.state === WORKING) {
-      entry.anew = true;
-      return;
-    }
     entry.state = WAITING;
     run();
   }
@@ -48,15 +44,16 @@ export function createQueue({ list, text, look, changed }) {
     for (let entry; (entry = entries.find(({ state }) => state === WAITING));) {
       entry.state = WORKING;
       show();
+      let outcome = { state: DONE };
       try {
         await look(entry);
-        entry.state = DONE;
       } catch (error) {
-        Object.assign(entry, { state: FAILED, error });
+        outcome = { state: FAILED, error };
       }
-      if (entry.anew) Object.assign(entry, { anew: false, state: WAITING });
+      if (entry.state === WAITING) continue; // asked for again meanwhile
+      Object.assign(entry, outcome);
       show();
-      if (entry.state !== WAITING) changed(entry, false);
+      changed(entry, false);
     }
     running = false;
   }
