@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -42,7 +43,10 @@ def start(work: Callable[..., None], *arguments: object) -> tuple[multiprocessin
 
 def how_it_ended(process: multiprocessing.Process) -> str:
     """The signal or the exit code of a process that has closed its pipe."""
+    until = time.monotonic() + EXIT_SECONDS
     process.join(EXIT_SECONDS)
+    while process.exitcode is None and time.monotonic() < until:
+        time.sleep(0.01)  # another thread has been told by the system, which tells one alone, and has not said it yet
     code = process.exitcode
     return signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
 

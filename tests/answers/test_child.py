@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from gsr_tf.answers import child
+from gsr_tf.answers import child, own_process
 from gsr_tf.answers.child import Child, Ended
 from gsr_tf.errors import UserError
 
@@ -88,3 +88,13 @@ def test_closing_ends_the_process_at_once(function):
     function.close()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def test_how_a_process_ended_is_known_a_moment_after_another_thread_was_told():
+    codes = iter([None, None, -9])
+
+    class PutAwayByAnother:
+        join = staticmethod(lambda _: None)
+        exitcode = property(lambda _: next(codes, -9))
+
+    assert own_process.how_it_ended(PutAwayByAnother()) == "SIGKILL"
