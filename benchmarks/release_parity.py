@@ -24,7 +24,8 @@ from gsr_tf import command
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import refine
 from gsr_tf.data.image_ops import boundary
-from gsr_tf.models.gsr_net import GSRNet, predicted_boundary
+from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.models.segmenter import predicted_boundary
 from gsr_tf.models.weights import named_variables
 from tests.goldens import release_step
 from tests.goldens.release_step import Golden, output_error, relative

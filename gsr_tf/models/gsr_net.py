@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gsr_tf.data.batch import Batch
-from gsr_tf.data.composition import copy_paste, refine
+from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import boundary, resize
 from gsr_tf.models import generator as generator_lib
 from gsr_tf.models import losses as loss_lib
@@ -20,11 +20,10 @@ from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.normalization import separate_moments
 from gsr_tf.models.optimizers import Adam, Optimization
-from gsr_tf.models.segmenter import build_segmenter
+from gsr_tf.models.segmenter import build_segmenter, predicted_boundary
 from gsr_tf.models.step import Step
+from gsr_tf.models.streams import Pass, Scalars, Stream, cross_entropies, sum_of_gradients
 from gsr_tf.models.teaching import taught
-
-Scalars = dict[str, tf.Tensor]  # {"loss/...": scalar}
 
 
 class Generation(NamedTuple):
@@ -33,50 +32,6 @@ class Generation(NamedTuple):
     g_m: tf.Tensor
     total: tf.Tensor
     losses: Scalars
-
-
-class Stream(NamedTuple):
-    """Pictures of one kind that the segmenter learns from.
-
-    Attributes:
-        kind: one of `step.PICTURES`.
-        image: [b, h, w, 3].
-        k: [b, h, w, 1].
-        authentic: [b, h, w, 3], what Eq. 8 puts back; None where nothing is refined.
-        round: how many times it has been refined.
-    """
-
-    kind: str
-    image: tf.Tensor
-    k: tf.Tensor
-    authentic: tf.Tensor | None
-    round: int = 0
-
-    @property
-    def name(self) -> str:
-        """In the names of losses."""
-        return f"{self.kind}_refined_{self.round}" if self.round else self.kind
-
-    def refined(self, p: tf.Tensor) -> Stream:
-        """M' and K' (Eq. 8, 9)."""
-        image, k = refine(self.image, self.k, p, self.authentic)
-        return self._replace(image=image, k=k, round=self.round + 1)
-
-
-class Pass(NamedTuple):
-    """What one pass of the segmenter leaves.
-
-    Attributes:
-        losses: by name.
-        gradients: one a variable.
-        p: P of each stream; empty without a boundary branch.
-        image_gradient: of G(M) in the joint update, or None.
-    """
-
-    losses: Scalars
-    gradients: Sequence[tf.Tensor | None]
-    p: Sequence[tf.Tensor] = ()
-    image_gradient: tf.Tensor | None = None
 
 
 class GSRNet(tf.Module):
@@ -253,7 +208,7 @@ class GSRNet(tf.Module):
         passes = [self._decay()]
         for together in [streams] if self.settings.merged else [[stream] for stream in streams]:
             passes += self._segment_and_refine(together, passes[-1])
-        gradients = [_total(of_variable) for of_variable in zip(*(p.gradients for p in passes))]
+        gradients = [sum_of_gradients(of_variable) for of_variable in zip(*(p.gradients for p in passes))]
         self._apply(self.segmenter_optimizer, gradients, self.segmenter.trainable_variables)
         parts = {name: value for p in passes for name, value in p.losses.items()}
         image_gradients = [p.image_gradient for p in passes if p.image_gradient is not None]
@@ -275,7 +230,7 @@ class GSRNet(tf.Module):
     def _segment(self, streams: Sequence[Stream], last: Pass) -> Pass:
         """One pass of the segmenter, forward and backward, after the last one."""
         variables, count = list(self.segmenter.trainable_variables), len(streams)
-        image = _after(last, tf.concat([stream.image for stream in streams], 0))
+        image = last.after(tf.concat([stream.image for stream in streams], 0))
         groups = image.shape[0] if self.settings.moments == "picture" else count
         joint = self.settings.segmentation_gradient and any(stream.name == "generated" for stream in streams)
         said = taught(self.teachers, image)
@@ -284,31 +239,12 @@ class GSRNet(tf.Module):
                 tape.watch(image)
             with separate_moments(groups), compiled(self.settings.jit_compile):
                 logits = self.segmenter(image, training=True)
-            parts = self._cross_entropies(streams, logits, said)
-            total = tf.add_n(list(parts.values()))
-        gradients = tape.gradient(total, [*variables, image] if joint else variables)
+            parts = cross_entropies(streams, logits, said, self.losses, self.settings.teachers_share)
+            loss = tf.add_n(list(parts.values()))
+        gradients = tape.gradient(loss, [*variables, image] if joint else variables)
         of_g_m = tf.split(gradients.pop(), count)[[s.name for s in streams].index("generated")] if joint else None
         p = tf.split(predicted_boundary(logits["boundary"]), count) if "boundary" in logits else ()
         return Pass(parts, gradients, p, of_g_m)
-
-    def _cross_entropies(
-        self, streams: Sequence[Stream], logits: dict[str, tf.Tensor], said: dict[str, tf.Tensor]
-    ) -> Scalars:
-        """Of segmentation and boundary, on K and in their share on what the teachers said, of each stream."""
-        k = tf.concat([stream.k for stream in streams], 0)
-        found = {"segmentation": loss_lib.cross_entropy(logits["segmentation"], k)}
-        if "boundary" in logits:
-            e, weights = boundary(k, self.losses.boundary_size), self.losses.boundary_class_weights
-            found["boundary"] = loss_lib.cross_entropy(logits["boundary"], e, weights)
-        if said:
-            share = self.settings.teachers_share
-            soft = {f"taught_{name}": loss_lib.soft_cross_entropy(logits[name], said[name]) for name in said}
-            found = {name: (1 - share) * x for name, x in found.items()} | {name: share * x for name, x in soft.items()}
-        return {
-            f"loss/{name}/{stream.name}": mean
-            for name, of_pictures in found.items()
-            for stream, mean in zip(streams, _means(of_pictures, len(streams)))
-        }
 
     def _decay(self) -> Pass:
         """Weight decay's share of loss and gradients."""
@@ -325,25 +261,3 @@ class GSRNet(tf.Module):
         if replicas > 1:
             moved = [(gradient / replicas, variable) for gradient, variable in moved]
         optimizer.apply_gradients(moved)
-
-
-def _means(of_pictures: tf.Tensor, count: int) -> list[tf.Tensor]:
-    """Of so many equal parts of [b], a scalar each."""
-    return tf.unstack(tf.reduce_mean(tf.reshape(of_pictures, [count, -1]), axis=1))
-
-
-def _total(gradients: Sequence[tf.Tensor | None]) -> tf.Tensor | None:
-    """Of one variable, in all passes; None where none has one, as of a bias before a normalisation."""
-    found = [gradient for gradient in gradients if gradient is not None]
-    return tf.add_n(found) if found else None
-
-
-def _after(last: Pass, image: tf.Tensor) -> tf.Tensor:
-    """The image, once the last pass is over: only one pass's activations are in memory at a time."""
-    with tf.control_dependencies([gradient for gradient in last.gradients if gradient is not None]):
-        return tf.identity(image)
-
-
-def predicted_boundary(logits: tf.Tensor) -> tf.Tensor:
-    """P of the boundary's logits [b, h, w, 2]: [b, h, w, 1] float32, 1 where the boundary's is the larger."""
-    return tf.cast(logits[..., 1:] > logits[..., :1], tf.float32)

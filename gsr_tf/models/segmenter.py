@@ -110,6 +110,11 @@ def manipulation_probability(segmenter: keras.Model, image: tf.Tensor) -> tf.Ten
     return tf.nn.softmax(segmenter(image, training=False)["segmentation"])[..., 1:]
 
 
+def predicted_boundary(logits: tf.Tensor) -> tf.Tensor:
+    """P of the boundary's logits [b, h, w, 2]: [b, h, w, 1] float32, 1 where the boundary's is the larger."""
+    return tf.cast(logits[..., 1:] > logits[..., :1], tf.float32)
+
+
 def log_odds(logits: tf.Tensor) -> tf.Tensor:
     """[..., 1]: of the second of two classes, as manipulation or a boundary, from the logits of both [..., 2]."""
     of_first, of_second = tf.unstack(logits, axis=-1)  # whose gradient is one operation; of slices it is five

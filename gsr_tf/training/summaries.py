@@ -19,7 +19,8 @@ from gsr_tf.data.image_ops import from_network_range
 from gsr_tf.data.pictures import encode_png
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError, first_line
-from gsr_tf.models.gsr_net import GSRNet, predicted_boundary
+from gsr_tf.models.gsr_net import GSRNet
+from gsr_tf.models.segmenter import predicted_boundary
 from gsr_tf.training.trained import Trained
 
 CELL, TITLE_HEIGHT, ROWS = 160, 18, 4

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from gsr_tf.data.batch import Batch
-from gsr_tf.models.gsr_net import Stream
 from gsr_tf.models.keras import keras
 from gsr_tf.models.optimizers import Adam
 from gsr_tf.models.step import Step
+from gsr_tf.models.streams import Stream
 from tests.networks import make_batch, tiny_net
 
 NETWORKS = ("generator", "discriminator", "segmenter")

@@ -10,8 +10,8 @@ import tensorflow as tf
 from gsr_tf.config import from_flagfile
 from gsr_tf.data.batch import Batch
 from gsr_tf.models.dropout import Dropout
-from gsr_tf.models.gsr_net import predicted_boundary
 from gsr_tf.models.keras import keras
+from gsr_tf.models.segmenter import predicted_boundary
 from tests.models.drawn_weights import give_weights
 from tests.models.equations import Conventions, Expected, adam, expected_step
 from tests.networks import make_batch
