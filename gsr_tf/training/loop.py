@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import signal
-import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -16,17 +14,29 @@ from tqdm import tqdm
 from gsr_tf.data.batch import Batch
 from gsr_tf.errors import UserError
 from gsr_tf.settings import Checked, setting
-from gsr_tf.signals import told
 from gsr_tf.training.checkpoints import Checkpoints
+from gsr_tf.training.clock import Clock
+from gsr_tf.training.stopping import ended_by_signals, signals_received
 from gsr_tf.training.summaries import Summaries
 from gsr_tf.training.trained import Trained
-
-# A second SIGTERM so soon is the first one: of a cluster that tells all processes, passed on by one that started this.
-TOLD_TWICE_SECONDS = 1.0
 
 
 class NonFiniteLoss(UserError):
     """A loss that is NaN or infinite; names step and loss."""
+
+
+class Due(NamedTuple):
+    """What happens after a step; each field's help in `Schedule` says what."""
+
+    logs: bool
+    draws: bool
+    validates: bool
+    saves: bool
+
+    @property
+    def pauses(self) -> bool:
+        """Whether training stands still meanwhile."""
+        return self.draws or self.validates or self.saves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +52,20 @@ class Schedule(Checked):
     keep: int = setting(
         5, "Newest checkpoints to keep; the best by validation is kept beside them.", least=1, may_change=True
     )
+
+    def due(self, step: int, steps: int) -> Due:
+        """What is due after the step, of a run of so many: the first is logged, the last validated and saved."""
+
+        def due(every: int) -> bool:
+            return every > 0 and step % every == 0
+
+        last = step == steps
+        return Due(
+            logs=due(self.log_every) or step == 1,
+            draws=due(self.panels_every),
+            validates=due(self.validate_every) or last,
+            saves=due(self.save_every) or last,
+        )
 
 
 def train(
@@ -77,13 +101,11 @@ def train(
         NonFiniteLoss: at the step after the one whose loss it was, or before anything is saved.
         CheckpointError: a state could not be written, or is of no use.
     """
-    step = int(net.step.numpy())
-    clock = _Clock()
-    shown = {f"loss/{name}": name for name in net.networks}  # beside the progress bar, where they exist
-    left_out = False  # the last validation
-    unchecked = None  # losses are looked at one step late, so that a GPU never waits for the host
-    stopped, quiet = False, summaries is None
-    with _signals() as received, tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True, disable=quiet) as bar:
+    step, clock, losses = int(net.step.numpy()), Clock(), _LatestLosses()
+    stopped = left_out = False  # the run, before its planned end; the last validation
+    quiet = summaries is None
+    bar = tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True, disable=quiet)
+    with signals_received() as received, bar:
         if validate and checkpoints.owes_validation():
             tqdm.write(f"step {step}: validating, which a signal had ended")
             with clock.stopped():
@@ -94,31 +116,26 @@ def train(
             stopped = step < steps and somewhere(bool(received))
             if step >= steps or stopped:
                 break
-            losses = net.train_step(batch)
-            if unchecked is not None:
-                _check(step, unchecked)
-            step, unchecked = step + 1, losses
-
-            if _due(step, schedule.log_every) or step == 1:
-                values = _check(step, losses)
-                bar.set_postfix({short: f"{values[name]:.3g}" for name, short in shown.items() if name in values})
+            step += 1
+            losses.follow(step, net.train_step(batch))
+            due = schedule.due(step, steps)
+            if due.logs:
+                values = losses.check()
+                bar.set_postfix(_of_networks(net, values))
                 if summaries:
                     summaries.scalars(step, {**values, **_learning_rates(net), **clock.read()})
-            draws = _due(step, schedule.panels_every)
-            validates = _due(step, schedule.validate_every) or step == steps
-            saves = _due(step, schedule.save_every) or step == steps
-            if draws or validates or saves:
-                _check(step, losses)  # also waits for the step, whose time is its own
+            if due.pauses:
+                losses.check()  # also waits for the step, whose time is its own
                 with clock.stopped():
-                    if draws and summaries:
+                    if due.draws and summaries:
                         summaries.panel(step, net, batch)
-                    if validates and validate:
+                    if due.validates and validate:
                         left_out = _leaves_out(net, validate, checkpoints, summaries, received)
-                    if saves and checkpoints:
+                    if due.saves and checkpoints:
                         checkpoints.save()
             bar.update()
-        if stopped and unchecked is not None:
-            _check(step, unchecked)
+        if stopped and losses.step:
+            losses.check()
             if checkpoints:
                 checkpoints.save()
     if step >= steps and left_out:
@@ -126,30 +143,37 @@ def train(
     return (received or [signal.SIGTERM])[0] if stopped or left_out else 0
 
 
-def _leaves_out(
-    net: Trained, validate: Callable, checkpoints: Checkpoints, summaries: Summaries, received: list[int]
-) -> bool:
-    """Validates the present state; True where a signal kept it from that, which is written down."""
-    left_out = bool(received) or not _validate(int(net.step.numpy()), net.criterion, validate, checkpoints, summaries)
-    checkpoints.owe_validation(left_out)
-    return left_out
+class _LatestLosses:
+    """Those of the last step, which are looked at when the next one is on its way: a GPU never waits for the host.
+
+    Attributes:
+        step: whose losses they are; 0 before this process has made one.
+    """
+
+    def __init__(self):
+        self.step, self._losses = 0, {}
+
+    def follow(self, step: int, losses: dict[str, tf.Tensor]) -> None:
+        """These are the last ones now; raises NonFiniteLoss for those before."""
+        self.check()
+        self.step, self._losses = step, losses
+
+    def check(self) -> dict[str, float]:
+        """The losses as numbers, in one transfer from the device; raises NonFiniteLoss."""
+        values = dict(zip(self._losses, tf.stack(list(self._losses.values())).numpy().tolist())) if self.step else {}
+        bad = [f"{name} = {value}" for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            raise NonFiniteLoss(
+                f"step {self.step}: {', '.join(bad)}. Nothing was saved after it. Look at the data of this step, or "
+                "start another --run_dir at a lower --learning_rate, with --initial_weights from an earlier checkpoint "
+                "(python -m gsr_tf.export --format=weights)"
+            )
+        return values
 
 
-def _due(step: int, every: int) -> bool:
-    return every > 0 and step % every == 0
-
-
-def _check(step: int, losses: dict[str, tf.Tensor]) -> dict[str, float]:
-    """The losses as numbers, all finite; one transfer from the device."""
-    values = dict(zip(losses, tf.stack(list(losses.values())).numpy().tolist()))
-    bad = [f"{name} = {value}" for name, value in values.items() if not math.isfinite(value)]
-    if bad:
-        raise NonFiniteLoss(
-            f"step {step}: {', '.join(bad)}. Nothing was saved after it. Look at the data of this step, or start "
-            "another --run_dir at a lower --learning_rate, with --initial_weights from an earlier checkpoint "
-            "(python -m gsr_tf.export --format=weights)"
-        )
-    return values
+def _of_networks(net: Trained, losses: dict[str, float]) -> dict[str, str]:
+    """Each network's own loss, where there is one, beside the progress bar."""
+    return {name: f"{losses[f'loss/{name}']:.3g}" for name in net.networks if f"loss/{name}" in losses}
 
 
 def _learning_rates(net: Trained) -> dict[str, float]:
@@ -165,11 +189,20 @@ def _learning_rates(net: Trained) -> dict[str, float]:
     return found
 
 
+def _leaves_out(
+    net: Trained, validate: Callable, checkpoints: Checkpoints, summaries: Summaries, received: list[int]
+) -> bool:
+    """Validates the present state; True where a signal kept it from that, which is written down."""
+    left_out = bool(received) or not _validate(int(net.step.numpy()), net.criterion, validate, checkpoints, summaries)
+    checkpoints.owe_validation(left_out)
+    return left_out
+
+
 def _validate(step: int, criterion: str, validate: Callable, checkpoints: Checkpoints, summaries: Summaries) -> bool:
     """False where a signal ended it before it had scores."""
     checkpoints.check_finite()
     scores = None
-    with _ended_by_signals():
+    with ended_by_signals():
         scores = validate()
     if scores is None:
         return False
@@ -178,72 +211,3 @@ def _validate(step: int, criterion: str, validate: Callable, checkpoints: Checkp
     shown = "  ".join(f"{name.split('/')[-1]} {value:.3f}" for name, value in scores.items())
     tqdm.write(f"step {step}: {shown}{'  (best so far, kept)' if best else ''}")
     return True
-
-
-class _Clock:
-    """Seconds a step, and the share of them spent waiting for input, since it was last read."""
-
-    def __init__(self):
-        self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
-
-    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The batches, with the time until each one measured."""
-        iterator = iter(batches)
-        while True:
-            asked = time.perf_counter()
-            batch = next(iterator, None)
-            self._waited += time.perf_counter() - asked
-            self._steps += 1
-            if batch is None:
-                return
-            yield batch
-
-    @contextlib.contextmanager
-    def stopped(self) -> Iterator[None]:
-        """What is within this takes no time."""
-        since = time.perf_counter()
-        yield
-        self._start += time.perf_counter() - since
-
-    def read(self) -> dict[str, float]:
-        """Means since the last reading, for TensorBoard."""
-        steps, elapsed, waited = max(1, self._steps), time.perf_counter() - self._start, self._waited
-        self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
-        return {"time/step_seconds": elapsed / steps, "time/input_seconds": waited / steps}
-
-
-class _Signal(Exception):
-    """It came."""
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Within `_signals`: what is within this ends, without an error, when the first one is received."""
-
-    def note(number: int, frame: Any) -> None:
-        noting[number](number, frame)
-        raise _Signal
-
-    with told(note) as noting, contextlib.suppress(_Signal):
-        yield
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """A list that holds the number of the first SIGINT or SIGTERM received; a second one is not held back."""
-    received: list[int] = []
-    when = -math.inf
-
-    def note(number: int, _frame: Any) -> None:
-        nonlocal when
-        if received == [signal.SIGTERM] == [number] and time.monotonic() - when < TOLD_TWICE_SECONDS:
-            return
-        if received:
-            signal.signal(number, before[number])
-            signal.raise_signal(number)
-        received.append(number)
-        when = time.monotonic()
-        tqdm.write("finishing this step, then saving (once more to stop at once) ...")
-
-    with told(note) as before:
-        yield received

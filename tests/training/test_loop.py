@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from gsr_tf.models.keras import keras
 from gsr_tf.models.optimizers import Optimization
-from gsr_tf.training import loop
+from gsr_tf.training import clock, stopping
 from gsr_tf.training.loop import NonFiniteLoss, Schedule, _learning_rates, train
 from tests.networks import make_batch, tiny_net
 
@@ -133,7 +133,7 @@ def test_a_network_that_the_step_leaves_alone_has_no_rate():
 def test_the_clock_stands_still_beside_the_steps(monkeypatch):
     """Each step takes a second; panels, validations and checkpoints ten each."""
     now = [0.0]
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
     journal = Journal(during={step: lambda: now.__setitem__(0, now[0] + 1) for step in range(1, 9)})
     seconds = []
 
@@ -283,7 +283,7 @@ def test_a_sigterm_that_is_told_twice_is_one_and_a_later_one_stops_at_once(monke
         journal = Journal(during={3: twice})
         assert journal.run() == signal.SIGTERM
         assert journal.lines[-1] == "save 3"
-        monkeypatch.setattr(loop, "TOLD_TWICE_SECONDS", 0)
+        monkeypatch.setattr(stopping, "TOLD_TWICE_SECONDS", 0)
         with pytest.raises(Stopped):
             Journal(during={3: twice}).run()
         monkeypatch.undo()
