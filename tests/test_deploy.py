@@ -52,10 +52,10 @@ def words_of(name):
 
 def settings(command):
     """The flags of serve that a command gives."""
-    assert command[:3] == ["python", "-m", "gsr_tf.serve"] and importlib.util.find_spec(command[2])
+    assert command[:5] == ["tini", "--", "python", "-m", "gsr_tf.serve"] and importlib.util.find_spec(command[4])
     values = flags.FlagValues()
     serve._define(values)
-    assert values(command[2:]) == [command[2]]
+    assert values(command[4:]) == [command[4]]
     return values
 
 

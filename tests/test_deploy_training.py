@@ -87,6 +87,7 @@ def test_kubernetes_tells_each_pod_its_place(commands, monkeypatch):
     assert service["spec"]["clusterIP"] == "None" and service["spec"]["selector"] == {"job-name": name}
     (port,) = service["spec"]["ports"]
     addresses = tuple(f"{name}-{index}.{subdomain}:{port['port']}" for index in range(count))
+    commands("tini", '#!/bin/sh\nshift\nexec "$@"\n')
     commands("python", '#!/bin/sh\necho "$TF_CONFIG"\nprintf "%s\\n" "$@"\n')
     for index in range(count):
         line, given = [*container["command"], *container["args"]], {"JOB_COMPLETION_INDEX": str(index), **environment}

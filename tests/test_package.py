@@ -15,8 +15,9 @@ from PIL import Image
 import gsr_tf
 
 CHECKOUT = Path(__file__).parent.parent
-FOLDERS = ("gsr_tf", "data_prep", "flags", "requirements")
-FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "NOTICE")
+FOLDERS = ("gsr_tf", "data_prep", "flags", "requirements", "tests", "docs", "benchmarks", "deploy", ".ci")
+FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "mkdocs.yml", "CITATION.cff", "LICENSE", "NOTICE")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "WORKSPACE.md")
 
 
 def run(*command: object, **settings) -> str:
@@ -32,7 +33,7 @@ def built(tmp_path_factory):
     copy = tmp_path_factory.mktemp("package")
     for name in FOLDERS:
         shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
+    for name in (*FILES, *PAGES):
         shutil.copy(CHECKOUT / name, copy)
     run(sys.executable, "-m", "build", "--no-isolation", cwd=copy)  # the sdist, and the wheel from the sdist
     return copy / "dist"
@@ -63,7 +64,11 @@ def test_what_the_sdist_holds(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"flags/gsr_net.cfg", "requirements/run.txt", "gsr_tf/weights/index.json", "setup.py", "NOTICE"} <= held
+    assert {*FILES, *PAGES} <= held  # with which `make test`, `make bench` and `make docs` work
+    for file in (file for folder in FOLDERS for file in (CHECKOUT / folder).rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            assert str(file.relative_to(CHECKOUT)) in held
+    assert not any(name.endswith(".pyc") for name in held)
 
 
 def test_the_console_command_of_the_wheel_answers_a_picture(installed, tmp_path):
