@@ -1,6 +1,9 @@
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from gsr_tf.comparators.method import ScoreError
 from gsr_tf.evaluation import attacks
@@ -32,6 +35,12 @@ def test_a_stronger_attack_does_more_damage(kind):
 def test_noise_has_its_variance():
     grey = np.full((300, 300, 3), 128, np.uint8)
     assert attacks.noise(grey, 25.0).astype(float).var() == pytest.approx(25 + 1 / 12, rel=0.02)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_noise_stays_between_black_and_white(level):
+    noisy = attacks.noise(np.full((50, 50, 3), level, np.uint8), 100.0).astype(int)
+    assert 20 < np.abs(noisy - level).max() < 70 and 0.4 < (noisy == level).mean() < 0.6
 
 
 def test_gamma_is_the_power_law():
@@ -77,6 +86,20 @@ def test_social_networks_shrink_what_is_large():
     assert attacks.social(PICTURE, 1).shape == PICTURE.shape
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_social_networks_sharpen_by_a_fifth_and_save_at_75(times):
+    expected = PICTURE
+    for _ in range(times):
+        blurred = ndimage.convolve1d(expected.astype(float), [0.25, 0.5, 0.25], axis=0, mode="mirror")
+        blurred = ndimage.convolve1d(blurred, [0.25, 0.5, 0.25], axis=1, mode="mirror")
+        sharpened = np.clip(np.rint(expected + 0.2 * (expected - blurred)), 0, 255).astype(np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(sharpened).save(buffer, "JPEG", quality=75)
+        expected = np.asarray(Image.open(buffer))
+    # OpenCV rounds the blurred picture too. A quarter in the fifth's place would be .87 from it, a quality of 74 .51.
+    assert np.abs(attacks.social(PICTURE, times).astype(int) - expected).mean() < 0.3
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -84,6 +107,7 @@ def test_social_networks_shrink_what_is_large():
         ("jpeg", "'jpeg' has no strength; for example jpeg-100"),
         ("jpeg-0", "out of range; the strength of jpeg is 1 to 100"),
         ("blur-4", "odd numbers 1 to 255"),
+        ("median-4", "odd numbers 1 to 255"),
     ],
 )
 def test_bad_names_say_what_is_possible(name, message):

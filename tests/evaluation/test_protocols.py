@@ -188,6 +188,28 @@ def test_f1_and_mcc_have_their_own_thresholds():
     assert found["f1"].rows[0] == pytest.approx(2 * 60 / (60 + 85))
     assert found["precision"].rows[0] == pytest.approx(60 / 85)
     assert found["recall"].rows[0] == 1
+    assert found["auc"].threshold is None and found["ap"].threshold is None
+
+
+def test_recall_is_taken_at_f1s_threshold():
+    """Not at its own best one, the lowest, where everything is marked."""
+    evaluator = Evaluator(choose(["paper"]))
+    evaluator.add("one", *picture((8, 0.9, True), (2, 0.1, True), (2, 0.9, False), (88, 0.1, False)))
+    found = evaluator.finish().scores["paper"]
+    assert (found["precision"].rows[0], found["recall"].rows[0]) == (0.8, 0.8)
+    assert found["recall"].threshold == found["precision"].threshold == found["f1"].threshold > 0.09
+
+
+def test_replicates_of_a_fixed_threshold_are_means_over_their_pictures():
+    evaluator = Evaluator(choose(["fixed-0.5"]))
+    for index, one in enumerate(MAPS):
+        evaluator.add(f"picture {index}", *one)
+    rows = evaluator.finish().scores["fixed-0.5"]["f1"].rows
+    weights = np.stack([resample(f"picture {index}") for index in range(len(MAPS))], axis=1)
+    each = np.array([metrics.f1(metrics.count(scores, mask))[128] for scores, mask, _ in MAPS])
+    drawn = weights.sum(axis=1) > 0  # a replicate may have drawn none
+    np.testing.assert_allclose(rows[drawn], (weights @ each)[drawn] / weights.sum(axis=1)[drawn], atol=1e-12)
+    assert np.isnan(rows[~drawn]).all() and rows[drawn].std() > 0.001
 
 
 def test_each_protocol_is_counted_on_its_own_grid():
@@ -231,6 +253,25 @@ def test_pictures_are_told_apart_by_their_highest_pixel():
             "mvss f1": 2 * sensitivity * specificity / (sensitivity + specificity),
         }
     )
+
+
+def test_replicates_of_image_level_are_those_of_the_pictures_drawn():
+    truth, scores = np.array([True] * 4 + [False] * 4), np.array([0.9, 0.8, 0.3, 0.7, 0.6, 0.1, 0.2, 0.3])
+    found = ranked(scores, truth)
+    weights = np.stack([resample(f"picture {place}") for place in range(8)], axis=1)
+    tp, fp = weights @ (truth & (scores > 0.5)), weights @ (~truth & (scores > 0.5))
+    positives, negatives = weights @ truth, weights @ ~truth
+    both = (positives > 0) & (negatives > 0)
+    tp, fp, positives, negatives = tp[both], fp[both], positives[both], negatives[both]
+    sensitivity, specificity = tp / positives, 1 - fp / negatives
+    expected = {
+        "f1": 2 * tp / (tp + fp + positives),
+        "balanced accuracy": (sensitivity + specificity) / 2,
+        "mvss f1": 2 * sensitivity * specificity / np.maximum(sensitivity + specificity, 1e-12),
+    }
+    for name, rows in expected.items():
+        np.testing.assert_allclose(found[name].rows[both], rows, atol=1e-9)
+        assert found[name].pictures == 8 and len(np.unique(rows.round(6))) > 5
 
 
 def ranked(scores, truth):
@@ -279,12 +320,13 @@ def test_what_is_found_at_a_share_of_false_alarms():
     assert found["mcc at 5% false alarms"] < found["mcc at 1% false alarms"] == 0
 
 
-def test_exactly_the_share_is_allowed():
-    authentic = np.zeros((40, 50), np.float32)
-    authentic[:2] = 0.9  # 5 %
-    found = evaluated(["false-alarms"], [(SQUARE * 0.8, SQUARE, True), (authentic, np.zeros((40, 50), bool), False)])
-    recall = [found["false-alarms"][f"recall at {share} false alarms"] for share in ("10%", "5%", "2%", "1%")]
-    assert recall == [1, 1, 0, 0]
+@pytest.mark.parametrize(("pixels", "found"), [(100, 2), (101, 1), (40, 3), (41, 2), (20, 4), (21, 3)])
+def test_exactly_the_share_is_allowed(pixels, found):
+    """Of 2,000: 100 are 5 %."""
+    authentic = np.where(np.arange(2000).reshape(40, 50) < pixels, np.float32(0.9), 0)
+    scores = evaluated(["false-alarms"], [(SQUARE * 0.8, SQUARE, True), (authentic, authentic < 0, False)])
+    recall = [scores["false-alarms"][f"recall at {share} false alarms"] for share in ("10%", "5%", "2%", "1%")]
+    assert recall == [1] * found + [0] * (4 - found)
 
 
 @pytest.mark.parametrize("pictures", [2, 3, 6, 1000])
@@ -303,6 +345,16 @@ def test_false_alarms_that_no_threshold_avoids_leave_a_score_undefined():
     found = evaluator.finish().scores["false-alarms"]
     assert len(found) == 12 and all(np.isnan(score.rows).all() for score in found.values())
     assert {score.threshold for score in found.values()} == {None}
+
+
+def test_the_threshold_of_false_alarms_is_the_estimates():
+    """Also where the first replicate has drawn no authentic picture."""
+    name = next(f"authentic {number}" for number in range(100) if not resample(f"authentic {number}")[1])
+    evaluator = Evaluator(choose(["false-alarms"]))
+    evaluator.add("manipulated", EVERYTHING, SQUARE)
+    evaluator.add(name, 0.5 * EVERYTHING, EMPTY, manipulated=False)
+    score = evaluator.finish().scores["false-alarms"]["recall at 1% false alarms"]
+    assert score.threshold == 0.5 and score.rows[0] == 1 and np.isnan(score.rows[1])
 
 
 @pytest.mark.parametrize("picture", [(EVERYTHING, SQUARE, True), (EVERYTHING, EMPTY, False)])
@@ -487,6 +539,39 @@ def test_maps_without_probabilities_have_no_fixed_threshold():
     assert evaluation.scores["paper"]["f1"].threshold == 3
     assert evaluation.scores["image-level"]["auc"].rows[0] == 1
     assert np.isnan(evaluation.table["f1 at 0.5"]).all()
+
+
+def test_a_half_among_quantiles_is_no_fixed_threshold():
+    evaluator = Evaluator(choose(["pooled", "trufor", "image-level"]), thresholds=np.array([-np.inf, 0.5, 7.0]))
+    evaluator.add("one", np.where(SQUARE, 5.0, 0.5), SQUARE)
+    names = {name for scores in evaluator.finish().scores.values() for name in scores}
+    assert "f1" in names and not [name for name in names if "0.5" in name or name == "balanced accuracy"]
+
+
+def test_what_is_at_a_half_says_so():
+    evaluator = Evaluator(choose(["pooled"]))
+    evaluator.add("one", *ONE)
+    found = evaluator.finish().scores["pooled"]
+    assert {score.threshold for name, score in found.items() if name.endswith(" at 0.5")} == {0.5}
+    assert found["f1"].threshold == 0
+
+
+def test_the_table_has_each_pictures_best_and_its_half():
+    evaluator = Evaluator(choose(["paper"]))
+    for index, one in enumerate((ONE, OTHER)):
+        evaluator.add(str(index), *one)
+    table = evaluator.finish().table
+    np.testing.assert_allclose(table["f1 at best"], [40 / 45, 60 / 80])
+    np.testing.assert_allclose(table["f1 at 0.5"], [30 / 40, 60 / 80])
+    np.testing.assert_allclose(table["f1 at data set best"], [40 / 45, 60 / 90], rtol=1e-6)
+    np.testing.assert_array_equal(table["f1 best threshold"], [0, 0.25])
+    np.testing.assert_allclose(
+        table["mcc at best"], [1500 / np.sqrt(25 * 20 * 75 * 80), 1500 / np.sqrt(30 * 50 * 50 * 70)]
+    )
+    np.testing.assert_allclose(table["share"], [0.2, 0.5])
+    np.testing.assert_allclose(table["marked at 0.5"], [0.2, 0.3])
+    np.testing.assert_allclose(table["auc"].mean(), BY_HAND["paper"]["auc"])
+    np.testing.assert_allclose(table["ap"].mean(), BY_HAND["paper"]["ap"])
 
 
 def test_unknown_protocol_lists_the_known_ones():
