@@ -108,6 +108,19 @@ def test_manipulated_is_brighter_than_the_threshold(threshold, channel):
     np.testing.assert_array_equal(decode_mask(data, rule=MaskRule(threshold, True, channel)).pixels, ~bright)
 
 
+def test_the_note_names_both_colours_whichever_comes_first():
+    halves = np.repeat(np.uint8([[[255, 255, 0]], [[255, 0, 0]]]), 8, 0).repeat(16, 1)
+    for colours in (halves, halves[::-1]):
+        mask = decode_mask(encoded(colours))
+        np.testing.assert_array_equal(mask.pixels, colours[..., 1] > 0)
+        assert mask.notes == ("colours #ff0000 and #ffff00: the lighter counts",)
+
+
+def test_a_label_that_the_palette_does_not_reach_counts_as_others_do():
+    labels = np.where(K, np.where(np.arange(16) < 5, 1, 3), 0).astype(np.uint8)  # 3 is one beyond VOC's three colours
+    np.testing.assert_array_equal(decode_mask(encoded(palette(VOC, labels))).pixels, K)
+
+
 def test_a_channel_is_looked_at_alone_and_without_one_the_brightest():
     pixels = np.array([[[200, 0, 0], [0, 200, 0], [0, 0, 200], [127, 127, 127], [127, 127, 128]]], np.uint8)
     for channel in range(3):

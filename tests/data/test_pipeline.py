@@ -50,8 +50,10 @@ def pictures(batches, *names):
     return [b"".join(getattr(batch, name).tobytes() for name in names) for batch in batches]
 
 
-def test_batches_have_static_shapes(sources, targets):
-    spec = training_stream(sources, targets, SQUASH, batch_size=2).element_spec
+@pytest.mark.parametrize("mode", ["squash", "crop"])
+def test_batches_have_static_shapes(sources, targets, mode):
+    prepared = dataclasses.replace(SQUASH, resize_mode=mode)
+    spec = training_stream(sources, targets, prepared, batch_size=2).element_spec
     assert [x.shape.as_list() for x in spec[:4]] == [[2, 32, 32, channels] for channels in (3, 1, 3, 3)]
 
 
@@ -186,6 +188,7 @@ def test_a_copy_move_whose_window_is_where_ss_is_is_mirrored(sources, short_side
 
 def test_what_is_validated_on_has_regions_and_their_own_tones(sources):
     changes = {"retouching": Retouching(authentic_share=0.5), "gamma": 2.0, "shape_share": 0.5, "copy_move_share": 0.5}
+    changes |= {"paste_scale": (0.5, 0.5), "paste_rotation": 60.0}
     still = dataclasses.replace(SQUASH, **changes).unmoved()
     plain = SQUASH.unmoved()
     assert all(map(equal, take(sources, sources, still, 10), take(sources, sources, plain, 10)))
