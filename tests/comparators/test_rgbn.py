@@ -151,7 +151,39 @@ def test_tight_boxes_of_components_and_no_specks():
     np.testing.assert_array_equal(boxes.truths(tf.constant(mask[..., np.newaxis] > 0, tf.float32)), boxes.tight(mask))
 
 
+def test_a_speck_is_fewer_than_sixteen_pixels():
+    mask = np.zeros([30, 40], np.uint8)
+    mask[2:6, 3:7] = mask[10:13, 3:8] = mask[20:25, 30:40] = 1  # 16, 15 and 50
+    np.testing.assert_array_equal(boxes.tight(mask), [[2, 3, 6, 7], [20, 30, 25, 40]])
+
+
 # -------------------------------------------------------------------------------------------------- proposals, targets
+
+
+def test_of_proposals_one_may_overlap_another_by_seven_tenths():
+    places = tf.constant([[0.0, 0, 20, 100], [0, 0, 20, 69], [0, 0, 20, 71]])
+    found = propose(places, tf.constant([3.0, 2, 1]), tf.zeros([3, 4]), tf.constant([200, 200]), before=3, after=3)
+    np.testing.assert_allclose(found, [[0, 0, 20, 100], [0, 0, 20, 69]])
+
+
+def in_truth(*shares):
+    """A truth, [1, 4], and boxes within it that hold such shares of its area."""
+    return tf.constant([[20.0, 20, 60, 120]]), tf.constant([[20, 20, 60, 20 + 100 * share] for share in shares])
+
+
+def test_anchors_of_seven_tenths_are_positive_and_below_three_tenths_negative():
+    truth, places = in_truth(1.0, 0.701, 0.699, 0.301, 0.299)
+    found = targets.of_anchors(places, truth, tf.constant([200, 200]), SEED)
+    np.testing.assert_array_equal(found.positive, [1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(found.negative, [0, 0, 0, 0, 1])
+
+
+def test_regions_of_half_an_overlap_are_positive():
+    truth, places = in_truth(0.501, 0.499)
+    regions, found = targets.of_regions(places, truth, SEED)
+    np.testing.assert_allclose(regions[:3], [*places, *truth])
+    np.testing.assert_array_equal(found.positive[:4], [1, 0, 1, 0])
+    np.testing.assert_array_equal(found.negative[:4], [0, 1, 0, 0])
 
 
 def test_proposals_are_the_best_anchors_moved_cut_and_apart():
