@@ -234,6 +234,9 @@ def test_the_paper(at_root):
     assert (values.learning_rate, values.discriminator_learning_rate, values.weight_decay) == (1e-4, 1e-4, 5e-5)
     assert (values.batch_size, values.steps, values.dropout, values.loss_normalization) == (4, 50_000, 0.5, "region")
     assert values.alternation == "sequential"
+    assert (values.laplacian_scale, values.boundary_size, values.boundary_class_weights) == (1, 5, (1, 1))
+    assert (values.segment_on, values.refine_on) == (("source", "pasted", "generated"), ("pasted", "generated"))
+    assert (values.refine_steps, values.discriminator_beta_1, values.moments) == (1, 0.9, "batch")
     assert config.from_flagfile("flags/table2/gsr_net.cfg") == paper
 
 

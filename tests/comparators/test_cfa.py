@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from gsr_tf.comparators import cfa
 from gsr_tf.comparators.blocks import to_pixels
@@ -21,6 +22,36 @@ def test_green_sites_are_those_that_were_measured(shift):
     picture = demosaiced(photograph("coffee"))[:, shift : 200 + shift].astype(np.float64)
     down, across = np.indices(picture.shape[:2])
     np.testing.assert_array_equal(cfa.green_sites(picture), (down + across + shift) % 2 == 1)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_red_and_blue_alone_say_where_green_was_measured(shift):
+    picture = demosaiced(photograph("coffee"))[shift[0] : 200 + shift[0], shift[1] : 200 + shift[1]].astype(np.float64)
+    picture[..., 1] = 128  # of an even channel no block can tell a phase
+    down, across = np.indices(picture.shape[:2])
+    np.testing.assert_array_equal(cfa.green_sites(picture), (down + across + sum(shift)) % 2 == 1)
+
+
+@pytest.mark.parametrize(("deviation", "green"), [(5.1, 1), (4.9, 0)])
+def test_blocks_tell_a_phase_where_their_deviation_is_above_five(deviation, green):
+    """Where none is, nothing is known, and the answer is the first checkerboard."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
+    blocks = demosaiced(noise).astype(np.float64).reshape(4, 16, 5, 16, 3)
+    blocks -= blocks.mean(axis=(1, 3), keepdims=True)
+    blocks *= deviation / np.sqrt((blocks**2).sum(axis=(1, 3), keepdims=True) / 255)
+    down, across = np.indices(noise.shape[:2])
+    np.testing.assert_array_equal(cfa.green_sites(128 + blocks.reshape(noise.shape)), (down + across) % 2 == green)
+
+
+@pytest.mark.parametrize(("kernel", "sites"), [(cfa.RED_BLUE_KERNEL, "one of four"), (cfa.GREEN_KERNEL, "one of two")])
+def test_a_ramp_is_interpolated_exactly_wherever_it_was_measured(kernel, sites):
+    down, across = np.indices((14, 16))
+    ramp = 40.0 + 5 * down + 3 * across
+    for first in (0, 1):
+        both = (down % 2 == first) & (across % 2 == first)
+        measured = both if sites == "one of four" else (down + across) % 2 == first
+        found = ndimage.convolve(ramp * measured, kernel, mode="constant")
+        np.testing.assert_allclose(found[1:-1, 1:-1], ramp[1:-1, 1:-1])
 
 
 def test_local_variance_of_one_phase_ignores_the_other():
