@@ -11,6 +11,7 @@ import skimage.data
 import tensorflow as tf
 from PIL import Image
 
+from gsr_tf.comparators.exif import processing
 from gsr_tf.comparators.exif.attributes import ATTRIBUTES, PROCESSING, TAGS, in_common, tag_codes
 from gsr_tf.comparators.exif.exif import EXIF, losses, to_range
 from gsr_tf.comparators.exif.module import ConsistencyModule, features_of, pair_scorer
@@ -203,6 +204,34 @@ def test_a_patch_is_processed_by_hand():
     low, high = (patch(photograph[:39, :39], 32, Processing(quality=q), np.random.default_rng(1)) for q in (50, 100))
     exact = patch(photograph[:39, :39], 32, Processing(), np.random.default_rng(1))
     assert np.abs(low - exact.astype(int)).mean() > 3 * np.abs(high - exact.astype(int)).mean()
+
+
+def test_what_is_drawn_is_the_releases():
+    random = np.random.default_rng(0)
+    drawn = [one for _ in range(1500) for one in draw(random, 1.0)]
+    assert {one.quality for one in drawn} == {None, *range(50, 101, 5)}
+    blurs, resizes = ({one[field] for one in drawn} - {None} for field in (1, 2))
+    assert {side for side, _ in blurs} == {3, 5, 7, 9, 11, 13, 15} and {sigma for _, sigma in blurs} == {1, 2, 3, 4, 5}
+    ratios = {round(ratio, 6) for resize in resizes for ratio in resize[:2]}
+    assert ratios == {0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5}
+    assert {how for *_, how in resizes} == set(processing.INTERPOLATIONS) and len(processing.INTERPOLATIONS) == 5
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 1.0), (1.0, 0.5), (1.5, 1.25)])
+def test_a_resized_patch_shows_as_much_more_as_it_is_reduced(ratios):
+    rows, columns = np.indices((110, 110))
+    ramp = np.stack([2 * rows, 2 * columns, 0 * rows], -1).astype(np.uint8)
+    found = patch(ramp, 32, Processing(resize=(*ratios, cv2.INTER_LINEAR)), np.random.default_rng(0)).astype(float)
+    steps = (found[29, 16, 0] - found[2, 16, 0]) / 27, (found[16, 29, 1] - found[16, 2, 1]) / 27
+    np.testing.assert_allclose(steps, 2 / np.array(ratios), rtol=0.05)
+
+
+def test_blocks_of_a_jpeg_begin_anywhere_in_a_patch(monkeypatch):
+    seen = []
+    monkeypatch.setattr(processing, "recompressed", lambda found, quality: seen.append((found.shape, quality)) or found)
+    for side in (64, 36):
+        patch(np.zeros([side, 64, 3], np.uint8), 32, Processing(quality=70), np.random.default_rng(0))
+    assert seen == [((39, 39, 3), 70), ((36, 39, 3), 70)]
 
 
 def sliding(photograph, side, wanted):

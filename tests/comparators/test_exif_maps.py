@@ -105,6 +105,14 @@ def test_the_consensus_is_scikit_learns_largest_cluster(seed):
     assert min(np.abs(found - candidate).max() for candidate in candidates) < 1e-5
 
 
+@pytest.mark.parametrize(("last", "mean"), [(0.985, 0.876), (0.998, 0.84875)])
+def test_a_map_near_one_of_the_core_alone_belongs_to_the_cluster(last, mean):
+    """Even maps, so that their levels' differences are their distances; .89 alone is within .1 of .985."""
+    levels = tf.constant([0.795, 0.84, 0.87, 0.89, last])
+    found = consensus.consensus(tf.repeat(levels[:, tf.newaxis], 3, axis=1))
+    np.testing.assert_allclose(found, 3 * [mean], atol=1e-3)
+
+
 def test_maps_that_agree_in_nothing_are_averaged():
     apart = np.random.default_rng(0).integers(0, 2, [9, 4000]).astype(np.float32)  # each .7 from the others
     np.testing.assert_allclose(consensus.consensus(tf.constant(apart)), apart.mean(axis=0), atol=1e-5)

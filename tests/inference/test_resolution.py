@@ -11,6 +11,7 @@ from gsr_tf.inference import resolution
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import STRIDE, DetectorModule
 from gsr_tf.inference.resolution import ResolutionError, describe, maps_at, parse_scales
+from gsr_tf.inference.tiling import Layout
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
@@ -95,6 +96,15 @@ def test_a_long_picture_is_seen_whole_at_every_scale(segmenter, monkeypatch):
     monkeypatch.setattr(resolution, "tile", None)
     found = small.maps(long, scales=[1.5])["probability"]
     np.testing.assert_allclose(found, expected, atol=0.12 * np.ptp(expected))
+
+
+def test_of_the_whole_no_more_pixels_are_seen_at_once_than_a_window_has(segmenter, monkeypatch):
+    monkeypatch.setattr(resolution, "LAYOUT", Layout(side=72))
+    monkeypatch.setattr(resolution, "native", lambda module, picture: {"native": np.ones(picture.shape[:2])})
+    monkeypatch.setattr(resolution, "tile", lambda module, picture: {"tile": np.ones(picture.shape[:2])})
+    small = DetectorModule(segmenter, size=48)
+    assert [*maps_at(small, PICTURE, "whole", [1.5]), *maps_at(small, PICTURE, "whole", [1.7])] == ["native", "tile"]
+    assert [*maps_at(small, PICTURE[:60, :60], "tile", [0.5])] == ["tile"]
 
 
 @pytest.mark.parametrize("shape", [(20, 1000), (1, 21), (300, 12)])

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from gsr_tf.models.discriminator import build_discriminator
 from gsr_tf.models.generator import build_generator
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.models.weights import named_variables
@@ -26,6 +27,27 @@ FC = ("fc6", "fc7")  # the two layers before the head, which dropout follows
 )
 def test_parameters_of_the_paper_and_the_release(network, parameters):
     assert network().count_params() == parameters
+
+
+def wanted_deviation(name, shape):
+    """The release's: .02 of generator, discriminator and heads; Xavier's uniform of VGG-16, fc6 and fc7."""
+    if not name.startswith(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")):
+        return 0.02
+    return np.sqrt(2 / (np.prod(shape[:2]) * (shape[2] + shape[3])))
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator", "segmenter"])
+def test_kernels_begin_at_random_about_zero(network):
+    keras.utils.set_random_seed(0)
+    builders = {"generator": build_generator, "discriminator": build_discriminator}
+    built = builders[network](width=0.1) if network in builders else build_segmenter(Networks(width=0.1, head_kernel=4))
+    kernels = [v for v in built.trainable_variables if "kernel" in v.name]
+    assert len(kernels) == {"generator": 16, "discriminator": 5, "segmenter": 13 + 2 + 3}[network]
+    for kernel in kernels:
+        name = kernel.name if network == "segmenter" else ""
+        deviation, error = wanted_deviation(name, kernel.shape), 5 / np.sqrt(np.prod(kernel.shape))
+        assert np.std(kernel) == pytest.approx(deviation, rel=error), kernel.name
+        assert abs(np.mean(kernel)) < error * deviation, kernel.name
 
 
 def assert_same(ours, plain):
