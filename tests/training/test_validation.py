@@ -4,12 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gsr_tf.config import Config
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import RecordsError, open_records
-from gsr_tf.training.validation import SEED, Validation, held_out
+from gsr_tf.evaluation import metrics
+from gsr_tf.training.validation import SEED, Validation, held_out, validation
 from tests.networks import TINY
 
 PREPARED = Preparation(input_size=32, seed=7)
@@ -49,6 +51,29 @@ def test_it_is_what_a_training_stream_shows_unmoved(sources, targets, composites
     stream = training_stream(sources, given, PREPARED.unmoved(seed=SEED), batch_size=1)
     for found, expected in zip(batches(sources, given, 5), stream.take(5), strict=True):
         assert all(map(np.array_equal, found, expected[:4]))
+
+
+@pytest.mark.parametrize("composites", [False, True])
+def test_pictures_are_s_or_composites_where_targets_are_given_and_masks_are_k(sources, targets, composites):
+    given = {"--validation_targets": targets} if composites else {}
+    found = held_out({"--validation_records": sources, **given}, PREPARED, Validation(), half_pixel=True)
+    expected = batches(sources, targets if composites else None)
+    for (picture, mask), (s, k, _, m) in zip(found.pairs("validation"), expected, strict=True):
+        np.testing.assert_array_equal(picture, m if composites else s)
+        np.testing.assert_array_equal(mask, k[0, ..., 0] == 1)
+        assert mask.dtype == bool and 0 < mask.sum() < mask.size and not np.array_equal(s, m)
+
+
+def test_scores_are_those_of_what_is_said_of_each_picture(sources):
+    found = held_out({"--validation_records": sources}, PREPARED, Validation(), half_pixel=True)
+    said = lambda image: tf.sigmoid(image[..., :1] / 50.0)  # noqa: E731, of any picture's blue
+    curves = [
+        metrics.f1(metrics.count(said(tf.constant(picture)).numpy()[0, ..., 0], mask))
+        for picture, mask in found.pairs("validation")
+    ]
+    scores = validation(said, found)()
+    assert scores["validation/f1"] == pytest.approx(np.mean(curves, axis=0).max(), abs=1e-6)
+    assert scores["validation/pictures"] == len(curves) == PAIRS
 
 
 @pytest.mark.parametrize("composites", [False, True])
