@@ -38,6 +38,13 @@ def test_it_is_opencvs_similarity_about_the_centre(factor, degrees):
     assert (k > 0).sum() == pytest.approx((K > 0).sum() * factor**2, rel=0.05)
 
 
+@pytest.mark.parametrize("turns", [-1, 1])
+def test_a_right_angle_is_exact_and_levels_are_rounded(turns):
+    s, k = place(rotation=90, random=(0.5, (turns + 1) / 2))
+    np.testing.assert_array_equal(s, np.rot90(S, turns))
+    np.testing.assert_array_equal(k, np.rot90(K, turns))
+
+
 def test_k_moves_with_s():
     marked = np.where(K > 0, np.uint8(200), np.uint8(20)) * np.ones(3, np.uint8)
     s, k = place((0.6, 1.5), 45, (0.9, 0.2), (marked, K))

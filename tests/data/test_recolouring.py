@@ -56,6 +56,16 @@ def test_saturation_and_hue_are_those_of_the_colour():
     np.testing.assert_allclose(turned, 255 * np.array(colorsys.hsv_to_rgb((h + 0.25) % 1, s, v)), atol=1)
 
 
+@pytest.mark.parametrize("turn", [0.0, 1.0])
+def test_hues_go_round(turn):
+    """Red, green, blue and purple, by 90 degrees in either direction."""
+    colours = np.uint8([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 40, 180]])
+    found = other((0.5, 0.5, 0.5, turn), np.ascontiguousarray(colours[np.newaxis, :, ::-1]), hue=90.0)[0, :, ::-1]
+    hsv = [colorsys.rgb_to_hsv(*(colour / 255)) for colour in colours]
+    wanted = [colorsys.hsv_to_rgb((h + turn / 2 - 0.25) % 1, s, v) for h, s, v in hsv]
+    np.testing.assert_allclose(found, 255 * np.array(wanted), atol=1)
+
+
 @pytest.mark.parametrize(("recolour", "photograph"), [("target", "t"), ("source", "s")])
 def test_m_is_the_photograph_but_for_its_region(sources, targets, recolour, photograph):
     plain = stream(sources, targets)

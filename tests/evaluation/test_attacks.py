@@ -56,6 +56,14 @@ def test_scaling_and_back_keeps_a_map_in_place(factor, size):
     np.testing.assert_allclose(back[0, 2:-2], ((np.arange(400) + 0.5) * factor - 0.5)[2:-2] / (size[1] - 1), atol=1e-6)
 
 
+def test_shrinking_averages_areas_and_enlarging_interpolates():
+    means = PICTURE.reshape(75, 4, 100, 4, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(attacks.scale(PICTURE, 0.25), means, atol=0.51)
+    between = PICTURE[10, 4:6].astype(float)
+    step = attacks.scale(np.repeat(PICTURE[10:11], 2, 0), 2.0)[1, 9:11]
+    np.testing.assert_allclose(step, np.array([[0.75, 0.25], [0.25, 0.75]]) @ between, atol=0.51)
+
+
 def test_masks_follow_the_attacked_picture():
     mask = np.zeros(PICTURE.shape[:2], bool)
     mask[100:200, 100:300] = True
