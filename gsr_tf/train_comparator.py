@@ -15,8 +15,8 @@ command goes on where a run was interrupted. Of a run of any but DIH python -m g
 --saved_model of predict, evaluate and serve; of a run of DIH it writes the weights, for --harmonizer of gsr_tf.train.
 With --validation_records each validation of MFCN also chooses the threshold of the edges, which is kept with the
 weights; without them it is .5. --help shows the settings of the method that --method or a flagfile names;
-in brackets stands where one comes from: the method's paper, its authors' code (release), or ours (neither). What is
-said of data, preparation and retouching is GSR-Net's paper and release, for all methods here are given the same.
+in brackets stands where one comes from: the method's paper, its authors' code (release), or ours (neither). But under
+Data and Retouching, which mfcn, rgbn and dih share with GSR-Net, "paper" and "release" are GSR-Net's.
 """
 
 from __future__ import annotations

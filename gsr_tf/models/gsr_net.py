@@ -90,7 +90,8 @@ class GSRNet(tf.Module):
     def _step(self, batch: Batch) -> Scalars:
         """Generate, segment, refine.
 
-        Paper: the three networks are updated alternately. Release: D in one run, segmenter and G jointly in another.
+        Paper: the three networks are updated alternately. Release: D in one run, then segmenter and G jointly, on
+        another batch and by the new D.
         Ours: one batch for all; with --alternation=sequential G moves first and D and the segmenter see what it makes
         then, with simultaneous every gradient is that of the weights at the start of the step.
         """
@@ -217,7 +218,8 @@ class GSRNet(tf.Module):
     def _segment_and_refine(self, streams: Sequence[Stream], last: Pass) -> list[Pass]:
         """A pass on kinds of pictures, and one on each refinement of those that are refined.
 
-        P is what the last pass predicted, the training pass itself with its dropout (the release; the paper is silent).
+        P is what the last pass predicted, the training pass itself, by its batch moments (the release; the paper is
+        silent). Dropout has no part in it: the boundary branch sees VGG's blocks 2 to 4, and dropout comes later.
         """
         passes = [self._segment(streams, last)]
         for _ in range(self.settings.refine_steps):

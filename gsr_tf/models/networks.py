@@ -12,7 +12,11 @@ class Networks(Checked):
     """How generator, discriminator and segmenter are built; each field's help says what it is."""
 
     width: float = setting(1.0, "Multiplies the channels of all networks; 1 is the paper's.", least=0.001, most=4.0)
-    head_kernel: int = setting(1, "Side of the segmenter's heads: 1 (paper) or 4 (release).", choices=(1, 4))
+    head_kernel: int = setting(
+        1,
+        "Side of the segmenter's heads: 1 (paper, of the boundary branch's; silent of the other two) or 4 (release).",
+        choices=(1, 4),
+    )
     half_pixel: bool = setting(
         True,
         "Bilinear resizing as TF2 and OpenCV do, like every program that will feed the network (ours; paper silent); "

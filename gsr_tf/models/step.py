@@ -31,8 +31,9 @@ class Step(Checked):
     alternation: str = setting(
         "simultaneous",
         "Whose pictures and weights an update of the step sees. simultaneous: all gradients are those of the weights "
-        "at the step's start (release). sequential: G is updated first, then D and the segmenter see the new G(M) "
-        "(paper, whose three networks are updated in turn).",
+        "at the step's start (ours; the release updates D first, then G and the segmenter, on another batch and by the "
+        "new D). sequential: G is updated first, then D and the segmenter see the new G(M) (paper, whose three "
+        "networks are updated in turn).",
         choices=("simultaneous", "sequential"),
     )
     composite_background: bool = setting(
