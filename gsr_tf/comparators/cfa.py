@@ -23,6 +23,8 @@ PHASE_BLOCK = 16
 MINIMUM_SIDE = 16
 # What the toolbox puts for a ratio of 0, whose logarithm would be minus infinity.
 SMALLEST_RATIO = 1e-320
+# Of a Gaussian: the square of a logarithm of thousands, divided by a tenth of this, is still in the range of floats.
+SMALLEST_VARIANCE = 1e-290
 RED_BLUE_KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
 GREEN_KERNEL = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
 PREDICTION_ERROR = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]]) / 4
@@ -143,19 +145,17 @@ def fit_mixture(values: np.ndarray) -> tuple[float, float, float]:
     Returns:
         (v1, mu, v2). A variance may come near 0 where flat blocks all have the ratio 1; it never is 0.
     """
-    tiny = np.finfo(float).tiny
-    alpha, mu, v2 = 0.5, values.mean(), max(values.var(ddof=1), tiny)
+    alpha, mu, v2 = 0.5, values.mean(), max(values.var(ddof=1), SMALLEST_VARIANCE)
     v1 = v2 / 10
     for _ in range(500):
-        with np.errstate(divide="ignore", over="ignore"):
-            odds = np.log(alpha / (1 - alpha)) + _log_normal(values, 0, v1) - _log_normal(values, mu, v2)
+        odds = np.log(alpha / (1 - alpha)) + _log_normal(values, 0, v1) - _log_normal(values, mu, v2)
         first = expit(odds)
         previous, alpha = alpha, first.mean()
         if alpha in (0, 1):  # one component took every block
             break
-        v1 = max((first * values**2).sum() / first.sum(), tiny)
+        v1 = max((first * values**2).sum() / first.sum(), SMALLEST_VARIANCE)
         mu = ((1 - first) * values).sum() / (1 - first).sum()
-        v2 = max(((1 - first) * (values - mu) ** 2).sum() / (1 - first).sum(), tiny)
+        v2 = max(((1 - first) * (values - mu) ** 2).sum() / (1 - first).sum(), SMALLEST_VARIANCE)
         if abs(alpha - previous) <= 1e-3:
             break
     return v1, mu, v2

@@ -8,14 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 from gsr_tf.errors import UserError
+from gsr_tf.inference.score_maps import ScoreError, check_finite
 
 
 class MethodError(UserError):
     """A method that does not exist, or that is asked for what it cannot do."""
-
-
-class ScoreError(UserError):
-    """A score map that cannot be scored: wrong shape or not finite; or a picture that a method cannot work on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +49,13 @@ class Method:
         return self.score(picture, mask) if self.uses_truth else self.score(picture)
 
     def stretched(self, picture: np.ndarray) -> np.ndarray:
-        """[h, w] float32 in [0, 1], to be looked at: probabilities as they are, other maps from lowest to highest."""
+        """[h, w] float32 in [0, 1], to be looked at: probabilities as they are, other maps from lowest to highest.
+
+        Raises:
+            ScoreError: as `__call__`, or the scores are not finite.
+        """
         scores = self(picture)
+        check_finite(scores)
         return (scores if self.probabilities else from_lowest_to_highest(scores)).astype(np.float32)
 
 

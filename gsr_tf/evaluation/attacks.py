@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gsr_tf.comparators.method import ScoreError
 from gsr_tf.data.masks import at_size
 from gsr_tf.data.pictures import decode_picture
 from gsr_tf.errors import UserError
+from gsr_tf.inference.score_maps import ScoreError
 
 FIGURE_5 = ("jpeg-70", "jpeg-50", "scale-0.7", "scale-0.5")
 # A long side of 1,200 and JPEG of about 75 are what large networks were found to do to uploads (Sun et al., "Robust

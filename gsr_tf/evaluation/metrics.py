@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gsr_tf.comparators.method import ScoreError
+from gsr_tf.inference.score_maps import ScoreError, check_finite
 
 # Exact in binary floating point; holds 0.5, and 0 (every pixel with a probability above nothing).
 PROBABILITY_GRID = np.arange(256) / 256
@@ -65,9 +65,7 @@ def check_scores(scores: np.ndarray, mask: np.ndarray) -> None:
     """
     if scores.shape != mask.shape:
         raise ScoreError(f"score map of {scores.shape}, its mask has {mask.shape}; a method must keep the size")
-    bad = scores.size - np.count_nonzero(np.isfinite(scores))
-    if bad:
-        raise ScoreError(f"score map has {bad} of {scores.size} values NaN or infinite")
+    check_finite(scores)
 
 
 def thresholds_below(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

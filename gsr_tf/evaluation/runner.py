@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gsr_tf.comparators.method import Method, MethodError, ScoreError
+from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.decoding.lacking import naming
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.evaluation import attacks
@@ -25,6 +25,7 @@ from gsr_tf.evaluation.metrics import PROBABILITY_GRID, check_scores, quantile_g
 from gsr_tf.evaluation.protocols.protocol import Protocol
 from gsr_tf.inference import postprocessing, together
 from gsr_tf.inference.device import gpus
+from gsr_tf.inference.score_maps import ScoreError
 
 # Enough pictures, and pixels of each, for 256 quantiles; they bound what the pass before the pass costs.
 GRID_PICTURES, GRID_PIXELS = 256, 4096

@@ -15,6 +15,7 @@ from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.inference import saved_model, shipped
 from gsr_tf.inference.resolution import ONE_SIZE, maps_at
 from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference.score_maps import check_finite
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from gsr_tf.inference.together import Maps
 
@@ -156,12 +157,14 @@ class Detector:
         Raises:
             PictureError: the file is no picture, the array has another shape or type, or as `maps`.
             ResolutionError: no such resolution, or scales that cannot be.
+            ScoreError: the network's probabilities are not finite.
         """
         if isinstance(image, np.ndarray):
             picture, notes = _checked(image), ()
         else:
             picture, *_, notes = decode_picture(read_bytes(image), str(image))
         maps = self.maps(picture, resolution=resolution, scales=scales)
+        check_finite(maps["probability"])
         threshold = self.threshold if threshold is None else threshold
         return segmentation(maps["probability"], maps.get("boundary"), threshold=threshold, warnings=notes)
 

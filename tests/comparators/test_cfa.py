@@ -98,6 +98,36 @@ def test_flat_and_odd_pictures_have_a_map_without_nan():
     assert noisy.shape == (33, 47) and np.isfinite(noisy).all()
 
 
+def interpolated_to_the_last_bit():
+    """A picture but for whose flat square every interpolated pixel is the mean of its neighbours, without rounding."""
+    acquired = np.indices((128, 128)).sum(axis=0) % 2 == 0
+    measured = 4.0 * np.random.default_rng(0).integers(5, 58, (128, 128)) * acquired
+    cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4
+    green = np.where(acquired, measured, cv2.filter2D(measured, -1, cross, borderType=cv2.BORDER_CONSTANT))
+    green[40:96, 40:96] = 100
+    return np.repeat(green.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_ratios_of_nothing_and_of_one_alone_have_a_map_that_says_nothing():
+    with np.errstate(all="raise", under="ignore"):
+        scores = cfa.score(interpolated_to_the_last_bit())
+    np.testing.assert_array_equal(scores, np.full((128, 128), 0.5))
+
+
+@pytest.mark.parametrize("atoms", [[0.0], [3.5], [0.0, 3.5], [-700.0, 0.0, 1500.0]])
+def test_densities_of_equal_ratios_are_finite(atoms):
+    values = np.repeat(atoms, 7)
+    with np.errstate(all="raise", under="ignore"):
+        v1, mu, v2 = cfa.fit_mixture(values)
+    assert v1 > 0 and v2 > 0 and np.isfinite((2000 - mu) ** 2 / v2 + 2000**2 / v1)
+
+
+def test_a_photograph_with_flat_blocks_has_a_map_without_overflow():
+    with np.errstate(all="raise", under="ignore"):
+        scores = cfa.score(np.ascontiguousarray(photograph("chelsea")[:101, :122]))
+    assert scores.min() == 0 and scores.max() == 1
+
+
 def test_blocks_keep_their_place():
     np.testing.assert_array_equal(to_pixels(np.array([[1, 2]]), 3, (2, 5)), [[1, 1, 1, 2, 2], [1, 1, 1, 2, 2]])
     np.testing.assert_array_equal(to_pixels(np.arange(3)[None], 8, (1, 26))[0], [*np.arange(24) // 8, 2, 2])

@@ -3,10 +3,11 @@ import pytest
 
 from gsr_tf import flagfiles, predict, serve
 from gsr_tf.comparators import floors, methods
-from gsr_tf.comparators.method import Method, MethodError, ScoreError
+from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import encode_png, read_picture
 from gsr_tf.inference import saved_model, trained_methods
 from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference.score_maps import ScoreError
 from tests.comparators.photographs import photograph, rectangle
 
 
@@ -93,6 +94,19 @@ def test_a_stretched_map_is_for_looking_at():
     assert half.stretched(picture).max() == 0.5
     flat = Method("flat", lambda picture: np.full(picture.shape[:2], 7.0), probabilities=False)
     assert flat.stretched(picture).max() == 0
+
+
+def test_a_map_that_is_not_finite_is_no_answer(tmp_path, capsys, monkeypatch):
+    def broken(picture):
+        scores = np.zeros(picture.shape[:2])
+        scores[0, :3] = np.nan, np.inf, -np.inf
+        return scores
+
+    monkeypatch.setitem(methods.METHODS, "cfa", Method("cfa", broken, probabilities=False))
+    arguments = ["predict", "--method=cfa", f"--input={write_picture(tmp_path)}", f"--output={tmp_path / 'out'}"]
+    assert predict.main(arguments) == predict.SOME_SKIPPED
+    assert "picture.png: score map has 3 of 1600 values NaN or infinite" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*_map.png"))
 
 
 def test_a_classical_method_answers_on_any_picture(tmp_path, capsys):

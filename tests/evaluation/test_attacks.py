@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from gsr_tf.comparators.method import ScoreError
 from gsr_tf.evaluation import attacks
 from gsr_tf.evaluation.attacks import AttackError
+from gsr_tf.inference.score_maps import ScoreError
 from tests.comparators.photographs import photograph
 
 PICTURE = photograph("chelsea")

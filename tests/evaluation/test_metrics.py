@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import sklearn.metrics as reference
 
-from gsr_tf.comparators.method import ScoreError
 from gsr_tf.evaluation import metrics
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, Counts
+from gsr_tf.inference.score_maps import ScoreError
 
 HALF = 128  # PROBABILITY_GRID[128] == 0.5
 

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.score_maps import ScoreError
 from gsr_tf.inference.segmentation import Box, segmentation
 
 
@@ -29,3 +32,10 @@ def test_the_score_is_the_mean_of_the_highest_hundredth():
     highest = np.sort(random, axis=None)[-20:]
     assert segmentation(random).score == pytest.approx(highest.mean(dtype=np.float64), abs=1e-7)
     assert segmentation(np.float32([[0.25]])).score == 0.25
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_probabilities_that_are_not_finite_are_no_answer(value):
+    detector = Detector(lambda picture: {"probability": tf.fill([16, 16, 1], value)}, name="broken", metadata={})
+    with pytest.raises(ScoreError, match="score map has 256 of 256 values NaN or infinite"):
+        detector.segment(np.zeros((16, 16, 3), np.uint8))
