@@ -19,7 +19,7 @@ from gsr_tf.evaluation.protocols.protocol import Protocol, Score, Table, Values,
 CURVES = ("f1", "mcc")
 CURVES_OF_PICTURES = "the curves of the pictures that were scored"
 MASK_CHECKSUM = "mask checksum"
-# What is said of one picture; not a number where it does not apply.
+# What is said of one picture; not a number where it does not apply. At best: of the run's thresholds.
 COLUMNS = (
     "height",
     "width",

@@ -526,6 +526,38 @@ def test_what_is_fixed_beforehand_needs_probabilities():
     assert needing == {"release", "fixed-0.5", "imdlbenco", "mvss", "authentic"}
 
 
+def best_of_all_thresholds(scores, mask, metric):
+    """By brute force: at each distinct score, and below all of them."""
+    thresholds = [-np.inf, *np.unique(scores)]
+    return max(metric(mask.ravel(), (scores > threshold).ravel(), zero_division=0) for threshold in thresholds)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_image_optimum_is_that_of_all_thresholds(inverted, dtype):
+    rng = np.random.default_rng(0)
+    mask = rng.random((9, 11)) < 0.2
+    scores = (rng.random((9, 11)) + 0.3 * (mask != inverted)).astype(dtype)
+    scores[:3] = np.round(scores[:3], 1)  # some ties
+    found = evaluated(["image-optimum"], [(scores, mask, True)])["image-optimum"]
+    assert found["f1"] == pytest.approx(best_of_all_thresholds(scores, mask, reference.f1_score), abs=1e-12)
+    assert found["iou"] == pytest.approx(best_of_all_thresholds(scores, mask, reference.jaccard_score), abs=1e-12)
+    every = metrics.mcc(metrics.count(scores, mask, np.append(-np.inf, np.unique(scores))))
+    assert found["mcc"] == pytest.approx(every.max(), abs=1e-12)
+
+
+def test_image_optimum_sees_through_any_scale_of_the_scores():
+    narrow = [(0.5 + scores.astype(np.float64) / 1e5, mask, True) for scores, mask, _ in MAPS]  # one step of the grid
+    wide = [(1e280 * scores.astype(np.float64), mask, True) for scores, mask, _ in MAPS]
+    expected = evaluated(["image-optimum"], MAPS)
+    assert evaluated(["image-optimum"], narrow) == expected == evaluated(["image-optimum"], wide)
+
+
+def test_image_optimum_of_a_mask_without_pixels_is_nothing():
+    found = evaluated(["image-optimum"], [(MAPS[0][0], np.zeros((40, 50), bool), True)])
+    assert found["image-optimum"] == {"f1": 0, "mcc": 0, "iou": 0}
+
+
 def test_maps_without_probabilities_have_no_fixed_threshold():
     evaluator = Evaluator(
         choose(["paper", "pooled", "trufor", "image-level"]), thresholds=np.array([-np.inf, 3.0, 7.0])

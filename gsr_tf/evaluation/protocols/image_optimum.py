@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from gsr_tf.evaluation import metrics
 from gsr_tf.evaluation.metrics import Counts
 from gsr_tf.evaluation.protocols.curves import curves
 from gsr_tf.evaluation.protocols.protocol import Protocol, Values
+
+
+def look(scores: np.ndarray, mask: np.ndarray, thresholds: np.ndarray) -> Counts:
+    """Every pixel, at every threshold that can be the picture's best; `thresholds` are the data set's and not used.
+
+    These are the ones just below a manipulated pixel's score: from there down to the next such score only authentic
+    pixels are added, and F1, MCC and IoU fall. The lowest, minus infinity, is there for a picture without any.
+    """
+    just_below = np.nextafter(np.unique(scores[mask]), -np.inf)
+    return metrics.count(scores, mask, np.insert(just_below, 0, -np.inf))
 
 
 def keep(counts: Counts, thresholds: np.ndarray) -> Values:
@@ -16,7 +27,9 @@ def keep(counts: Counts, thresholds: np.ndarray) -> Values:
 
 PROTOCOL = Protocol(
     name="image-optimum",
-    definition="each picture's best F1 and best MCC over thresholds, averaged; polarity as the method gives it",
+    definition="each picture's best F1, best MCC and best IoU over all thresholds that tell two of its scores apart, "
+    "averaged; polarity as the method gives it",
     source="Huh et al. 2018 (EXIF-consistency), whose numbers Table 1 quotes",
+    look=look,
     keep=keep,
 )
