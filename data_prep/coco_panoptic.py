@@ -150,4 +150,6 @@ def _run(args: flags.FlagValues) -> int:
 main = functools.partial(command.main, _run, __doc__, _define)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from data_prep import coco_panoptic
+
+    sys.exit(coco_panoptic.main())  # not this module's own: workers know its classes by its name, not as __main__'s

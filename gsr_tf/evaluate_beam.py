@@ -59,4 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from gsr_tf import evaluate_beam
+
+    sys.exit(evaluate_beam.main())  # not this module's own: workers know its functions by its name, not as __main__'s

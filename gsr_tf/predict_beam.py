@@ -71,4 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from gsr_tf import predict_beam
+
+    sys.exit(predict_beam.main())  # not this module's own: workers know its functions by its name, not as __main__'s

@@ -7,6 +7,7 @@ import pytest
 from gsr_tf import evaluate, evaluate_beam
 from gsr_tf.data.pictures import PictureError
 from tests.evaluation import toy_records
+from tests.started_with_m import handed_to_workers
 
 
 @pytest.fixture(name="given")
@@ -56,3 +57,8 @@ def test_without_beam_the_message_says_what_to_install(given, capsys, monkeypatc
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     assert evaluate_beam.main(["evaluate_beam", *given, "--output=many"]) == 1
     assert "gsr_tf[beam]" in capsys.readouterr().err
+
+
+def test_workers_know_all_by_its_name_also_where_python_m_starts_the_command(given, monkeypatch):
+    handed = handed_to_workers(evaluate_beam, [*given, "--output=many"], monkeypatch)
+    assert b"gsr_tf.evaluate_beam" in handed and b"__main__" not in handed

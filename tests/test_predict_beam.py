@@ -14,6 +14,7 @@ from PIL import Image
 from gsr_tf import predict, predict_beam
 from gsr_tf.answers import inputs, many
 from gsr_tf.inference.segmentation import segmentation
+from tests.started_with_m import handed_to_workers
 from tests.test_predict import model as model  # a fixture
 from tests.test_predict import picture, save
 
@@ -129,3 +130,9 @@ def test_without_beam_the_message_says_what_to_install(pictures, tmp_path, capsy
 def test_standard_input_is_refused(tmp_path, capsys):
     assert run(predict_beam, ["--input=-"], tmp_path / "out") == 1
     assert "workers cannot read standard input" in capsys.readouterr().err
+
+
+def test_workers_know_all_by_its_name_also_where_python_m_starts_the_command(pictures, tmp_path, monkeypatch):
+    given = ["--method=noi", f"--input={pictures}", f"--output={tmp_path / 'out'}"]
+    handed = handed_to_workers(predict_beam, given, monkeypatch)
+    assert b"gsr_tf.predict_beam" in handed and b"__main__" not in handed

@@ -15,6 +15,7 @@ from data_prep import coco
 from data_prep.reading import json_arrays, outlines
 from data_prep.reading.outlines import AreaLimits, _unpacked
 from tests.data_prep.pictures import index_of, photo, read_all, real_data, skipped_of
+from tests.started_with_m import handed_to_workers
 
 SIZE = (40, 30)  # width, height
 
@@ -82,6 +83,13 @@ def test_every_form_of_outline_gives_the_same_mask(tmp_path, form):
     np.testing.assert_array_equal(a["masks"][0][..., 0], pixels * 255)
     assert b["masks"] == [] and b["name"] == "b.jpg"
     assert skipped_of(tmp_path / "out") == {"gone.jpg": "picture cannot be read"}
+
+
+def test_workers_know_all_by_its_name_also_where_python_m_starts_the_command(tmp_path, monkeypatch):
+    path = coco_set(tmp_path, [polygon(rectangle(5, 8, 10, 12))])
+    given = [f"--annotations={path}", f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'out'}"]
+    handed = handed_to_workers(coco, [*given, "--runner=DirectRunner"], monkeypatch)
+    assert b"data_prep.coco" in handed and b"__main__" not in handed
 
 
 def test_objects_are_filtered_and_counted(tmp_path):

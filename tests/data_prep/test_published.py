@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from data_prep import carvalho, casia1, casia2, coco_panoptic, columbia, coverage, imd2020, in_the_wild, nist16
 from tests.data_prep.pictures import index_of, mask, photo, read_all, real_data, skipped_of
+from tests.started_with_m import handed_to_workers
 
 QUARTER = 255 / 4  # the mean of a mask file with its upper left quarter bright
 
@@ -327,10 +329,13 @@ def panoptic_set(tmp_path, *annotations):
     return convert_panoptic(tmp_path)
 
 
-def convert_panoptic(tmp_path):
+def panoptic_flags(tmp_path):
     flags = [f"--annotations={tmp_path / 'panoptic.json'}", f"--panoptic={tmp_path / 'panoptic'}"]
-    flags += [f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'out'}", "--processes=1"]
-    return coco_panoptic.main(["coco_panoptic", *flags])
+    return [*flags, f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'out'}", "--processes=1"]
+
+
+def convert_panoptic(tmp_path):
+    return coco_panoptic.main(["coco_panoptic", *panoptic_flags(tmp_path)])
 
 
 def thing(number):
@@ -343,6 +348,14 @@ def test_a_panoptic_picture_of_stuff_alone_is_not_authentic(tmp_path):
     assert panoptic_set(tmp_path, stuff, whole) == 0
     assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg"]
     assert skipped_of(tmp_path / "out") == {"a.jpg": "no usable mask"}
+
+
+def test_workers_know_all_by_its_name_also_where_python_m_starts_the_command(tmp_path, monkeypatch):
+    panoptic_set(tmp_path, {"image_id": 0, "file_name": "a.png", "segments_info": [thing(1)]})
+    shutil.rmtree(tmp_path / "out")
+    given = [*panoptic_flags(tmp_path), "--runner=DirectRunner"]
+    handed = handed_to_workers(coco_panoptic, given, monkeypatch)
+    assert b"data_prep.coco_panoptic" in handed and b"__main__" not in handed
 
 
 def test_a_panoptic_png_corrected_since_is_other_work(tmp_path, capsys):
