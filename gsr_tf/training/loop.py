@@ -91,11 +91,12 @@ def train(
         checkpoints: where states go; None, as `summaries`, on workers that write nothing.
         summaries: where curves and panels go.
         validate: returns scores, of which the net's criterion decides which checkpoint is the best.
-        somewhere: whether something is so on any of the workers; all ask at the same step.
+        somewhere: whether something is so on any of the workers; all ask at the same step, and at the end, when all is
+            written.
 
     Returns:
-        The number of the signal that ended the run early, SIGTERM's where another worker received it, or that ended its
-        last validation; 0 at its planned end.
+        The number of the signal that ended the run early, or its last validation, SIGTERM's where another worker
+        received it; 0 at its planned end.
 
     Raises:
         NonFiniteLoss: at the step after the one whose loss it was, or before anything is saved.
@@ -138,9 +139,10 @@ def train(
             losses.check()
             if checkpoints:
                 checkpoints.save()
+        early = somewhere(stopped or left_out)  # nobody leaves, and dies of a signal, before all is written
     if step >= steps and left_out:
         print(f"step {step}: its validation was left out; the same command makes it")
-    return (received or [signal.SIGTERM])[0] if stopped or left_out else 0
+    return (received or [signal.SIGTERM])[0] if early else 0
 
 
 class _LatestLosses:

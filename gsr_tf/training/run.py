@@ -87,7 +87,6 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
         line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
         summaries.introduction(described(line, read_facts(run_dir)), config.flat())
     number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
-    anywhere(False)  # nobody leaves before all is written
     end = int(net.step.numpy())
     words = _last_words(run_dir, end, steps, config.export_flags)
     print(words if workers.is_chief else f"{workers}: ended at step {end}")

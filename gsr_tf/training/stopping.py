@@ -17,8 +17,8 @@ from gsr_tf.signals import told
 TOLD_TWICE_SECONDS = 1.0
 
 
-class _Signal(Exception):
-    """It came."""
+class _Signal(BaseException):
+    """It came. No Exception: AutoGraph, and whoever else goes on after any of those, would go on after it."""
 
 
 @contextlib.contextmanager

@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import itertools
 import math
@@ -191,6 +192,16 @@ def test_a_signal_ends_a_validation_and_what_was_learnt_is_saved(number, capsys)
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_ends_also_what_goes_on_after_errors():
+    """As AutoGraph does, which calls a function as it is where it cannot convert it."""
+    went_on = []
+    with stopping.signals_received() as received, stopping.ended_by_signals():
+        with contextlib.suppress(Exception):
+            signal.raise_signal(signal.SIGTERM)
+        went_on.append(True)
+    assert received == [signal.SIGTERM] and not went_on
+
+
 def test_a_signal_in_the_last_validation_is_said(capsys):
     journal = Journal(start=5)
     assert left_by(signal.SIGINT, journal) == signal.SIGINT
@@ -230,12 +241,42 @@ def test_a_signal_to_another_worker_stops_this_one_after_the_same_step():
 
     def somewhere(here):
         asked.append(here)
-        return len(asked) == 4
+        return here or len(asked) == 4
 
     batches = (f"batch {number}" for number in itertools.count())
     assert train(journal, batches, 6, SCHEDULE, journal, journal, None, somewhere) == signal.SIGTERM
     assert journal.lines[-3:] == ["train 3 on batch 2", "scalars 3", "save 3"]
-    assert asked == [False] * 4
+    assert asked == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+def test_a_signal_to_a_worker_that_waits_for_the_last_validation_does_not_kill_it(left_out):
+    asked = []
+
+    def somewhere(here):
+        asked.append(here)
+        if len(asked) <= 2:
+            return False
+        signal.raise_signal(signal.SIGTERM)
+        return left_out
+
+    code = signal.SIGTERM if left_out else 0
+    assert train(Journal(), iter(range(9)), 2, SCHEDULE, None, None, None, somewhere) == code
+    assert asked == [False] * 3
+
+
+def test_the_last_validation_that_is_left_out_is_told_to_the_other_workers():
+    journal, asked = Journal(start=5), []
+
+    def validate():
+        signal.raise_signal(signal.SIGINT)
+
+    def somewhere(here):
+        asked.append((here, journal.lines[-1:]))
+        return here
+
+    assert train(journal, iter(range(9)), 6, SCHEDULE, journal, journal, validate, somewhere) == signal.SIGINT
+    assert asked == [(False, []), (True, ["save 6"])]
 
 
 def test_a_worker_that_writes_nothing_takes_all_steps():
