@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 from tqdm import tqdm
 
@@ -57,7 +58,8 @@ class Checkpoints:
         _sweep(run_dir)
         for folder in ("checkpoints", "best"):
             _list_the_first(run_dir / folder)
-            _state(run_dir / folder)
+            if _state(run_dir / folder):
+                _list_without_the_clock(run_dir / folder)
         self.net = net
         self.checkpoint = tf.train.Checkpoint(**checkpoint_items(net))
         self.newest = tf.train.CheckpointManager(self.checkpoint, str(run_dir / "checkpoints"), max_to_keep=keep)
@@ -268,6 +270,14 @@ def _list_the_first(folder: Path) -> None:
             f"all_model_checkpoint_timestamps: {time.time()}",  # one without is kept for ever
         )
         write_atomically(folder / STATE, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _list_without_the_clock(folder: Path) -> None:
+    """Removes from a list when it began: TensorFlow forgets what is not newer, and a clock may have been set back."""
+    state = text_format.Parse((folder / STATE).read_bytes(), CheckpointState())
+    if state.last_preserved_timestamp:
+        state.ClearField("last_preserved_timestamp")
+        write_atomically(folder / STATE, text_format.MessageToString(state).encode())
 
 
 def _unusable(path: str, networks: str, error: Exception) -> CheckpointError:

@@ -1,5 +1,7 @@
 import errno
+import functools
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,6 +83,22 @@ def test_the_newest_are_kept(tmp_path):
         set_all(net, step)
         checkpoints.save()
     assert sorted(path.name for path in (tmp_path / "checkpoints").glob("*.index")) == ["ckpt-10.index", "ckpt-3.index"]
+
+
+def test_no_checkpoint_is_forgotten_when_the_clock_is_set_back(tmp_path, monkeypatch):
+    net, now = small_net(), time.time()
+    for stretch in range(3):  # each an hour before the one before
+        monkeypatch.setattr(time, "time", functools.partial(float, now - 3600 * stretch))
+        checkpoints = Checkpoints(net, tmp_path, keep=3)
+        for step in (2 * stretch + 1, 2 * stretch + 2):
+            set_all(net, step)
+            checkpoints.save()
+            checkpoints.save_if_best(step / 10)
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*.index")}
+    assert names == {*(f"checkpoints/ckpt-{step}.index" for step in (4, 5, 6)), "best/ckpt-6.index"}
+    segmenter = module(3, 0)
+    assert restore_network("segmenter", segmenter, tmp_path, "mean").endswith("ckpt-{4,5,6}")
+    assert segmenter.weight.numpy()[0] == 5
 
 
 def test_the_best_is_kept_beside_them_also_after_a_resume(tmp_path):
