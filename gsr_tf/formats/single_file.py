@@ -69,7 +69,11 @@ def save_quantized(
 
 
 def write_with_facts(output: Path, model: bytes | memoryview, facts: Mapping[str, Any]) -> None:
-    """Writes a file, and beside it FILE.json of facts."""
+    """Writes a file, and beside it FILE.json of facts; both or none."""
     beside = output.with_name(f"{output.name}.json")
-    write_atomically(beside, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
-    write_atomically(output, model)
+    try:
+        write_atomically(beside, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomically(output, model)
+    finally:
+        if not output.exists():
+            beside.unlink(missing_ok=True)

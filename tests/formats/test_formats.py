@@ -1,6 +1,8 @@
 """ONNX and TensorFlow Lite say what the network says, on real pictures."""
 
+import errno
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from gsr_tf.data.image_ops import resize
 from gsr_tf.formats import onnx, tflite
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.formats.signatures import portable, shrink
+from gsr_tf.formats.single_file import write_with_facts
 from gsr_tf.inference.module import PICTURE, DetectorModule
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
@@ -129,3 +132,20 @@ def test_a_difference_above_the_tolerance_is_refused():
 
 def test_the_input_is_one_picture(squashing):
     assert portable(squashing).get_concrete_function().structured_input_signature[0] == (PICTURE,)
+
+
+def test_no_facts_of_a_model_that_could_not_be_written(tmp_path, monkeypatch):
+    whole = Path.write_bytes
+
+    def write(path, data):
+        whole(path, data[:100])
+        if len(data) > 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", write)
+        with pytest.raises(OSError, match="m.onnx"):
+            write_with_facts(tmp_path / "m.onnx", bytes(1000), {"name": "m"})
+    assert list(tmp_path.iterdir()) == []
+    write_with_facts(tmp_path / "m.onnx", bytes(1000), {"name": "m"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "m.onnx.json"]
