@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from gsr_tf.data import patterns
 from gsr_tf.errors import UserError
 
 GRAPH, SIGNATURE = "saved_model.pb", "serving_default"
@@ -34,7 +35,8 @@ def load(path: str | Path) -> tf.Module:
     try:
         detector = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError, ValueError, KeyError) as error:
-        raise DetectorError(f"--saved_model={path}: damaged ({error}); export the model again") from error
+        why = patterns.WHY if patterns.is_pattern(path) else f"damaged ({error}); export the model again"
+        raise DetectorError(f"--saved_model={path}: {why}") from error
     if not callable(detector):
         raise DetectorError(
             f"--saved_model={path}: {NO_DETECTOR}: it cannot be called; python -m gsr_tf.export makes one"

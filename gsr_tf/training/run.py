@@ -10,6 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from gsr_tf import __version__
+from gsr_tf.data import patterns
 from gsr_tf.data.one_writer import hold
 from gsr_tf.data.pipeline import readable, source_pairs
 from gsr_tf.data.records import Records
@@ -50,6 +51,8 @@ def run(config: RunSettings, run_dir: Path, command: str) -> int:
         build_strategy(workers)  # before anything can be wrong: who meets nobody waits long, who loses one soon knows
         if not workers.is_chief:
             return _run(config, run_dir, command, workers)
+        if patterns.is_pattern(run_dir):
+            raise ConfigError(f"--run_dir={run_dir}: {patterns.WHY}")
         check_same(run_dir, config)
         with hold(run_dir, "--run_dir"):
             return _run(config, run_dir, command, workers)

@@ -1,5 +1,7 @@
 """A folder that is no exported detector is refused before anything in it is loaded."""
 
+import re
+
 import pytest
 import tensorflow as tf
 
@@ -51,6 +53,14 @@ def test_a_detector_that_lost_its_weights_is_damaged(tmp_path):
     (tmp_path / "model/variables/variables.index").unlink()
     with pytest.raises(DetectorError, match="model: damaged (.|\n)*; export the model again"):
         saved_model.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["model[1]", "model\\1"])
+def test_a_detector_in_a_folder_that_tensorflow_takes_for_a_pattern_is_not_called_damaged(tmp_path, name):
+    written(tmp_path / "model", PICTURE, ["probability"])
+    (tmp_path / "model").rename(tmp_path / name)
+    with pytest.raises(DetectorError, match=re.escape(f"--saved_model={tmp_path / name}: to TensorFlow ") + ".*rename"):
+        saved_model.load(tmp_path / name)
 
 
 def test_what_looks_like_a_detector_and_cannot_be_called_is_refused(tmp_path):

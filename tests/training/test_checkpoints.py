@@ -209,6 +209,17 @@ def test_generators_come_back_one_after_the_other_the_oldest_first(tmp_path):
         next(restore_generators(fresh, tmp_path / "none"))
 
 
+@pytest.mark.parametrize("name", ["model[1]", "model\\1"])
+def test_in_a_folder_that_tensorflow_takes_for_a_pattern_nothing_is_called_damaged(tmp_path, name):
+    Checkpoints(small_net(1), tmp_path / "run", keep=1).save()
+    (tmp_path / "run").rename(tmp_path / name)
+    expected = re.escape(f"{tmp_path / name}/checkpoints/ckpt-1 cannot be read: ") + ".*; rename the folder"
+    with pytest.raises(CheckpointError, match=expected):
+        restore_network("segmenter", module(3, 0), tmp_path / name, "newest")
+    (tmp_path / name).rename(tmp_path / "model (1)")
+    restore_network("segmenter", module(3, 0), tmp_path / "model (1)", "newest")
+
+
 def test_no_generator_to_begin_from(tmp_path):
     with pytest.raises(CheckpointError, match=f"--initial_generator={tmp_path}: no checkpoint there"):
         restore_generation(small_net(), tmp_path)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from gsr_tf import config
 from gsr_tf.config import Config, ConfigError
+from gsr_tf.training import run as training_run
 from gsr_tf.training import run_dir
 from gsr_tf.training.run_dir import check_records, described, read_facts, source_commit, write_facts
 from gsr_tf.training.run_settings import check_same
@@ -56,6 +57,13 @@ def test_below_somebody_elses_checkout_no_commit_is_ours(tmp_path, monkeypatch):
     assert source_commit() == "unknown"
     subprocess.run(["git", "add", "site-packages"], cwd=tmp_path, check=True)
     assert re.fullmatch(r"[0-9a-f]{40}\+", source_commit())
+
+
+@pytest.mark.parametrize("name", ["r[1]", "r*", "r?", "r\\1"])
+def test_a_folder_in_which_tensorflow_would_not_find_its_files_is_refused_before_anything_is_written(tmp_path, name):
+    with pytest.raises(ConfigError, match=re.escape(f"--run_dir={tmp_path / name}: ") + ".*; rename the folder"):
+        training_run.run(CONFIG, tmp_path / name, "gsr_tf.train")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_run_may_go_on_longer_and_elsewhere(run, sources, tmp_path):
