@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from data_prep.reading.entries import PreparationError, Skipped
+from data_prep.reading.entries import PreparationError, Skipped, first_of
 from data_prep.reading.json_arrays import elements
 from gsr_tf.data import lists
 from gsr_tf.data.pictures import MAX_PIXELS
@@ -63,10 +63,11 @@ def read_annotations(
         PreparationError: not such a file, or all of its objects are crowds and these are not asked for.
     """
     listed, places = _read(annotations, crowds, without)
-    files_of, by_file = defaultdict(set), defaultdict(list)
+    by_number, by_file = defaultdict(set), defaultdict(list)
     for picture in listed:
-        files_of[picture.number].add(picture.name)
+        by_number[picture.number].add(picture.name)
         by_file[picture.name].append(picture)
+    files_of = {number: sorted(names) for number, names in by_number.items()}
     found, skipped = [], []
     for name, pictures in sorted(by_file.items()):
         numbers = sorted({picture.number for picture in pictures})
@@ -80,11 +81,11 @@ def read_annotations(
     return found, skipped + [Skipped(f"image id {number}", "objects of no picture") for number in orphans]
 
 
-def _refusal(name: str, pictures: list[_Listed], files_of: dict[str, set[str]]) -> Skipped | None:
+def _refusal(name: str, pictures: list[_Listed], files_of: dict[str, list[str]]) -> Skipped | None:
     """Why a picture that the file lists cannot be used."""
     for number, others in ((picture.number, files_of[picture.number]) for picture in pictures):
         if len(others) > 1:
-            return Skipped(name, "image id used twice", f"id {number}: {', '.join(sorted(others))}")
+            return Skipped(name, "image id used twice", f"id {number}: {first_of(others)}")
     shapes = sorted({picture.shape for picture in pictures})
     if len(shapes) > 1:
         return Skipped(name, "listed twice, in two sizes", ", ".join(f"{w}x{h}" for h, w in shapes))

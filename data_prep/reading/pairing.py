@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from data_prep.reading.entries import Skipped
+from data_prep.reading.entries import Skipped, first_of
 from gsr_tf.data.pictures import PICTURE_SUFFIXES
 
 # What publishers append to a picture's stem to name its mask.
@@ -71,8 +71,8 @@ def _explain(picture: PurePosixPath, rivals: Files, masks: Files) -> Skipped:
     if not masks:
         return Skipped(str(picture), "no mask")
     if len(masks) > 1:
-        return Skipped(str(picture), "several masks", ", ".join(map(str, masks)))
-    return Skipped(str(picture), "several pictures", f"{', '.join(map(str, rivals))} all match the mask {masks[0]}")
+        return Skipped(str(picture), "several masks", first_of(masks))
+    return Skipped(str(picture), "several pictures", f"{first_of(rivals)} all match the mask {masks[0]}")
 
 
 def _unmatched(pictures: Files, masks: Files, picture_key: Key, mask_key: Key) -> list[Skipped]:

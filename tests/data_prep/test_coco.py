@@ -158,6 +158,13 @@ def test_an_id_of_two_files_is_refused_with_both(tmp_path):
     assert skipped_of(tmp_path / "out") == dict.fromkeys(("a.jpg", "a.png"), "image id used twice")
 
 
+def test_an_id_of_many_files_is_refused_with_the_first_of_them(tmp_path):
+    write_set(tmp_path, [(0, f"{letter}.jpg") for letter in "abcde"] + [(1, "z.jpg")], [])
+    assert prepare(tmp_path) == 0
+    skipped = json.loads((tmp_path / "out/skipped.json").read_bytes())
+    assert [skip["detail"] for skip in skipped] == ["id 0: a.jpg, b.jpg, c.jpg and 2 more"] * 5
+
+
 def test_a_file_under_several_ids_has_the_objects_of_all(tmp_path):
     write_set(tmp_path, [(1, "a.jpg"), (2, "a.jpg"), (3, "b.jpg"), (3, "b.jpg")], [(2, LEFT), (3, RIGHT)])
     assert prepare(tmp_path) == 0

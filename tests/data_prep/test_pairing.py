@@ -58,3 +58,16 @@ def test_a_picture_named_like_a_mask_has_its_own():
         ("me.jpg", "me_gt.png"),
         ("me_mask.jpg", "me_mask.png"),
     ]
+
+
+def test_what_is_said_of_a_picture_is_as_short_among_many_as_among_few():
+    pictures = [P(f"{number:03d}/x.jpg") for number in range(9)]
+    masks = [P(f"masks/{number:03d}/x.png") for number in range(9)]
+    rivals = [skip.detail for skip in pair(pictures, masks[:1]).skipped]
+    assert rivals == ["000/x.jpg, 001/x.jpg, 002/x.jpg and 6 more all match the mask masks/000/x.png"] * 9
+    of_many, of_three = (
+        [skip.detail for skip in pair(pictures[:1], masks[:count]).skipped if skip.reason == "several masks"]
+        for count in (9, 3)
+    )
+    assert of_many == ["masks/000/x.png, masks/001/x.png, masks/002/x.png and 6 more"]
+    assert of_three == ["masks/000/x.png, masks/001/x.png, masks/002/x.png"]
