@@ -115,7 +115,7 @@ def compose(s: np.ndarray, k: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np
 
 def identities(names: list[str]) -> list[str]:
     """What stands for each picture in composites' names; those that would be alike, x.png and x.jpg, are numbered."""
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     plain = ("-".join(PurePosixPath(name).with_suffix("").parts).replace(" ", "-").replace("_", "-") for name in names)
     return [unlike(one, taken, "-") for one in plain]
 

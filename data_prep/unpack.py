@@ -40,17 +40,24 @@ SOME_LEFT_OUT = 3
 MARK = "unpacked.json"
 
 
-def flat_stem(name: str, taken: set[str]) -> str:
+def flat_stem(name: str, taken: dict[str, int]) -> str:
     """A file stem for a record's name: without folders and spaces, and unlike those taken, which it joins."""
     return unlike(re.sub(r"[\s/]+", "_", str(PurePosixPath(name).with_suffix(""))), taken, "_")
 
 
-def unlike(stem: str, taken: set[str], before_number: str) -> str:
-    """The stem, with a number where it is among those taken, which it joins."""
-    unique, number = stem, 2
+def unlike(stem: str, taken: dict[str, int], before_number: str) -> str:
+    """The stem, with a number where it is among those taken, which it joins.
+
+    Args:
+        stem: of a file.
+        taken: stems without regard to case, and the number that each is tried with next: those below it are taken.
+        before_number: what stands between the stem and its number.
+    """
+    unique, number = stem, taken.get(stem.casefold(), 2)
     while unique.casefold() in taken:
         unique, number = f"{stem}{before_number}{number}", number + 1
-    taken.add(unique.casefold())
+    taken[stem.casefold()] = number
+    taken.setdefault(unique.casefold(), 2)
     return unique
 
 
@@ -95,7 +102,7 @@ def unpack(records_path: Path, folder: Path) -> dict[str, int]:
     """Writes the files of all records; returns how many were `MANIPULATED`, `AUTHENTIC`, `SEVERAL` and `DAMAGED`."""
     records = open_records(records_path, "--records")
     claim(folder, MARK, {"records": records.fingerprint})
-    rows, taken, left_out, damaged = [], set(), 0, 0
+    rows, taken, left_out, damaged = [], {}, 0, 0
     for number in tqdm(range(len(records)), unit="picture"):
         try:
             name, image, masks, _ = records.example(number)

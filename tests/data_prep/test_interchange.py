@@ -196,8 +196,22 @@ def test_a_folder_of_other_files_is_not_unpacked_into(root, capsys):
 
 
 def test_stems_stay_apart():
-    taken = set()
+    taken = {}
     assert [unpack.flat_stem(name, taken) for name in ("a/b.jpg", "a_b.png", "A b.tif")] == ["a_b", "a_b_2", "A_b_3"]
+
+
+def test_a_stem_of_many_pictures_is_not_numbered_from_the_beginning_for_each():
+    class Counting(dict):
+        asked = 0
+
+        def __contains__(self, stem):
+            self.asked += 1
+            return super().__contains__(stem)
+
+    taken = Counting()
+    names = [unpack.unlike("x", taken, "_") for _ in range(100)]
+    assert names == ["x", *(f"x_{number}" for number in range(2, 101))]
+    assert taken.asked < 200  # each is asked for as it is, and with one number
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
