@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import time
 import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+
+FOLDERS_KEPT = 64
+SETTLED_NS = 2 * 10**9  # the coarsest clock of a file system, FAT's
 
 
 def find(path: Path) -> Path:
@@ -15,9 +22,28 @@ def find(path: Path) -> Path:
     if str(path).isascii() or os.path.lexists(path):
         return path
     folder = find(path.parent)
-    name = unicodedata.normalize("NFC", path.name)
+    if path.name.isascii():
+        return folder / path.name if os.path.lexists(folder / path.name) else path
     try:
-        twins = [entry for entry in os.listdir(folder) if unicodedata.normalize("NFC", entry) == name]
-    except OSError:  # no such folder
-        twins = []
+        twins = _names(folder).get(unicodedata.normalize("NFC", path.name), ())
+    except (OSError, ValueError):  # no such folder, or none that can be: "\0"
+        return path
     return folder / twins[0] if len(twins) == 1 else path
+
+
+def _names(folder: Path) -> Mapping[str, list[str]]:
+    """{name in NFC: names} of what is in a folder and not ASCII: many are asked for, and the folder is read once."""
+    written = os.stat(folder).st_mtime_ns
+    settled = time.time_ns() - written > SETTLED_NS  # else another name may come and leave the time as it is
+    read = _read_names if settled else _read_names.__wrapped__
+    return read(os.path.abspath(folder), written)
+
+
+@functools.lru_cache(FOLDERS_KEPT)
+def _read_names(folder: str, written: int) -> Mapping[str, list[str]]:
+    """As `_names`; of when the folder was written, for the cache."""
+    names = defaultdict(list)
+    for name in os.listdir(folder):
+        if not name.isascii():
+            names[unicodedata.normalize("NFC", name)].append(name)
+    return names
