@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -87,7 +88,21 @@ def test_pictures_that_look_the_same_within_and_between_sets(root, capsys):
     (shared,) = report["between"]
     assert shared["sets"] == ["set", "other"]
     assert [pair[:2] for pair in shared["pairs"]] == [["Au/4.png", "halved.png"]]
-    assert "set and other share 1 pictures" in capsys.readouterr().out
+    assert (
+        "set and other share pictures: 1 in set, 1 in other, such as Au/4.png = halved.png" in capsys.readouterr().out
+    )
+
+
+def test_pictures_that_two_sets_share_are_counted_not_their_pairs(root, capsys):
+    for number in range(3):
+        save(root / f"many/{number}.png", scene(0))
+        save(root / f"more/{number}.png", scene(0))
+    save(root / "more/compressed.jpg", scene(0), quality=50)
+    _, report = run("many", "more")
+    (shared,) = report["between"]
+    assert {pair[0] for pair in shared["pairs"]} == {"0.png", "1.png", "2.png"}
+    assert {pair[1] for pair in shared["pairs"]} == {"0.png", "1.png", "2.png", "compressed.jpg"}
+    assert "many and more share pictures: 3 in many, 4 in more, such as 0.png = 0.png" in capsys.readouterr().out
 
 
 def test_a_manipulated_picture_is_no_duplicate_of_its_own_original(root):
@@ -209,6 +224,37 @@ def test_groups_of_duplicates_join_through_each_other(monkeypatch):
     far = 1 - base
     hashes = [np.packbits(bits).tobytes() for bits in (*chain, far, far)]
     assert duplicates.within([hashes[0], b"", hashes[3], hashes[1], hashes[4], hashes[2]]) == [[0, 3, 5], [2, 4]]
+
+
+def frames(count):
+    """Hashes that are all near each other, and all different."""
+    return [(number << 16).to_bytes(32, "little") for number in range(count)]
+
+
+def test_of_two_sets_each_picture_has_its_nearest_twin(monkeypatch):
+    monkeypatch.setattr(duplicates, "BLOCK", 7)
+    hashes, far = frames(50), b"\xff" * 32
+    twins = duplicates.between([far, *hashes], [b"", *hashes, *hashes[:10]])
+    again = [(number - 50, number, 0) for number in range(51, 61)]
+    assert twins == sorted([(number, number, 0) for number in range(1, 51)] + again)  # 60 of 3,000 pairs
+    shifted = [item[:-1] + b"\x07" for item in hashes[:2]]
+    assert duplicates.between(hashes, shifted)[:3] == [(0, 0, 3), (1, 1, 3), (2, 0, 4)]
+    assert len(duplicates.between(hashes, shifted)) == 50
+
+
+def test_the_memory_to_compare_grows_with_the_pictures_not_with_their_pairs(monkeypatch):
+    monkeypatch.setattr(duplicates, "BLOCK", 32)
+
+    def peak(count):
+        hashes = frames(count)
+        tracemalloc.start()
+        assert duplicates.within(hashes) == [list(range(count))]
+        assert len(duplicates.between(hashes, hashes)) == count
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(512) < 2.5 * peak(256)
 
 
 def test_a_set_repeated_many_times_is_quick_to_compare():
