@@ -12,6 +12,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -137,8 +138,19 @@ class Config(RunSettings):
 
     panel = staticmethod(panel_pictures)
 
+    def next_command(self, run_dir: Path) -> str:
+        """An export; or where a generator alone was trained, a run that begins with it."""
+        if self.step.segment_on:
+            return super().next_command(run_dir)
+        return f"python -m gsr_tf.train --initial_generator={run_dir} ..."
+
     def build_segmenter(self) -> keras.Model:
-        """The segmenter alone."""
+        """The segmenter alone; raises ConfigError where none was trained."""
+        if not self.step.segment_on:
+            raise ConfigError(
+                "this run has trained no segmenter, since its --segment_on is empty: what it would mark is random. Its "
+                "generator is for --initial_generator of another run"
+            )
         return build_segmenter(self.networks)
 
     def detector(self, segmenter: keras.Model, size: int, centre: float) -> DetectorModule:

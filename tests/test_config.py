@@ -160,6 +160,14 @@ def test_what_makes_no_sense_names_its_flag(wrong, message):
         config.from_dict({**VALID, **wrong})
 
 
+def test_a_generator_alone_is_for_another_run_and_no_detector():
+    alone = Config().changed(segment_on=(), refine_steps=0)
+    assert alone.next_command(Path("runs/g")) == "python -m gsr_tf.train --initial_generator=runs/g ..."
+    assert Config().next_command(Path("runs/g")) == "python -m gsr_tf.export --run_dir=runs/g --output=MODEL"
+    with pytest.raises(ConfigError, match="has trained no segmenter.*--initial_generator"):
+        alone.build_segmenter()
+
+
 def test_what_changes_k_is_for_composites_alone():
     composites = {"segment_on": ("pasted",), "refine_on": ("pasted",), "authentic_share": 0.1, "shape_share": 0.1}
     assert config.from_dict({**VALID, **composites}).preparation.shape_share == 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gsr_tf.answers import files, results
@@ -25,7 +25,8 @@ def check(sources: Sequence[Source], output: Path, overviews: Sequence[str] = ()
 
     Raises:
         InputError: a picture's answer has the name of another one's, whose file is still there; or files would be
-            overwritten in a folder that holds no answers.
+            overwritten that are answers of another folder, within this one or around it, or in a folder that holds no
+            answers.
     """
     named, holds_answers = {source.name: source for source in sources}, (output / WORK).is_dir()
     for journal in results.journals(output):
@@ -33,8 +34,24 @@ def check(sources: Sequence[Source], output: Path, overviews: Sequence[str] = ()
         holds_answers |= bool(records) or journal.stat().st_size == 0  # else it is somebody's own of that name
         for name in records.keys() & named.keys():
             _refuse_another(named[name], records[name]["path"], output)
+    _refuse_answers_of_another_folder(named, output)
     if not holds_answers:
         _refuse_own_files(sources, output, overviews)
+
+
+def _refuse_answers_of_another_folder(names: Iterable[str], output: Path) -> None:
+    """Answers within `output`/scans may be listed there as a/b, and are scans/a/b here."""
+    absolute = Path(os.path.abspath(output))
+    places = {f"{absolute}/{name}" for name in names}
+    within = {os.path.dirname(place) for place in places}
+    folders = {folder for parent in map(Path, within) for folder in (parent, *parent.parents)} - {absolute}
+    for folder in sorted(folders):
+        for journal in results.journals(folder):
+            for name in results.read(journal):
+                if f"{folder}/{name}" in places:
+                    raise InputError(
+                        f"--output={output}: the answer {name} of {folder} would be overwritten; give another folder"
+                    )
 
 
 def _refuse_another(source: Source, answered: str, output: Path) -> None:

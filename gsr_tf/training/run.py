@@ -75,7 +75,7 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
     can_validate = workers.is_chief and VALIDATION[0] in records and start <= steps
     if not anywhere(can_validate and checkpoints.owes_validation()) and start >= steps:
         done = f"{run_dir}: at step {start}, --steps={steps} are done; with more --steps it goes on"
-        print(done if start else _last_words(run_dir, start, steps, config.export_flags))
+        print(done if start else _last_words(run_dir, start, steps, config.next_command(run_dir)))
         return 0
     sources, targets = records["--source_records"], records["--target_records"]
     pairs = source_pairs(sources, config.with_original)
@@ -91,7 +91,7 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
         summaries.introduction(described(line, read_facts(run_dir)), config.flat())
     number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
     end = int(net.step.numpy())
-    words = _last_words(run_dir, end, steps, config.export_flags)
+    words = _last_words(run_dir, end, steps, config.next_command(run_dir))
     print(words if workers.is_chief else f"{workers}: ended at step {end}")
     return 128 + number if number else 0
 
@@ -129,9 +129,9 @@ def _in_common(config: RunSettings, records: Mapping[str, Records], strategy: tf
     return [__version__, settings, fingerprints, strategy.num_replicas_in_sync]
 
 
-def _last_words(run_dir: Path, step: int, steps: int, export_flags: str) -> str:
+def _last_words(run_dir: Path, step: int, steps: int, next_command: str) -> str:
     if step == 0 < steps:
         return "stopped before the first step; the same command starts again"
     if step < steps:
         return f"stopped and saved at step {step} of {steps}; the same command goes on from there"
-    return f"done: {run_dir} at step {step}. Next: python -m gsr_tf.export --run_dir={run_dir} {export_flags}"
+    return f"done: {run_dir} at step {step}. Next: {next_command}"

@@ -61,6 +61,10 @@ class RunSettings(Checked):
     recolouring: Recolouring | None = None
     export_flags = "--output=MODEL"
 
+    def next_command(self, run_dir: Path) -> str:
+        """What makes something of the finished run in a folder."""
+        return f"python -m gsr_tf.export --run_dir={run_dir} {self.export_flags}"
+
     def build(self) -> Trained:
         """What is trained, at its initial random weights; inside a strategy's scope, on its replicas."""
         raise NotImplementedError

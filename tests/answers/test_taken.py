@@ -96,6 +96,25 @@ def test_records_are_told_by_their_index(tmp_path):
         taken.check([Source("page1.png", "page1", other, record=4)], tmp_path / "out")
 
 
+@pytest.mark.parametrize("command", [predict, predict_beam])
+def test_answers_of_a_folder_within_or_around_stay(tmp_path, capsys, monkeypatch, command):
+    """The same picture by another method, even: each folder's list says what its files are."""
+    path, out = picture(tmp_path / "pictures/scans/a/page1.png"), tmp_path / "out"
+    (tmp_path / "names.txt").write_text("scans/a/page1.png\n")
+    monkeypatch.chdir(tmp_path / "pictures")
+    inner, outer = f"--input={path.parent.parent}/*/*.png", f"--list={tmp_path / 'names.txt'}"
+    for first, folder, second, other, said in [
+        (inner, out / "scans", outer, out, f"the answer a/page1 of {out}/scans would be overwritten"),
+        (outer, out, inner, out / "scans", f"the answer scans/a/page1 of {out} would be overwritten"),
+    ]:
+        assert run(predict, first, folder) == 0
+        before = contents(out)
+        assert run(command, second, other) == 1
+        assert said in capsys.readouterr().err and contents(out) == before
+        assert run(command, f"--input={picture(tmp_path / 'b/other.png')}", other) == 0
+        shutil.rmtree(out)
+
+
 def test_own_files_are_not_overwritten(tmp_path, capsys):
     path = picture(tmp_path / "pairs/p1.bmp")
     (tmp_path / "names.txt").write_text(f"{path}\n")
