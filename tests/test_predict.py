@@ -402,6 +402,15 @@ def test_a_name_too_long_for_its_answers(model, tmp_path):
     assert "name is too long" in found[f"{'x' * 250}.png"]["error"] and "score" in found["a.png"]
 
 
+def test_a_name_too_long_for_one_of_its_answers_leaves_none_of_them(model, tmp_path):
+    aside = f"._map.png.{os.getpid()}.{'0' * 8}.tmp"  # the overlay's is longer
+    name = "x" * (os.pathconf(tmp_path, "PC_NAME_MAX") - len(aside))
+    save(tmp_path / f"{name}.png")
+    assert run(model, tmp_path / "out", f"--input={tmp_path}") == predict.SOME_SKIPPED
+    assert "name is too long" in records(tmp_path / "out")[f"{name}.png"]["error"]
+    assert not list((tmp_path / "out").rglob("x*"))
+
+
 def test_a_picture_on_standard_input(model, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(encode_png(picture()))))
     assert run(model, tmp_path, "--input=-") == 0

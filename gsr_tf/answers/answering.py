@@ -121,6 +121,7 @@ class Answering:
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
+            files.remove(self._output, source.name)  # those with shorter endings are written by now
             return {**record, "error": "the name is too long for its answers; rename the file"}
         if not self._npz:  # an earlier answer's
             (self._output / f"{source.name}{files.ARRAYS}").unlink(missing_ok=True)
