@@ -5,6 +5,7 @@ python -m gsr_tf.evaluate --records=records/casia1 --output=results/shipped
 python -m gsr_tf.evaluate --method=noi --pairs=casia1.csv --output=results/noi
 
 A picture that cannot be scored is named, counted and skipped; the exit code is then 3, and 1 where none was scored.
+The same command again goes on where a run was interrupted: every 64 pictures that were scored are kept.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import Method
 from gsr_tf.data import one_writer
 from gsr_tf.data.records import RecordsError, open_records
-from gsr_tf.evaluation import attacks, comparison, items, outputs, protocols, report, runner, study
+from gsr_tf.evaluation import attacks, comparison, items, outputs, pieces, protocols, report, runner, study
 from gsr_tf.evaluation.protocols.protocol import Protocol, ProtocolError
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference import trained_methods
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
+
+INTERRUPTED = (
+    f"interrupted; every {pieces.PICTURES} pictures that were scored are kept, the same command goes on from them"
+)
 
 
 def define(values: flags.FlagValues) -> None:
@@ -138,7 +143,7 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here) -> 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(evaluated, __doc__, define, argv)
+    return command.main(evaluated, __doc__, define, argv, interrupted=INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from absl import flags
 
 from gsr_tf import command, evaluate
 from gsr_tf.comparators.method import Method
-from gsr_tf.evaluation import pieces
+from gsr_tf.evaluation import by_workers
 from gsr_tf.evaluation.items import Item
 from gsr_tf.inference.detector import located
 from gsr_tf.inference.device import bound_threads
@@ -49,13 +49,13 @@ def _load(threads: int | None, folder: str, data: Sequence, method: Sequence) ->
 def _action(args: flags.FlagValues) -> int:
     method = args.device, located(args.saved_model), args.method, args.resolution, args.scales
     load = functools.partial(_load, args.threads, os.getcwd(), (args.records, args.pairs), method)
-    by_beam = functools.partial(pieces.evaluate, load=load, runner_name=args.runner, options=args.beam_options)
+    by_beam = functools.partial(by_workers.evaluate, load=load, runner_name=args.runner, options=args.beam_options)
     return evaluate.evaluated(args, by_beam)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(_action, __doc__, _define, argv)
+    return command.main(_action, __doc__, _define, argv, interrupted=evaluate.INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,11 @@ def total(
 
 
 def evaluate(
-    items: Sequence[Item], scorer: Scorer, protocols: Sequence[Protocol], thresholds: np.ndarray
+    items: Sequence[Item],
+    scorer: Scorer,
+    protocols: Sequence[Protocol],
+    thresholds: np.ndarray,
+    outcomes: Callable[..., Iterator[Outcome]] = outcomes,
 ) -> tuple[Evaluation, list[tuple[str, str]]]:
     """Evaluates a method over a data set.
 
@@ -184,6 +188,7 @@ def evaluate(
         scorer: the method, with attack and post-processing.
         protocols: which scores; those that need probabilities are left out for maps that are none.
         thresholds: [t] ascending, from `threshold_grid`; an attack's, of the pictures as they are.
+        outcomes: makes, or finds, what this module's makes.
 
     Returns:
         The Evaluation, and (name, reason) of each picture that was skipped.

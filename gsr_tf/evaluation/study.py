@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +13,7 @@ import numpy as np
 
 from gsr_tf.comparators.method import Method
 from gsr_tf.data.writing import write_atomically
-from gsr_tf.evaluation import attacks, outputs, runner, scoring
+from gsr_tf.evaluation import attacks, outputs, pieces, runner, scoring
 from gsr_tf.evaluation.attacks import Attack
 from gsr_tf.evaluation.evaluator import CURVES, Evaluation
 from gsr_tf.evaluation.items import Item
@@ -52,9 +54,13 @@ def here(
     thresholds: np.ndarray,
     setting: dict,
 ) -> tuple[Evaluation, list[tuple[str, str]]]:
-    """A pass in this process."""
-    del path, setting
-    return runner.evaluate(data_set.items, scorer, protocols, thresholds)
+    """A pass in this process; pieces that an interrupted pass of this setting left are not scored again."""
+    folder = pieces.folder_of(path, setting, thresholds)
+    kept = functools.partial(pieces.outcomes, folder=folder)
+    result = runner.evaluate(data_set.items, scorer, protocols, thresholds, kept)
+    if folder.parent.exists():
+        shutil.rmtree(folder.parent)
+    return result
 
 
 def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, protocols: Sequence[Protocol]) -> dict:

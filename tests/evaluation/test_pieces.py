@@ -9,7 +9,7 @@ import pytest
 from gsr_tf.comparators.method import Method
 from gsr_tf.data import on_beam
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.evaluation import attacks, pieces, runner, study
+from gsr_tf.evaluation import attacks, by_workers, pieces, runner, study
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import PROTOCOLS, choose
@@ -75,7 +75,7 @@ def workers(monkeypatch):
     monkeypatch.setattr(pieces, "PICTURES", 4)
     monkeypatch.setattr(on_beam, "run", run)
     monkeypatch.setattr(on_beam, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(pieces, "child_of", Here)
+    monkeypatch.setattr(by_workers, "child_of", Here)
     COUNTED.clear()
 
 
@@ -84,7 +84,7 @@ def by_pieces(
 ):
     setting = study.setting_of(DATA, method, attack, "none", choose(names))
     how = {"load": load, "runner_name": "AnyRunner", "options": []}
-    return pieces.evaluate(path, DATA, runner.Scorer(method, attack), choose(names), grid, setting, **how)
+    return by_workers.evaluate(path, DATA, runner.Scorer(method, attack), choose(names), grid, setting, **how)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,49 @@ def test_a_piece_over_which_its_process_ends_is_begun_once_more(monkeypatch):
     def child(number):
         calls.append(number)
         if len(calls) == 1:
-            raise pieces.Ended("its process ended (SIGKILL)")
+            raise by_workers.Ended("its process ended (SIGKILL)")
 
-    monkeypatch.setattr(pieces, "child_of", lambda make: child)
-    pieces.count_piece(7, b"")
+    monkeypatch.setattr(by_workers, "child_of", lambda make: child)
+    by_workers.count_piece(7, b"")
     assert calls == [7, 7]
+
+
+def here(path, method=BRIGHTNESS, names=QUICK):
+    setting = study.setting_of(DATA, method, attacks.NONE, "none", choose(names))
+    return study.here(path, DATA, runner.Scorer(method), choose(names), PROBABILITY_GRID, setting)
+
+
+def interrupted_at(path, place, names=QUICK):
+    """A pass that Ctrl-C ends over the picture at this place."""
+
+    def score(picture):
+        if len(COUNTED) > place:
+            raise KeyboardInterrupt
+        return BRIGHTNESS.score(picture)
+
+    with pytest.raises(KeyboardInterrupt):
+        here(path, Method("brightness", score, probabilities=True), names)
+    COUNTED.clear()
+
+
+def test_a_pass_in_this_process_goes_on_from_its_pieces_to_the_same_bits(tmp_path):
+    expected, skipped = runner.evaluate(ITEMS, runner.Scorer(BRIGHTNESS), choose(QUICK), PROBABILITY_GRID)
+    COUNTED.clear()
+    interrupted_at(tmp_path, 14)
+    kept = sorted(tmp_path.glob(f"{pieces.WORK}/*/*.npz"))
+    kept[1].write_bytes(kept[1].read_bytes()[:-50])  # the machine lost its power
+    evaluation, left_out = here(tmp_path)
+    todo = [*ITEMS[4:8], *ITEMS[12:]]
+    assert [one.name for one in todo] == COUNTED
+    assert left_out == skipped and [name for name, _ in skipped] == ["missing 9", "manipulated 2"]
+    np.testing.assert_equal(evaluation.table, expected.table)
+    for name, scores in expected.scores.items():
+        for metric, score in scores.items():
+            np.testing.assert_array_equal(evaluation.scores[name][metric].rows, score.rows)
+    assert not (tmp_path / pieces.WORK).exists()
+
+
+def test_a_pass_in_this_process_takes_no_pieces_of_another_setting(tmp_path):
+    interrupted_at(tmp_path, 14, names=("paper",))
+    here(tmp_path)
+    assert set(COUNTED) == {one.name for one in ITEMS}
