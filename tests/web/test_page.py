@@ -424,6 +424,28 @@ def test_several_pictures_are_looked_at_one_after_the_other(page):
     playwright.expect(page.get_by_role("alert")).to_be_empty()
 
 
+def test_a_long_list_is_drawn_where_it_changes_and_holds_few_answers(page):
+    page.evaluate(
+        """() => {
+          window.drawn = 0;
+          const seen = new MutationObserver((found) => { window.drawn += found.length; });
+          seen.observe(document.getElementById("pictures"), { childList: true, subtree: true });
+        }"""
+    )
+    asked = []
+    page.on("request", lambda sent: asked.append(sent.url) if "/v1/segment" in sent.url else None)
+    count = 20
+    page.set_input_files("#file", [{**PICTURE, "name": f"{number}.png"} for number in range(count)])
+    playwright.expect(page.locator("#queue-text")).to_have_text(f"{count} of {count} pictures looked at")
+    assert page.evaluate("window.drawn") < 8 * count and len(asked) == count
+    items = page.get_by_role("listitem")
+    for number, again in [(0, 0), (count - 1, 0), (3, 1), (3, 1), (0, 2), (count - 1, 2), (1, 3)]:
+        items.nth(number).get_by_role("button").click()
+        playwright.expect(page.locator("#name")).to_have_text(f"{number}.png")
+        playwright.expect(items.nth(number)).to_contain_text("done")
+        assert len(asked) == count + again, number
+
+
 def test_one_picture_needs_no_list(page):
     give(page)
     assert not page.locator("#queue").is_visible()

@@ -7,6 +7,7 @@ import { bytesOf, decode, learnModel, post, segment } from "./server.js";
 import { makeZoomable } from "./zoom.js";
 
 const LEVELS = 256;
+const KEPT = 8; // answers, of several megabytes each
 const LEGENDS = {
   overlay: "probability; the outline is the flagged region, the mark is the threshold",
   heat: "probability of being manipulated; the mark is the threshold",
@@ -25,6 +26,7 @@ let shown; // the file and what was found: {file, answer, width, height, picture
 
 // In.
 
+const answered = new Set(); // the entries whose answers are kept, the latest last
 const queue = createQueue({ list: element("pictures"), text: element("queue-text"), look, changed });
 
 /** New pictures; the first of them is shown when nothing else is on its way. */
@@ -41,6 +43,18 @@ async function look(entry) {
   if (entry === current || !shown) say(`Looking at ${entry.file.name} …`);
   model = await learnModel();
   entry.answer = await segment(entry.file, levelOf(model.threshold) / LEVELS, entry.resolution);
+  keep(entry);
+}
+
+/** The latest answers, and that to the picture that is shown; for any other the server is asked again. */
+function keep(entry) {
+  answered.delete(entry);
+  answered.add(entry);
+  const old = [...answered].slice(0, -KEPT).filter((other) => other !== current);
+  for (const other of old) {
+    other.answer = undefined;
+    answered.delete(other);
+  }
 }
 
 /** An entry is done or has failed, or is chosen by a person; one that failed is then looked at again. */
@@ -59,6 +73,7 @@ function lookAgain(entry) {
 
 function choose(entry) {
   current = entry;
+  if (entry.state === DONE && !entry.answer) queue.again(entry);
   queue.mark(entry);
   fail("");
   showCurrent();

@@ -19,6 +19,7 @@ export function createQueue({ list, text, look, changed }) {
     const added = files.map((file) => ({ file, state: WAITING, ...asked }));
     for (const entry of added) list.append(item(entry));
     entries.push(...added);
+    tell();
     run();
     return added;
   }
@@ -28,22 +29,21 @@ export function createQueue({ list, text, look, changed }) {
     entry.button = entry.item.appendChild(document.createElement("button"));
     entry.button.type = "button";
     entry.button.addEventListener("click", () => changed(entry, true));
+    draw(entry);
     return entry.item;
   }
 
   /** Looks at an entry once more, before those that wait behind it; at one that is being looked at, thereafter. */
   function again(entry) {
-    entry.state = WAITING;
+    put(entry, { state: WAITING });
     run();
   }
 
   async function run() {
-    show();
     if (running) return;
     running = true;
     for (let entry; (entry = entries.find(({ state }) => state === WAITING));) {
-      entry.state = WORKING;
-      show();
+      put(entry, { state: WORKING });
       let outcome = { state: DONE };
       try {
         await look(entry);
@@ -51,8 +51,7 @@ export function createQueue({ list, text, look, changed }) {
         outcome = { state: FAILED, error };
       }
       if (entry.state === WAITING) continue; // asked for again meanwhile
-      Object.assign(entry, outcome);
-      show();
+      put(entry, outcome);
       changed(entry, false);
     }
     running = false;
@@ -60,20 +59,30 @@ export function createQueue({ list, text, look, changed }) {
 
   /** Marks the entry that is shown. */
   function mark(entry) {
+    const before = marked;
     marked = entry;
-    show();
+    if (before) draw(before);
+    draw(entry);
   }
 
-  function show() {
-    for (const entry of entries) {
-      const { button, file, state, error } = entry;
-      const name = document.createElement("span"), words = document.createElement("span");
-      name.textContent = file.name;
-      words.textContent = state === FAILED ? `failed: ${error.message}` : state;
-      button.replaceChildren(name, words);
-      entry.item.className = state.split(" ")[0];
-      button.setAttribute("aria-current", String(entry === marked));
-    }
+  /** What is new of an entry; the others stay as they are, of which there may be thousands. */
+  function put(entry, facts) {
+    Object.assign(entry, facts);
+    draw(entry);
+    tell();
+  }
+
+  function draw(entry) {
+    const { button, file, state, error } = entry;
+    const name = document.createElement("span"), words = document.createElement("span");
+    name.textContent = file.name;
+    words.textContent = state === FAILED ? `failed: ${error.message}` : state;
+    button.replaceChildren(name, words);
+    entry.item.className = state.split(" ")[0];
+    button.setAttribute("aria-current", String(entry === marked));
+  }
+
+  function tell() {
     const count = (state) => entries.filter((entry) => entry.state === state).length;
     const failed = count(FAILED), over = count(DONE) + failed;
     text.textContent = `${over} of ${entries.length} pictures looked at${failed ? `, ${failed} failed` : ""}`;
