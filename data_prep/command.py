@@ -26,6 +26,7 @@ def main(
     define: Callable[[flags.FlagValues], None],
     argv: Sequence[str] | None = None,
     word: command.Word | None = None,
+    interrupted: str = "interrupted; finished shards are kept, the same command goes on from them",
 ) -> int:
     """Runs a script, its --output held to the end; arguments and exit codes as those of `gsr_tf.command.main`."""
 
@@ -34,8 +35,7 @@ def main(
             return action(args)
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends is what Ctrl-C sends
-    kept = "interrupted; finished shards are kept, the same command goes on from them"
-    return command.main(alone, doc, define, argv, word=word, interrupted=kept)
+    return command.main(alone, doc, define, argv, word=word, interrupted=interrupted)
 
 
 def define_output(values: flags.FlagValues, output: str = "Records folder to write.") -> None:

@@ -182,7 +182,8 @@ def _run(args: flags.FlagValues) -> int:
     return command.convert(list_mani_dataset(folder, MaskRule()), args, folder / "records")
 
 
-main = functools.partial(command.main, _run, __doc__, _define)
+INTERRUPTED = "interrupted; the same command makes all composites anew, the same ones"
+main = functools.partial(command.main, _run, __doc__, _define, interrupted=INTERRUPTED)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -149,7 +149,8 @@ def _run(args: flags.FlagValues) -> int:
     return SOME_LEFT_OUT if counts[SEVERAL] or counts[DAMAGED] else 0
 
 
-main = functools.partial(command.main, _run, __doc__, _define)
+INTERRUPTED = "interrupted; the same command makes all files anew, the same ones"
+main = functools.partial(command.main, _run, __doc__, _define, interrupted=INTERRUPTED)
 
 if __name__ == "__main__":
     sys.exit(main())
