@@ -80,6 +80,17 @@ def modified(output):
     return {path: path.stat().st_mtime_ns for path in output.rglob("*_map.png")}
 
 
+@pytest.mark.parametrize("asked", ["--resolution=tile", "--scales=1,2"])
+@pytest.mark.parametrize("command", [predict, predict_beam])
+def test_what_a_model_cannot_do_is_no_fault_of_pictures_and_costs_no_answer(model, tmp_path, capsys, command, asked):
+    line = ["predict", f"--saved_model={model}", str(save(tmp_path / "a.png")), f"--output={tmp_path / 'out'}"]
+    assert command.main(line) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").glob("a_*")}
+    assert command.main([*line, asked]) == 1
+    assert "error: this model can only see a whole picture at scale 1" in capsys.readouterr().err
+    assert len(before) == 3 and before == {path: path.read_bytes() for path in (tmp_path / "out").glob("a_*")}
+
+
 def test_what_is_written_for_a_picture(model, tmp_path):
     save(tmp_path / "in" / "deep" / "a.png")
     assert run(model, tmp_path / "out", f"--input={tmp_path / 'in'}", "--npz") == 0

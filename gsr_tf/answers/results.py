@@ -72,10 +72,13 @@ class Results:
         """Puts down one record for good: its line is on disk, whole, when this returns."""
         self.records[record["name"]] = record
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._journal.open("ab") as file:
-            file.write(json_line(record))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._journal.open("ab") as file:
+                file.write(json_line(record))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._journal)) from error
 
     def finish(self, names: Collection[str]) -> list[dict]:
         """Writes journal and table in the order of names, and returns the records of the table.

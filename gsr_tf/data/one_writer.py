@@ -40,8 +40,11 @@ def hold(folder: Path, flag: str) -> IO[str]:
 
     Raises:
         FolderInUse: another process holds it.
+        UserError: it is a link to what is not there.
         OSError: the folder cannot be written.
     """
+    if folder.is_symlink() and not folder.exists():
+        raise UserError(f"{flag}={folder}: a link to {os.readlink(folder)}, which is not there; make that folder")
     folder.mkdir(parents=True, exist_ok=True)
     file = _take(folder / LOCK, folder, flag)
     _sweep(folder)

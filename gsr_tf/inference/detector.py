@@ -13,7 +13,7 @@ import tensorflow as tf
 from gsr_tf.data.aspect import refuse_sliver
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.inference import saved_model, shipped
-from gsr_tf.inference.resolution import ONE_SIZE, maps_at
+from gsr_tf.inference.resolution import ONE_SIZE, check_sees, maps_at
 from gsr_tf.inference.saved_model import DetectorError
 from gsr_tf.inference.score_maps import check_finite
 from gsr_tf.inference.segmentation import Segmentation, segmentation
@@ -104,10 +104,15 @@ class Detector:
         )
 
     def scales_at(self, resolution: str, asked: Sequence[float] | None = None) -> Sequence[float]:
-        """The scales whose maps are averaged: those asked for, else the model's own for whole pictures, else 1."""
-        if asked is not None:
-            return asked
-        return self.scales if resolution == "whole" else ONE_SIZE
+        """The scales whose maps are averaged: those asked for, else the model's own for whole pictures, else 1.
+
+        Raises:
+            ResolutionError: no such resolution, scales that cannot be, or that this model cannot see at.
+        """
+        own = self.scales if resolution == "whole" else ONE_SIZE
+        scales = own if asked is None else asked
+        check_sees(self.module, resolution, scales)
+        return scales
 
     def maps(self, picture: np.ndarray, *, resolution: str = "whole", scales: Sequence[float] | None = None) -> Maps:
         """The maps of [h, w, 3] uint8 RGB; the other arguments as those of `segment`.

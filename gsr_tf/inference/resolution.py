@@ -59,6 +59,16 @@ def describe(resolution: str, scales: Sequence[float]) -> str:
     return "".join(f" {word}" for word in words)
 
 
+def check_sees(module: DetectorModule, resolution: str, scales: Sequence[float]) -> None:
+    """Raises ResolutionError as `check`, and where a model was exported without these abilities."""
+    check(resolution, scales)
+    if (resolution != "whole" or tuple(scales) != ONE_SIZE) and getattr(module, "window", None) is None:
+        raise ResolutionError(
+            "this model can only see a whole picture at scale 1 (--resolution=whole): it is another method than "
+            "GSR-Net, or was exported by an earlier version (export it again with python -m gsr_tf.export)"
+        )
+
+
 def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales: Sequence[float]) -> Maps:
     """The maps of a picture, averaged over scales.
 
@@ -73,14 +83,9 @@ def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales
 
     Raises:
         PictureTooLarge: scaled it has too many pixels; a smaller picture may be asked for at the same scales.
-        ResolutionError: see `check`; a model exported without these abilities.
+        ResolutionError: see `check_sees`.
     """
-    check(resolution, scales)
-    if (resolution != "whole" or tuple(scales) != ONE_SIZE) and getattr(module, "window", None) is None:
-        raise ResolutionError(
-            "this model can only see a whole picture at scale 1 (--resolution=whole): it is another method than "
-            "GSR-Net, or was exported by an earlier version (export it again with python -m gsr_tf.export)"
-        )
+    check_sees(module, resolution, scales)
     first, *others = sorted(scales, key=lambda scale: scale != 1)  # at 1 maps mostly come in the picture's size
     total = {name: _to_size(x, picture) for name, x in _maps_at_scale(module, picture, resolution, first).items()}
     for scale in others:

@@ -54,11 +54,13 @@ class Checkpoints:
             validated_on: fingerprints of what scores are measured on; those on other data decide nothing.
 
         Raises:
-            CheckpointError: the newest one is not known.
+            CheckpointError: the newest one is not known, or no other could be saved.
         """
         _sweep(run_dir)
         for folder in ("checkpoints", "best"):
             _list_the_first(run_dir / folder)
+            if not os.access(run_dir / folder, os.W_OK) and (run_dir / folder).exists():
+                raise CheckpointError(f"{run_dir / folder} cannot be written by this user; let it, or move it away")
             if _state(run_dir / folder):
                 _list_without_the_clock(run_dir / folder)
         self.net = net
@@ -149,6 +151,7 @@ class Checkpoints:
         self.check_finite()
         step = int(self.net.step.numpy())
         try:
+            Path(manager.directory).mkdir(parents=True, exist_ok=True)  # as the umask says; TensorFlow would not ask it
             manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
             raise CheckpointError(

@@ -146,3 +146,10 @@ def test_a_lock_that_cannot_be_written_is_named(tmp_path):
         hold_from_beside(tmp_path / "file" / "records", "--output"),
     ):
         pass
+
+
+def test_a_link_to_no_folder_is_named(tmp_path):
+    (tmp_path / "link").symlink_to("gone")
+    with pytest.raises(UserError, match="--output=.*link: a link to gone, which is not there"):
+        hold(tmp_path / "link", "--output")
+    assert not (tmp_path / "gone").exists()

@@ -1,5 +1,6 @@
 import errno
 import functools
+import os
 import re
 import time
 from pathlib import Path
@@ -380,3 +381,21 @@ def test_a_full_disk_says_what_is_safe_and_what_to_do(tmp_path, monkeypatch, err
         CheckpointError, match=r"step 5 could not be saved in .*checkpoints \(.*disk full.*same command"
     ):
         checkpoints.save()
+
+
+def test_a_folder_of_another_user_is_refused_before_the_first_step(tmp_path, monkeypatch):
+    Checkpoints(small_net(5), tmp_path, keep=1).save()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "checkpoints")
+    with pytest.raises(CheckpointError, match="checkpoints cannot be written by this user"):
+        Checkpoints(small_net(), tmp_path, keep=1)
+
+
+def test_folders_are_as_the_umask_says(tmp_path):
+    before = os.umask(0o002)
+    try:
+        checkpoints = Checkpoints(small_net(5), tmp_path, keep=1)
+        checkpoints.save()
+        checkpoints.save_if_best(0.5)
+    finally:
+        os.umask(before)
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("checkpoints", "best")} == {0o775}
