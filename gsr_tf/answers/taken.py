@@ -29,26 +29,28 @@ def check(sources: Sequence[Source], output: Path, overviews: Sequence[str] = ()
             answers.
     """
     named, holds_answers = {source.name: source for source in sources}, (output / WORK).is_dir()
+    own: set[str] = set()
     for journal in results.journals(output):
         records = results.read(journal)
+        own |= records.keys()
         holds_answers |= bool(records) or journal.stat().st_size == 0  # else it is somebody's own of that name
         for name in records.keys() & named.keys():
             _refuse_another(named[name], records[name]["path"], output)
-    _refuse_answers_of_another_folder(named, output)
+    _refuse_answers_of_another_folder(named.keys() - own, output)
     if not holds_answers:
         _refuse_own_files(sources, output, overviews)
 
 
 def _refuse_answers_of_another_folder(names: Iterable[str], output: Path) -> None:
     """Answers within `output`/scans may be listed there as a/b, and are scans/a/b here."""
-    absolute = Path(os.path.abspath(output))
+    absolute = Path(os.path.realpath(output))
     places = {f"{absolute}/{name}" for name in names}
     within = {os.path.dirname(place) for place in places}
     folders = {folder for parent in map(Path, within) for folder in (parent, *parent.parents)} - {absolute}
     for folder in sorted(folders):
         for journal in results.journals(folder):
-            for name in results.read(journal):
-                if f"{folder}/{name}" in places:
+            for name, record in results.read(journal).items():
+                if "error" not in record and f"{folder}/{name}" in places:
                     raise InputError(
                         f"--output={output}: the answer {name} of {folder} would be overwritten; give another folder"
                     )

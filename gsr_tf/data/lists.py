@@ -22,10 +22,11 @@ def find(path: Path) -> Path:
     if str(path).isascii() or os.path.lexists(path):
         return path
     folder = find(path.parent)
-    if path.name.isascii():
-        return folder / path.name if os.path.lexists(folder / path.name) else path
+    name = unicodedata.normalize("NFC", path.name)
+    if name.isascii():
+        return folder / name if os.path.lexists(folder / name) else path
     try:
-        twins = _names(folder).get(unicodedata.normalize("NFC", path.name), ())
+        twins = _names(folder).get(name, ())
     except (OSError, ValueError):  # no such folder, or none that can be: "\0"
         return path
     return folder / twins[0] if len(twins) == 1 else path

@@ -111,8 +111,25 @@ def test_answers_of_a_folder_within_or_around_stay(tmp_path, capsys, monkeypatch
         before = contents(out)
         assert run(command, second, other) == 1
         assert said in capsys.readouterr().err and contents(out) == before
+        link = tmp_path / "link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(other)
+        assert run(command, second, link) == 1 and contents(out) == before
         assert run(command, f"--input={picture(tmp_path / 'b/other.png')}", other) == 0
         shutil.rmtree(out)
+
+
+def test_what_two_folders_list_already_and_what_was_not_answered_is_free(tmp_path):
+    out, path = tmp_path / "out", tmp_path / "page1.png"
+    put_down(out / "results.jsonl", path, "scans/page1")
+    with pytest.raises(InputError, match="the answer scans/page1 of .*out would be overwritten"):
+        taken.check(found(path), out / "scans")
+    put_down(out / "scans/results.jsonl", path)
+    taken.check(found(path), out / "scans")
+    record = {"name": "scans/page2", "file": "", "path": "", "settings": {}, "stamp": {}, "error": "no picture"}
+    with (out / "results.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    taken.check(found(tmp_path / "page2.png", "page2"), out / "scans")
 
 
 def test_own_files_are_not_overwritten(tmp_path, capsys):

@@ -69,3 +69,8 @@ def test_of_two_files_that_may_be_meant_none_is(tmp_path):
 def test_a_path_that_no_disk_takes_is_itself(tmp_path):
     for path in (tmp_path / "a\0é" / "é.jpg", tmp_path / "a\0é" / "a.jpg", tmp_path / "none" / "é.jpg"):
         assert lists.find(path) == path
+
+
+def test_a_name_whose_other_form_is_plain(tmp_path):
+    (tmp_path / "K.png").touch()
+    assert lists.find(tmp_path / "\u212a.png") == tmp_path / "K.png"  # the sign of the kelvin
