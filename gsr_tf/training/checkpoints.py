@@ -277,9 +277,9 @@ def _list_the_first(folder: Path) -> None:
 
 
 def _list_without_the_clock(folder: Path) -> None:
-    """Removes from a list when it began: TensorFlow forgets what is not newer, and a clock may have been set back."""
+    """Removes from a list when it began, if the clock was set back to before that: TensorFlow would forget all."""
     state = text_format.Parse((folder / STATE).read_bytes(), CheckpointState())
-    if state.last_preserved_timestamp:
+    if state.last_preserved_timestamp >= time.time():
         state.ClearField("last_preserved_timestamp")
         write_atomically(folder / STATE, text_format.MessageToString(state).encode())
 
