@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from data_prep.reading.entries import PreparationError, Skipped, first_of
+from data_prep.reading.entries import PreparationError, Skipped
 from data_prep.reading.json_arrays import elements
 from gsr_tf.data import lists
 from gsr_tf.data.pictures import MAX_PIXELS
+from gsr_tf.errors import first_of
 
 Place = tuple[int, int]
 

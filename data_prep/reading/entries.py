@@ -9,8 +9,6 @@ import numpy as np
 
 from gsr_tf.errors import UserError
 
-SHOWN = 3  # names in a detail
-
 
 class PreparationError(UserError):
     """An input or output that cannot be used at all; the message names the flag or file to change."""
@@ -35,11 +33,6 @@ class Skipped(NamedTuple):
     name: str
     reason: str
     detail: str = ""
-
-
-def first_of(names: Sequence[object]) -> str:
-    """The first of names, and how many more there are: a detail is as short in a large set as in a small one."""
-    return ", ".join(map(str, names[:SHOWN])) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 class Objects(NamedTuple):

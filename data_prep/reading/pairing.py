@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from data_prep.reading.entries import Skipped, first_of
+from data_prep.reading.entries import Skipped
 from gsr_tf.data.pictures import PICTURE_SUFFIXES
+from gsr_tf.errors import first_of
 
 # What publishers append to a picture's stem to name its mask.
 MASK_ENDINGS = ("_gt", "-gt", "_mask", "-mask", "_groundtruth", "_edgemask")

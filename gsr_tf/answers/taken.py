@@ -9,8 +9,7 @@ from pathlib import Path
 from gsr_tf.answers import files, results
 from gsr_tf.answers.inputs import InputError, Source
 from gsr_tf.answers.shards import WORK
-
-SHOWN = 3  # files in a message
+from gsr_tf.errors import first_of
 
 
 def check(sources: Sequence[Source], output: Path, overviews: Sequence[str] = ()) -> None:
@@ -78,7 +77,7 @@ def _refuse_own_files(sources: Sequence[Source], output: Path, overviews: Sequen
     places += (path for source in sources for path in files.places(output, source.name))
     there = [str(path.relative_to(output)) for path in places if os.path.lexists(path)]
     if there:
-        some = ", ".join(there[:SHOWN]) + (f" and {len(there) - SHOWN} more" if len(there) > SHOWN else "")
         raise InputError(
-            f"--output={output}: {some} would be overwritten; no answers are there yet, so give another folder"
+            f"--output={output}: {first_of(there)} would be overwritten; no answers are there yet, so give another "
+            "folder"
         )

@@ -87,11 +87,8 @@ def evaluate(
     folder = pieces.folder_of(path, setting, thresholds)
     one = Pass(load, setting["attack"], setting["postprocessing"], names, thresholds, folder)
     one.folder.mkdir(parents=True, exist_ok=True)
-    numbers = range(-(-len(data_set.items) // pieces.PICTURES))
-    sizes = {
-        one.piece(number).name: min(pieces.PICTURES, len(data_set.items) - pieces.PICTURES * number)
-        for number in numbers
-    }
+    sizes = {one.piece(number).name: count for number, count in enumerate(pieces.sizes(len(data_set.items)))}
+    numbers = range(len(sizes))
     todo = [number for number in numbers if not pieces.is_whole(one.piece(number))]
     make = pickle.dumps(functools.partial(_loaded, one))
     try:

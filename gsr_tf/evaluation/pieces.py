@@ -27,6 +27,11 @@ WORK = ".pieces"  # while a pass is made
 PICTURES = 64  # a piece
 
 
+def sizes(count: int) -> list[int]:
+    """How many of `count` pictures are in each piece, the last of which may have fewer."""
+    return [min(PICTURES, count - begin) for begin in range(0, count, PICTURES)]
+
+
 def folder_of(path: Path, setting: dict, thresholds: np.ndarray) -> Path:
     """Where a pass into `path` keeps its pieces: another folder for another setting."""
     key = hashlib.sha256(json.dumps([setting, thresholds.tolist(), PICTURES]).encode()).hexdigest()[:16]
@@ -47,18 +52,19 @@ def outcomes(
     items: Sequence[Item], scorer: Scorer, protocols: Sequence[Protocol], thresholds: np.ndarray, folder: Path
 ) -> Iterator[Outcome]:
     """As `runner.outcomes`; what comes of each 64 items is kept in `folder`, and what is there is not made again."""
-    whole = [is_whole(file_of(folder, number)) for number in range(-(-len(items) // PICTURES))]
+    pictures = sizes(len(items))
+    whole = [is_whole(file_of(folder, number)) for number in range(len(pictures))]
     todo = [item for place, item in enumerate(items) if not whole[place // PICTURES]]
     fresh = runner.outcomes(todo, scorer, protocols, thresholds)  # one for all pieces: a GPU has no rest between them
-    for number, is_kept in enumerate(whole):
-        if is_kept:
+    for number, count in enumerate(pictures):
+        if whole[number]:
             yield from read(file_of(folder, number))
             continue
         found = []
-        for outcome in itertools.islice(fresh, min(PICTURES, len(items) - PICTURES * number)):
+        for outcome in itertools.islice(fresh, count):
             found.append(outcome)
             yield outcome
-        if number + 1 < len(whole):  # the pass ends with the last one
+        if number + 1 < len(pictures):  # the pass ends with the last one
             write(file_of(folder, number), found)
 
 
