@@ -11,7 +11,7 @@ import tensorflow as tf
 from gsr_tf.models.keras import keras
 from gsr_tf.models.optimizers import Optimization
 from gsr_tf.training import clock, stopping
-from gsr_tf.training.loop import NonFiniteLoss, Schedule, _learning_rates, train
+from gsr_tf.training.loop import Due, NonFiniteLoss, Schedule, _learning_rates, train
 from tests.networks import make_batch, tiny_net
 
 SCHEDULE = Schedule(log_every=3, panels_every=4, validate_every=4, save_every=2)
@@ -81,6 +81,17 @@ def test_everything_happens_when_it_is_due():
         *["train 5 on batch 4"],
         *["train 6 on batch 5", "scalars 6", "scalars 6", "score 0.25 at 6", "save 6"],
     ]
+
+
+def test_the_first_step_is_logged_and_the_last_one_validated_and_saved():
+    schedule = Schedule(log_every=50, panels_every=0, validate_every=50, save_every=20)
+    assert [schedule.due(step, 45) for step in (1, 2, 20, 45)] == [
+        Due(True, False, False, False),
+        Due(False, False, False, False),
+        Due(False, False, False, True),
+        Due(False, False, True, True),
+    ]
+    assert schedule.due(50, 99) == Due(True, False, True, False)
 
 
 def test_a_run_goes_on_from_its_step():
