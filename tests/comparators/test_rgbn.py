@@ -173,14 +173,14 @@ def in_truth(*shares):
 
 
 def test_anchors_of_seven_tenths_are_positive_and_below_three_tenths_negative():
-    truth, places = in_truth(1.0, 0.701, 0.699, 0.301, 0.299)
+    truth, places = in_truth(1.0, 0.7, 0.699, 0.3, 0.299)
     found = targets.of_anchors(places, truth, tf.constant([200, 200]), SEED)
     np.testing.assert_array_equal(found.positive, [1, 1, 0, 0, 0])
     np.testing.assert_array_equal(found.negative, [0, 0, 0, 0, 1])
 
 
 def test_regions_of_half_an_overlap_are_positive():
-    truth, places = in_truth(0.501, 0.499)
+    truth, places = in_truth(0.5, 0.499)
     regions, found = targets.of_regions(places, truth, SEED)
     np.testing.assert_allclose(regions[:3], [*places, *truth])
     np.testing.assert_array_equal(found.positive[:4], [1, 0, 1, 0])
@@ -233,6 +233,15 @@ def test_regions_are_a_quarter_positive_and_hold_the_truths():
     np.testing.assert_allclose(rows, np.repeat([[0, 2 / 16 / 0.1, 0, np.log(20 / 16) / 0.2]], len(rows), 0), rtol=1e-4)
 
 
+def test_deltas_of_regions_are_in_their_typical_sizes():
+    """The truth is 2 below and 1 left of the first region, 1.5 times as high and half as wide."""
+    truth = tf.constant([[7.0, 10, 37, 20]])
+    _, found = targets.of_regions(tf.constant([[10.0, 6, 30, 26]]), truth, SEED)
+    np.testing.assert_allclose(
+        found.deltas[0], [2 / 20 / 0.1, -1 / 20 / 0.1, np.log(1.5) / 0.2, np.log(0.5) / 0.2], rtol=1e-5
+    )
+
+
 def test_an_authentic_picture_has_no_positive():
     none = tf.zeros([0, 4])
     found = targets.of_anchors(tf.constant(random_boxes(20)), none, tf.constant([100, 100]), SEED)
@@ -257,8 +266,8 @@ def test_losses_count_the_chosen_alone():
     positive, chosen = tf.constant([True, False, False, False]), tf.constant([True, True, False, False])
     logits = tf.constant([[0.0, 0], [0, 0], [50, -50], [float("nan"), 0]])
     assert float(class_loss(logits, positive, chosen)) == pytest.approx(np.log(2))
-    deltas = tf.constant([[1.5, 0, 0, 0], [9, 9, 9, 9], [9, 9, 9, 9], [9, 9, 9, 9]])
-    assert float(box_loss(deltas, tf.zeros([4, 4]), positive, chosen, 1.0)) == pytest.approx(1.0 / 2)
+    deltas, wanted = tf.constant([[1.5, 2, 3, 4], *[[9.0, 9, 9, 9]] * 3]), tf.constant([[0.0, 2, 3, 4]] * 4)
+    assert float(box_loss(deltas, wanted, positive, chosen, 1.0)) == pytest.approx(1.0 / 2)
     nothing = tf.zeros([4], tf.bool)
     assert float(class_loss(logits, nothing, nothing)) == float(box_loss(deltas, deltas, nothing, nothing, 1.0)) == 0
 
@@ -311,7 +320,7 @@ def test_inner_products_of_poolings_are_products_of_inner_products():
 
 def test_pooling_is_the_mean_of_the_places_circular_convolutions():
     random = np.random.default_rng(0)
-    x, y = (random.normal(size=[2, 1, 3, c]).astype(np.float32) for c in (4, 5))
+    x, y = (random.normal(size=[2, 1, 3, c]).astype(np.float32) for c in (8, 9))
     wanted = np.zeros([2, 16])
     for n, place in itertools.product(range(2), range(3)):
         one, other = (count_sketch(z[n, 0, place : place + 1], 16, s)[0].numpy() for z, s in ((x, (1, 3)), (y, (5, 7))))

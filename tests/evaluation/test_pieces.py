@@ -113,9 +113,19 @@ def test_finished_pieces_of_the_same_setting_are_kept(tmp_path, monkeypatch):
         by_pieces(tmp_path, names=QUICK)
     assert sorted(COUNTED) == sorted(one.name for one in ITEMS[:12])
     COUNTED.clear()
-    monkeypatch.setattr(on_beam, "run", whole)
+    asked = []
+    monkeypatch.setattr(on_beam, "run", lambda function, items, *_: (asked.extend(items), whole(function, items)))
     by_pieces(tmp_path, names=QUICK)
     assert sorted(COUNTED) == sorted(one.name for one in ITEMS[12:])
+    assert asked == [3, 4]
+
+
+def test_the_process_in_which_workers_score_ends_with_the_pass(tmp_path, monkeypatch):
+    made, child = [], by_workers.child_of
+    monkeypatch.setattr(by_workers, "child_of", lambda make: made.append(child(make)) or made[-1])
+    monkeypatch.setattr(child, "close", lambda self: made.append("closed"))
+    by_pieces(tmp_path, names=QUICK)
+    assert made[-1] == "closed"
 
 
 def test_pieces_of_another_setting_are_not_taken(tmp_path, monkeypatch):
@@ -140,6 +150,25 @@ def test_a_piece_over_which_its_process_ends_is_begun_once_more(monkeypatch):
     monkeypatch.setattr(by_workers, "child_of", lambda make: child)
     by_workers.count_piece(7, b"")
     assert calls == [7, 7]
+
+
+def test_the_last_piece_has_what_is_left():
+    assert [pieces.sizes(count) for count in (0, 3, 8, 9)] == [[], [3], [4, 4], [4, 4, 1]]
+
+
+def test_all_pieces_but_the_last_are_written(tmp_path):
+    list(pieces.outcomes(ITEMS, runner.Scorer(BRIGHTNESS), choose(QUICK), PROBABILITY_GRID, tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"00000{number}.npz" for number in range(4)]
+
+
+def test_each_setting_grid_and_size_of_pieces_has_its_folder(tmp_path, monkeypatch):
+    found = [
+        pieces.folder_of(tmp_path, *of)
+        for of in [({"a": 1}, np.arange(3)), ({"a": 2}, np.arange(3)), ({"a": 1}, np.arange(4))]
+    ]
+    monkeypatch.setattr(pieces, "PICTURES", 5)
+    found.append(pieces.folder_of(tmp_path, {"a": 1}, np.arange(3)))
+    assert len(set(found)) == 4 and {folder.parent for folder in found} == {tmp_path / pieces.WORK}
 
 
 def here(path, method=BRIGHTNESS, names=QUICK):

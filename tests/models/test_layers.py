@@ -8,6 +8,7 @@ from gsr_tf.data.image_ops import resize
 from gsr_tf.models import convolution, normalization
 from gsr_tf.models.convolution import Convolution, ConvolutionToNormalize, DilatedConvolution
 from gsr_tf.models.heads import UpsampledHead
+from gsr_tf.models.keras import keras
 from gsr_tf.models.normalization import MomentNormalization
 
 
@@ -99,10 +100,11 @@ def test_at_test_it_is_addons_instance_normalization():
     np.testing.assert_allclose(ours(x), reference(x), atol=1e-4)
 
 
-def test_without_gradients_of_our_own_the_convolution_is_the_same(monkeypatch):
+@pytest.mark.parametrize("size, dilation", [(1, 1), (3, 1), (3, 2), (5, 2)])
+def test_without_gradients_of_our_own_the_convolution_is_the_same(monkeypatch, size, dilation):
     monkeypatch.setattr(convolution, "_native_filter_gradient", lambda: False)
     x = tf.random.stateless_normal([1, 9, 8, 16], [0, 1])
-    layer = Convolution(5, 3, dilation_rate=2)
+    layer = Convolution(5, size, dilation_rate=dilation)
     expected = layer(x)
     with convolution.without_gradients():
         trace = tf.function(lambda: layer(x)).get_concrete_function()
@@ -111,6 +113,13 @@ def test_without_gradients_of_our_own_the_convolution_is_the_same(monkeypatch):
         op.type for op in tf.function(lambda: layer(x)).get_concrete_function().graph.get_operations()
     }
     np.testing.assert_allclose(trace(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("native", "channels", "own"), [(False, 16, True), (False, 15, False), (True, 16, False)])
+def test_the_gradient_is_our_own_where_tensorflows_is_slow(monkeypatch, native, channels, own):
+    monkeypatch.setattr(convolution, "on_gpu", lambda: False)
+    monkeypatch.setattr(convolution, "_native_filter_gradient", lambda: native)
+    assert ("IdentityN" in calls(Convolution(5, 3, use_bias=False), tf.zeros([1, 9, 8, channels]))) == own
 
 
 @pytest.mark.parametrize("groups", [1, 3])
@@ -163,6 +172,9 @@ def test_groups_of_a_batch_have_moments_of_their_own(groups):
         lambda x: tf.concat([layer(part, training=True) for part in tf.split(x, groups)], 0), x
     )
     assert_same(ours, theirs)
+    of_any_size = tf.function(lambda x: layer(x, training=True), input_signature=[tf.TensorSpec([None, None, None, 3])])
+    with normalization.separate_moments(groups):
+        assert_same(of_any_size(x), ours[0])
 
 
 def calls(function, x):
@@ -239,9 +251,37 @@ def test_on_a_gpu_a_dilated_convolution_is_one_operation(monkeypatch, layer):
     assert {"MatMul", "SpaceToBatchND"} & set(kinds)
 
 
-def test_a_convolution_keeps_what_keras_gives_it():
+def test_a_convolution_is_keras_own_and_keeps_what_it_gives():
     x = tf.random.stateless_normal([2, 7, 6, 3], [0, 1])
     plain, rectified = Convolution(4, 3), Convolution(4, 3, activation="relu")
     plain(x), rectified(x)
+    plain.bias.assign([1.0, -2.0, 3.0, 0.5])
     rectified.set_weights(plain.get_weights())
     np.testing.assert_array_equal(rectified(x), tf.nn.relu(plain(x)))
+    kerass = keras.layers.Conv2D(4, 3, padding="same")
+    kerass.build(x.shape)
+    kerass.set_weights(plain.get_weights())
+    assert_same(plain(x), kerass(x))
+
+
+def test_a_size_is_a_number_where_it_is_known():
+    def size(x):
+        height, width = convolution.spatial_size(x)
+        kinds.append((type(height), type(width)))
+        return height, width
+
+    kinds, x = [], tf.zeros([2, 5, 4, 3])
+    shapes = [[2, 5, 4, 3], [None, None, 4, 3], [None, 5, None, 3], [None, None, None, 3]]
+    for shape in shapes:
+        assert [int(one) for one in tf.function(size, input_signature=[tf.TensorSpec(shape)])(x)] == [5, 4]
+    assert [tuple(kind is int for kind in pair) for pair in kinds] == [
+        tuple(length is not None for length in shape[1:3]) for shape in shapes
+    ]
+
+
+@pytest.mark.parametrize("side", [5, 30])
+def test_a_dilated_convolution_takes_pictures_of_any_size(side):
+    x = tf.random.stateless_normal([2, side, side + 1, 4], [0, 1])
+    layer = DilatedConvolution(3, 12)
+    of_any_size = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 4])])
+    assert_same(of_any_size(x), layer(x))

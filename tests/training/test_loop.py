@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import functools
 import itertools
 import math
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from gsr_tf.models.keras import keras
 from gsr_tf.models.optimizers import Optimization
+from gsr_tf.settings import ConfigError
 from gsr_tf.training import clock, stopping
 from gsr_tf.training.loop import Due, NonFiniteLoss, Schedule, _learning_rates, train
 from tests.networks import make_batch, tiny_net
@@ -94,6 +96,31 @@ def test_the_first_step_is_logged_and_the_last_one_validated_and_saved():
     assert schedule.due(50, 99) == Due(True, False, True, False)
 
 
+def test_a_schedule_may_change_and_be_of_every_step():
+    every = {field.name: 1 for field in dataclasses.fields(Schedule) if field.metadata["may_change"]}
+    assert every.keys() == {"log_every", "panels_every", "validate_every", "save_every", "keep"}
+    assert Schedule(**every).due(3, 9) == Due(True, True, True, True)
+    for name in every.keys() - {"panels_every"}:
+        with pytest.raises(ConfigError, match=f"--{name}=0"):
+            Schedule(**{name: 0})
+
+
+def test_who_writes_shows_the_steps_and_each_networks_loss(capsys):
+    Journal(losses={3: 1.0, 6: 0.125}).run()
+    shown = capsys.readouterr().err
+    assert "6/6" in shown and "segmenter=0.125" in shown and "generator=2" in shown and "discriminator=" not in shown
+    train(Journal(), iter(range(9)), 6, SCHEDULE, None, None)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_validation_says_its_scores_and_whether_they_are_the_best(capsys):
+    journal, scores = Journal(), iter([0.25, 0.125])
+    journal.save_if_best = lambda score: score > 0.2
+    journal.run(validate=lambda: {"validation/f1": next(scores), "validation/auc": 0.5})
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
+    assert said == ["step 4: f1 0.250  auc 0.500  (best so far, kept)", "step 6: f1 0.125  auc 0.500"]
+
+
 def test_a_run_goes_on_from_its_step():
     journal = Journal(start=4)
     journal.run()
@@ -162,6 +189,27 @@ def test_the_clock_stands_still_beside_the_steps(monkeypatch):
     assert now[0] == 8 + 10 * (2 + 2 + 4)
 
 
+def test_waiting_for_input_is_a_part_of_a_step(monkeypatch):
+    """Two batches come after a quarter of a second each, a third one at once; learning from each takes a second."""
+    now = [5.0]
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
+
+    def batches():
+        for wait in (0.25, 0.25, 0.0):
+            now[0] += wait
+            yield wait
+
+    measured, seen = clock.Clock(), []
+    for number, _ in enumerate(measured.timed(batches())):
+        now[0] += 1
+        if number > 0:
+            seen.append(measured.read())
+    assert seen == [
+        {"time/step_seconds": 1.25, "time/input_seconds": 0.25},
+        {"time/step_seconds": 1.0, "time/input_seconds": 0.0},
+    ]
+
+
 def test_of_another_method_its_own_networks_are_asked():
     journal = Journal()
     journal.networks = ("segmenter",)
@@ -171,11 +219,12 @@ def test_of_another_method_its_own_networks_are_asked():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_lets_the_step_finish_then_saves(number):
+def test_a_signal_lets_the_step_finish_then_saves(number, capsys):
     before = signal.getsignal(number)
     journal = Journal(during={3: lambda: signal.raise_signal(number)})
     assert journal.run() == number
     assert journal.lines[-3:] == ["train 3 on batch 2", "scalars 3", "save 3"]
+    assert "finishing this step, then saving (once more to stop at once)" in capsys.readouterr().out
     assert signal.getsignal(number) is before
 
 

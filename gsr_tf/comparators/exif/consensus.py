@@ -80,6 +80,6 @@ def _clusters(distances: tf.Tensor) -> tf.Tensor:
 
 
 def flipped(consistency: tf.Tensor) -> tf.Tensor:
-    """The map, or 1 less it, such that less than half is above .5: high then is what does not fit the rest."""
+    """The map, or 1 less it, such that at most half is above .5: high then is what does not fit the rest."""
     above = tf.reduce_mean(tf.cast(consistency > 0.5, tf.float32))
     return tf.where(above > 0.5, 1.0 - consistency, consistency)
