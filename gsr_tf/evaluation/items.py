@@ -162,12 +162,15 @@ def files_now(path: str | os.PathLike) -> str:
     return digest.hexdigest()[:16]
 
 
-def _now(path: Path) -> tuple[int, int] | None:
-    """A file's size and when it was written, in nanoseconds; None of one that cannot be read."""
+def _now(path: Path) -> tuple[int, int, int] | None:
+    """A file's size, when it was written and when its inode changed, in nanoseconds; None of one that cannot be read.
+
+    Files that change places, or are replaced by one of the same size and time, show that in their inodes alone.
+    """
     file = find(path)
     try:
         stat = file.stat()
-        return (stat.st_size, stat.st_mtime_ns) if os.access(file, os.R_OK) else None
+        return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) if os.access(file, os.R_OK) else None
     except (OSError, ValueError):  # as `read_bytes`
         return None
 

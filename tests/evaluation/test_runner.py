@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import threading
+import time
 import unicodedata
 
 import numpy as np
@@ -496,6 +497,26 @@ def test_a_pass_over_files_that_changed_since_is_done_again(tmp_path, name, chan
     assert len(calls) == 6 and measure() == second and len(calls) == 6
     assert second["data_fingerprint"] == first["data_fingerprint"]  # of the list alone: what is published
     assert (second["scores"] == first["scores"]) == (name == "1.png")
+
+
+def change_places(first, second):
+    aside = first.rename(first.with_name("aside"))
+    second.rename(first)
+    aside.rename(second)
+
+
+@pytest.mark.parametrize("change", [change_places, shutil.copy2])
+def test_other_files_of_the_same_size_and_time_are_others(tmp_path, change):
+    path, files = tmp_path / "list.csv", [tmp_path / "a.png", tmp_path / "b.png"]
+    path.write_text("a.png\nb.png\n")
+    for file in files:
+        file.write_text(file.name)
+        os.utime(file, (10**9, 10**9))
+    before = items.files_now(path)
+    assert items.files_now(path) == before
+    time.sleep(0.02)  # clocks of file systems tick less often than the processor's
+    change(*files)
+    assert items.files_now(path) != before
 
 
 def test_a_pass_that_lacks_pictures_is_done_again_when_they_are_there(tmp_path):
