@@ -14,16 +14,19 @@ from gsr_tf.answers import files
 from gsr_tf.inference import included
 
 STYLE = """
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; --soft: #666; --warning: #945700; }
+@media (prefers-color-scheme: dark) { :root { --soft: #aaa; --warning: #d98a1a; } }
 body { font: 14px/1.45 system-ui, sans-serif; margin: 0; background: Canvas; color: CanvasText; }
 header { position: sticky; top: 0; z-index: 1; background: Canvas; border-bottom: 1px solid #8886;
   padding: .7rem 1.2rem; }
-h1 { font-size: 1.15rem; margin: 0 0 .3rem; } p { margin: .2rem 0; } .note { color: #777; }
+h1 { font-size: 1.15rem; margin: 0 0 .3rem; } p { margin: .2rem 0; } .note { color: var(--soft); }
 form { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; margin-top: .5rem; }
 input, select { font: inherit; padding: .15rem .4rem; } input[type=search] { width: 15rem; }
+::placeholder { color: var(--soft); opacity: 1; }
 .heat { display: inline-block; width: 9rem; height: .7rem; border: 1px solid #8888; vertical-align: -1px; }
 .outline { display: inline-block; width: 1.6rem; height: .7rem; background: #777; border: 2px solid #fff;
   outline: 2px solid #000; vertical-align: -1px; margin: 0 .3rem; }
+.heat, .outline { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: .9rem;
   padding: 1rem 1.2rem; }
 article { border: 1px solid #8884; border-radius: 6px; padding: .6rem; content-visibility: auto;
@@ -32,7 +35,7 @@ article img { display: block; width: 100%; height: 13rem; object-fit: contain; b
 article[hidden] { display: none; }
 article h2 { font-size: .95rem; margin: .5rem 0 .15rem; font-weight: 600; }
 .score { font-variant-numeric: tabular-nums; }
-.warning { color: #b26a00; font-size: .9em; } .links { font-size: .9em; }
+.warning { color: var(--warning); font-size: .9em; } .links { font-size: .9em; }
 @media (max-width: 40rem) { header { position: static; } }
 section { padding: 0 1.2rem 1rem; } section h2 { font-size: 1rem; } li { overflow-wrap: anywhere; }
 """
@@ -40,11 +43,12 @@ SCRIPT = """
 const sheet = document.querySelector("main"), form = document.querySelector("form");
 const cards = [...sheet.children], shown = document.getElementById("shown");
 form.addEventListener("submit", event => event.preventDefault());
+const plain = text => text.normalize("NFC").toLowerCase();  // a Mac writes an accent as a letter of its own
 function look() {
-  const words = form.words.value.toLowerCase(), least = Number(form.least.value), key = form.order.value;
+  const words = plain(form.words.value), least = Number(form.least.value), key = form.order.value;
   let count = 0;
   for (const card of cards) {
-    const fits = card.dataset.file.toLowerCase().includes(words) && Number(card.dataset.score) >= least
+    const fits = plain(card.dataset.file).includes(words) && Number(card.dataset.score) >= least
       && (!form.flagged.checked || Number(card.dataset.flagged) > 0);
     card.hidden = !fits;
     count += fits;
@@ -57,7 +61,7 @@ function look() {
   sheet.dataset.order = key;
 }
 form.addEventListener("input", look);
-look();
+addEventListener("pageshow", look);  // of a page gone back to, the controls are as they were left
 """
 CONTROLS = """<form>
 <label>Name <input type="search" name="words" placeholder="part of a name"></label>
@@ -100,20 +104,23 @@ def page(records: Sequence[dict], preview: Callable[[str], bytes | None]) -> Ite
 
 
 def _card(record: dict, small: bytes | None) -> str:
-    links = {kind: _link(record, ending) for kind, ending in (("map", files.MAP), ("mask", files.MASK))}
+    file = _text(record["file"])
+    links = " ".join(
+        f'<a href="{_link(record, ending)}" aria-label="{kind} of {file}">{kind}</a>'
+        for kind, ending in (("map", files.MAP), ("mask", files.MASK))
+    )
     warnings = "".join(f'<p class="warning">{_text(warning)}</p>' for warning in record["warnings"])
     data = "" if small is None else f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
-    image = f'<img loading="lazy" decoding="async" alt="picture and overlay" src="{data}">' if data else ""
+    image = f'<img loading="lazy" decoding="async" alt="picture and overlay of {file}" src="{data}">' if data else ""
     facts = f"{record['flagged']:.1%} flagged in {_count(record['boxes'], 'region')}, "
     return (
-        f'<article data-file="{_text(record["file"])}" data-score="{record["score"]}" '
+        f'<article data-file="{file}" data-score="{record["score"]}" '
         f'data-flagged="{record["flagged"]}">'
         f'<a href="{_link(record, files.OVERLAY)}">{image}</a>'
-        f"<h2>{_text(record['file'])}</h2>"
+        f"<h2>{file}</h2>"
         f'<p><span class="score">score {record["score"]:.3f}</span>; '
         f"{facts}{record['width']}x{record['height']} pixels</p>{warnings}"
-        f'<p class="links">{" ".join(f"<a href={chr(34)}{link}{chr(34)}>{kind}</a>" for kind, link in links.items())}'
-        "</p></article>\n"
+        f'<p class="links">{links}</p></article>\n'
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import unicodedata
 
 import pytest
 
@@ -79,16 +80,76 @@ def test_what_was_not_answered_is_named(sheet):
     assert "<li>d.png: the file is empty</li>" in sheet
 
 
-def test_it_fits_a_telephone(sheet, tmp_path):
+def test_what_can_be_pressed_or_seen_is_told_by_the_files_name():
+    sheet = "".join(contact_sheet.page([record("a&b", 0.2), record('"c"', 0.3)], lambda name: b"picture"))
+    assert re.findall(r'alt="(.*?)"', sheet) == [
+        f"picture and overlay of {file}.png" for file in ("a&amp;b", "&quot;c&quot;")
+    ]
+    assert re.findall(r'aria-label="(.*?)"', sheet) == [
+        f"{kind} of {file}.png" for file in ("a&amp;b", "&quot;c&quot;") for kind in ("map", "mask")
+    ]
+
+
+def luminance(colour):
+    """Of #rgb or #rrggbb, as WCAG 2 defines it."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    levels = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    linear = [level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4 for level in levels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "grounds"),
+    [("soft", ("#fff", "#3b3b3b")), ("warning", ("#fff", "#1e1e1e"))],  # white, and browsers' palest dark
+    ids=["on the page and in a field", "on the page"],
+)
+def test_coloured_words_stand_out(name, grounds):
+    colours = re.findall(rf"--{name}: (#\w+);", contact_sheet.STYLE)
+    for colour, ground in zip(colours, grounds, strict=True):
+        darker, lighter = sorted(map(luminance, (colour, ground)))
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+@pytest.fixture
+def browser():
     playwright = pytest.importorskip("playwright.sync_api")
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         pytest.skip("no browser")
-    (tmp_path / "index.html").write_text(sheet)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 844})
-        page.goto(f"file://{tmp_path}/index.html")
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        assert page.evaluate("document.querySelector('article').getBoundingClientRect().right") <= 390
+        yield browser
         browser.close()
+
+
+def test_it_fits_a_telephone(sheet, tmp_path, browser):
+    (tmp_path / "index.html").write_text(sheet)
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"file://{tmp_path}/index.html")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("document.querySelector('article').getBoundingClientRect().right") <= 390
+
+
+def test_names_are_found_in_either_form_and_gone_back_to_the_page_shows_what_is_asked(tmp_path, browser):
+    records = [record("a", 0.2), record(unicodedata.normalize("NFD", "Möbel"), 0.3), record("Möbel 2", 0.4)]
+    (tmp_path / "index.html").write_text("".join(contact_sheet.page(records, lambda name: None)))
+    page = browser.new_page()
+    page.goto(f"file://{tmp_path}/index.html")
+    assert page.inner_text("#shown") == "3 of 3 shown"
+    for form in ("NFC", "NFD"):
+        page.fill("[name=words]", unicodedata.normalize(form, "möb"))
+        assert page.inner_text("#shown") == "2 of 3 shown"
+    page.select_option("[name=order]", "score")
+    page.goto("about:blank")
+    page.go_back()
+    assert page.inner_text("#shown") == "2 of 3 shown"
+    assert page.locator("article:visible h2").all_inner_texts()[0] == "Möbel 2.png"
+
+
+def test_the_legend_is_printed_in_its_colours(sheet, tmp_path, browser):
+    (tmp_path / "index.html").write_text(sheet)
+    page = browser.new_page()
+    page.goto(f"file://{tmp_path}/index.html")
+    page.emulate_media(media="print")
+    for part in (".heat", ".outline"):
+        assert page.locator(part).evaluate("part => getComputedStyle(part).printColorAdjust") == "exact"
