@@ -8,7 +8,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from gsr_tf.models import losses
 from gsr_tf.models.keras import keras
 
 
@@ -88,8 +87,3 @@ def descent(network: keras.Model, rate: Any, momentum: float) -> keras.optimizer
     optimizer = keras.optimizers.legacy.SGD(rate, momentum)
     optimizer._create_all_weights(network.trainable_variables)
     return optimizer
-
-
-def kernel_decay(network: keras.Model, rate: float) -> tf.Tensor:
-    """`losses.weight_decay` of a network's trainable kernels, scalar."""
-    return losses.weight_decay([v for v in network.trainable_variables if v.name.endswith("kernel:0")], rate)

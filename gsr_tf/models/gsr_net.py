@@ -252,8 +252,7 @@ class GSRNet(tf.Module):
         """Weight decay's share of loss and gradients."""
         variables = self.segmenter.trainable_variables
         with tf.GradientTape() as tape:
-            kernels = [v for v in variables if v.name.endswith("kernel:0")]
-            loss = loss_lib.weight_decay(kernels, self.losses.weight_decay)
+            loss = loss_lib.weight_decay(variables, self.losses.weight_decay)
         return Pass({"loss/weight_decay": loss}, tape.gradient(loss, variables))
 
     def _apply(self, optimizer: Adam, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:

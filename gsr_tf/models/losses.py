@@ -158,9 +158,9 @@ def soft_cross_entropy(logits: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(entropy, axis=[1, 2, 3])
 
 
-def weight_decay(kernels: Iterable[tf.Variable], rate: float) -> tf.Tensor:
-    """rate x half the sum of squares of the segmenter's kernels (Section 4.1: 5e-5), biases and moments spared.
+def weight_decay(variables: Iterable[tf.Variable], rate: float) -> tf.Tensor:
+    """rate x half the sum of squares of a network's kernels (Section 4.1: 5e-5); its other variables are spared.
 
     An L2 term inside the loss, which Adam rescales with the rest of the gradient: not the same as decoupled decay.
     """
-    return rate * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+    return rate * tf.add_n([tf.nn.l2_loss(v) for v in variables if v.name.endswith("kernel:0")])

@@ -95,6 +95,7 @@ def test_cross_entropy_averages_weight_times_entropy(weights):
     assert loss.numpy() == pytest.approx(expected, rel=1e-5)
 
 
-def test_weight_decay_is_half_the_sum_of_squares():
-    kernels = [tf.Variable([[1.0, 2.0]]), tf.Variable([3.0])]
-    assert losses.weight_decay(kernels, 0.1).numpy() == pytest.approx(0.1 * (1 + 4 + 9) / 2)
+def test_weight_decay_is_half_the_sum_of_squares_of_kernels():
+    kernels = [tf.Variable([[1.0, 2.0]], name="fc6/kernel"), tf.Variable([3.0], name="kernel")]
+    others = [tf.Variable([4.0], name="fc6/bias"), tf.Variable([5.0], name="bn/gamma")]
+    assert losses.weight_decay([*kernels, *others], 0.1).numpy() == pytest.approx(0.1 * (1 + 4 + 9) / 2)

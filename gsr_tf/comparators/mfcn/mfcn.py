@@ -9,8 +9,9 @@ from gsr_tf.comparators.mfcn.edges import edge_label
 from gsr_tf.comparators.mfcn.losses import balanced_cross_entropy
 from gsr_tf.comparators.mfcn.network import build_network
 from gsr_tf.comparators.mfcn.settings import Network, Optimization, Step
-from gsr_tf.comparators.one_network import OneNetwork, descent, kernel_decay
+from gsr_tf.comparators.one_network import OneNetwork, descent
 from gsr_tf.data.batch import Batch
+from gsr_tf.models.losses import weight_decay
 from gsr_tf.models.normalization import separate_moments
 
 
@@ -37,7 +38,7 @@ class MFCN(OneNetwork):
         parts = {
             "loss/surface": balanced_cross_entropy(logits["segmentation"], k),
             "loss/edge": balanced_cross_entropy(logits["boundary"], edge_label(k, self.settings.boundary_size)),
-            "loss/weight_decay": kernel_decay(self.segmenter, self.settings.weight_decay),
+            "loss/weight_decay": weight_decay(self.segmenter.trainable_variables, self.settings.weight_decay),
         }
         total = parts["loss/surface"] + self.settings.edge_weight * parts["loss/edge"] + parts["loss/weight_decay"]
         return total, parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gsr_tf.comparators.examples import examples
-from gsr_tf.comparators.one_network import OneNetwork, averaged_at_once, descent, kernel_decay
+from gsr_tf.comparators.one_network import OneNetwork, averaged_at_once, descent
 from gsr_tf.comparators.rgbn import boxes, targets
 from gsr_tf.comparators.rgbn.losses import box_loss, class_loss
 from gsr_tf.comparators.rgbn.network import TwoStreamNetwork
@@ -13,6 +13,7 @@ from gsr_tf.comparators.rgbn.proposals import TRAINING
 from gsr_tf.comparators.rgbn.settings import Network, Optimization, Step
 from gsr_tf.data.batch import Batch
 from gsr_tf.models.keras import keras
+from gsr_tf.models.losses import weight_decay
 from gsr_tf.models.normalization import separate_moments
 
 ANCHOR_SIGMA, REGION_SIGMA = 3.0, 1.0  # where the boxes' loss bends
@@ -48,7 +49,7 @@ class RGBN(OneNetwork):
         first = replica * image.shape[0]
         each = [self._picture(found, i, k[i], tf.stack([self.step, first + i])) for i in range(image.shape[0])]
         parts = {name: tf.add_n([one[name] for one in each]) / len(each) for name in each[0]}
-        parts["loss/weight_decay"] = kernel_decay(self.segmenter, self.settings.weight_decay)
+        parts["loss/weight_decay"] = weight_decay(self.segmenter.trainable_variables, self.settings.weight_decay)
         return tf.add_n(list(parts.values())), parts
 
     def examples(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
