@@ -88,7 +88,7 @@ def count(
                 seen[key] = protocol.look(scores, mask, grid)
             kept[protocol.name] = protocol.keep(seen[key], grid)
     curves = np.stack([getattr(metrics, name)(counts) for name in CURVES]) if manipulated else None
-    return Counted(describe(scores, mask, counts, thresholds, manipulated), kept, curves)
+    return Counted(describe(scores, mask, counts, thresholds, curves), kept, curves)
 
 
 def _grid(protocol: Protocol, thresholds: np.ndarray) -> np.ndarray:
@@ -101,9 +101,10 @@ def mask_checksum(mask: np.ndarray) -> int:
 
 
 def describe(
-    scores: np.ndarray, mask: np.ndarray, counts: Counts, thresholds: np.ndarray, manipulated: bool
+    scores: np.ndarray, mask: np.ndarray, counts: Counts, thresholds: np.ndarray, curves: np.ndarray | None
 ) -> np.ndarray:
-    """[columns] what `COLUMNS` says of one picture."""
+    """[columns] what `COLUMNS` says of one picture, whose `curves` are as `Counted` has them."""
+    manipulated = curves is not None
     share = counts.positives / scores.size
     marked = _one(at_half(counts.tp + counts.fp, thresholds) / scores.size)
     checksum = mask_checksum(mask) if manipulated else np.nan
@@ -111,8 +112,7 @@ def describe(
     if not manipulated:
         return np.array(row + [np.nan] * (len(COLUMNS) - len(row)))
     row += [metrics.roc_auc(counts), metrics.average_precision(counts)]
-    for name in CURVES:
-        curve = getattr(metrics, name)(counts)
+    for curve in curves:
         row += [curve.max(), thresholds[curve.argmax()], _one(at_half(curve, thresholds))]
     return np.array(row, np.float64)
 
