@@ -40,7 +40,7 @@ from tqdm import tqdm
 
 from gsr_tf import command
 from gsr_tf.answers import contact_sheet, files, inputs, taken
-from gsr_tf.answers.answering import Answering, Defect, Segment, stamp
+from gsr_tf.answers.answering import Answering, Defect, Segment
 from gsr_tf.answers.results import JOURNAL, TABLE, Results
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data import one_writer
@@ -128,8 +128,8 @@ def _answer(args: flags.FlagValues, sources: Sequence[inputs.Source], segment: S
     output = Path(args.output)
     results = Results(output)
     results.begin()
-    todo = _todo(sources, results, settings, args.npz)
     answering = Answering(segment, settings, output, npz=args.npz, max_pixels=round(args.max_megapixels * 1e6))
+    todo = _todo(sources, results, answering)
     skipped = 0
     try:
         for record in tqdm(answering.answer_all(todo), total=len(todo), unit="picture"):
@@ -199,14 +199,9 @@ def _method(name: str, threshold: float | None) -> tuple[Segment, dict]:
     return segment, {"detector": method.name, "way": methods.WAY, "threshold": threshold}
 
 
-def _todo(sources: Sequence[inputs.Source], results: Results, settings: dict, npz: bool) -> list[inputs.Source]:
+def _todo(sources: Sequence[inputs.Source], results: Results, answering: Answering) -> list[inputs.Source]:
     """The pictures to answer; says on standard error why any is answered again."""
-
-    def why_not_done(source: inputs.Source) -> str:
-        places = files.places(results.folder, source.name, npz=npz)
-        return results.why_not_done(source.name, settings, stamp(source), places)
-
-    why = {source: why_not_done(source) for source in sources}
+    why = {source: answering.why_not_done(source, results) for source in sources}
     for reason, count in Counter(why.values()).items():
         if reason not in ("", "new"):
             print(f"{count} of {len(sources)} pictures: {reason}; answering again", file=sys.stderr)

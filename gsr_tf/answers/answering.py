@@ -15,6 +15,7 @@ import numpy as np
 
 from gsr_tf.answers import files, memory
 from gsr_tf.answers.inputs import Source
+from gsr_tf.answers.results import Results
 from gsr_tf.data.decoding.lacking import was_lacking
 from gsr_tf.data.pictures import MAX_PIXELS, decode_picture, pixel_count
 from gsr_tf.data.writing import write_atomically
@@ -71,6 +72,11 @@ class Answering:
         self._segment, self._settings, self._output = segment, dict(settings), output
         self._npz, self._previews, self._max_pixels = npz, previews, max_pixels
         self._one_large = threading.Lock()
+
+    def why_not_done(self, source: Source, results: Results) -> str:
+        """Why a picture is to be answered; "" where these results, of the same folder, have an answer that holds."""
+        places = files.places(self._output, source.name, npz=self._npz, previews=self._previews)
+        return results.why_not_done(source.name, self._settings, stamp(source), places)
 
     def answer_all(self, sources: Sequence[Source]) -> Iterator[dict]:
         """The record of each picture, in the order in which they get done; see `answer`.

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gsr_tf.answers import files, shards
-from gsr_tf.answers.answering import Answering, Segment, stamp
+from gsr_tf.answers.answering import Answering, Segment
 from gsr_tf.answers.child import Child, Ended, child_of
 from gsr_tf.answers.inputs import Source
 from gsr_tf.answers.results import Results, json_line
@@ -147,15 +147,10 @@ def _loaded(asked: Asked) -> Callable[[Shard, Sequence[Source]], tuple[list[dict
 
     def answer_pictures(shard: Shard, sources: Sequence[Source]) -> tuple[list[dict], Counter]:
         results = Results(shard.output, shard.answers)
-
-        def why_not_done(source: Source) -> str:
-            places = files.places(shard.output, source.name, npz=asked.npz, previews=False)
-            return results.why_not_done(source.name, settings, stamp(source), places)
-
-        why = {source: why_not_done(source) for source in sources}
-        todo = [source for source, reason in why.items() if reason]
         how = {"npz": asked.npz, "previews": False, "max_pixels": asked.max_pixels}
         answering = Answering(segment, settings, shard.output, **how)
+        why = {source: answering.why_not_done(source, results) for source in sources}
+        todo = [source for source, reason in why.items() if reason]
         errors, told = [], time.monotonic()
         for number, record in enumerate(answering.answer_all(alike(todo) if gpus() else todo), start=1):
             if "error" in record:
