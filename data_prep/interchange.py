@@ -116,17 +116,10 @@ def read_mvss_rows(text: str, path: Path) -> list[tuple[str, str | None]]:
     return rows
 
 
-def list_source(path: Path, rule: MaskRule) -> dict[str, Listing]:
-    """The sets that a folder or file of any of the formats holds, by name; "" where it holds one.
-
-    Raises:
-        PreparationError: no such file, or none of the formats.
-    """
-    return {name: list_pictures() for name, list_pictures in find_sets(path, rule).items()}
-
-
 def find_sets(path: Path, rule: MaskRule) -> dict[str, Callable[[], Listing]]:
-    """What lists each of the sets of `list_source`, and raises what is wrong with it alone.
+    """What lists each of the sets that a folder or file of any of the formats holds, by name; "" where it holds one.
+
+    Each raises PreparationError for what is wrong with it alone: no such file, say, or none of the formats.
 
     Raises:
         PreparationError: damaged JSON, or the name of a set that would be written outside --output.

@@ -87,10 +87,10 @@ def list_samples(path: Path) -> dict[str, tuple[list[Sample], list[Skipped]]]:
         names = open_records(path, "PATH").columns["name"]
         return {name: ([Sample(record, (os.path.abspath(path), number)) for number, record in enumerate(names)], [])}
     if path.is_file() and path.suffix.lower() in (".json", ".txt"):
-        listings = interchange.list_source(path, MaskRule())
-        return {
-            part or name: ([Sample(entry.name, entry) for entry in listing.entries], listing.skipped)
-            for part, listing in listings.items()
-        }
-    listing = _list_folder(require_folder(path, "PATH"))
-    return {name: ([Sample(entry.name, entry) for entry in listing.entries], listing.skipped)}
+        listings = {part or name: find() for part, find in interchange.find_sets(path, MaskRule()).items()}
+    else:
+        listings = {name: _list_folder(require_folder(path, "PATH"))}
+    return {
+        part: ([Sample(entry.name, entry) for entry in listing.entries], listing.skipped)
+        for part, listing in listings.items()
+    }

@@ -128,14 +128,11 @@ def refusing(annotations: Path) -> Iterator[None]:
         raise PreparationError(f"--annotations={annotations}: not a COCO annotation file ({error})") from error
 
 
-def _progress(file: Path) -> tqdm:
-    return tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=file.name, delay=2)
-
-
 def _read(annotations: Path, crowds: bool, without: Collection[str]) -> tuple[list[_Listed], dict[str, list[Place]]]:
     """The pictures in their order, and the places of the annotations by their picture's id."""
     listed, places, crowded = [], defaultdict(list), 0
-    with refusing(annotations), _progress(annotations) as bar:
+    shown = {"unit": "B", "unit_scale": True, "desc": annotations.name, "delay": 2}
+    with refusing(annotations), tqdm(total=annotations.stat().st_size, **shown) as bar:
         for key, start, length, value in elements(annotations):
             bar.update(start + length - bar.n)
             if key == "images":

@@ -30,7 +30,7 @@ def is_whole(path: Path) -> bool:
 
 def way_on(folder: Path) -> str:
     """In words: the newest whole checkpoint of a folder, and what to do to go on from it."""
-    path = _newest_whole(folder)
+    path = next((path for path in by_step(folder) if is_whole(path)), None)
     if path is None:
         return f"No checkpoint in {folder} is whole; to begin at step 0, move that folder away"
     line = f'model_checkpoint_path: "{path.name}"'
@@ -38,10 +38,6 @@ def way_on(folder: Path) -> str:
         f"The newest whole checkpoint there is {path.name}; to go on from it, make {folder / STATE} a file of this one "
         f"line: {line}"
     )
-
-
-def _newest_whole(folder: Path) -> Path | None:
-    return next((path for path in by_step(folder) if is_whole(path)), None)
 
 
 def step_of(path: Path) -> str:

@@ -48,13 +48,10 @@ def content(data: bytes, start: int) -> bytes:
     return data[start + 4 : start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")]
 
 
-def _before_pixels(data: bytes) -> Iterator[int]:
-    return itertools.takewhile(lambda marker: marker != SCAN, (marker for marker, _ in markers(data)))
-
-
 def frame_kind(data: bytes) -> int:
     """The marker that says how a JPEG is coded, 0xC0 to 0xCF; 0 where there is none before its first scan."""
-    kinds = (marker for marker in _before_pixels(data) if 0xC0 <= marker <= 0xCF and marker not in NO_FRAMES)
+    before = itertools.takewhile(lambda marker: marker != SCAN, (marker for marker, _ in markers(data)))
+    kinds = (marker for marker in before if 0xC0 <= marker <= 0xCF and marker not in NO_FRAMES)
     return next(kinds, 0)
 
 

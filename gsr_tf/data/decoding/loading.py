@@ -154,12 +154,9 @@ def _plain(picture: Image.Image, orient: bool) -> bool:
 
 
 def _refuse_cut(data: bytes, whole: bytes, picture: Image.Image, name: str) -> None:
-    if whole is not data and jpeg_end.is_cut(data, np.asarray(picture.crop(_last_pixel(picture)))):
+    width, height = picture.size
+    if whole is not data and jpeg_end.is_cut(data, np.asarray(picture.crop((width - 1, height - 1, width, height)))):
         raise PictureError(f"{name}: truncated or damaged (its end is missing)")
-
-
-def _last_pixel(picture: Image.Image) -> tuple[int, int, int, int]:
-    return picture.width - 1, picture.height - 1, picture.width, picture.height
 
 
 def to_8_bit(opened: Opened) -> tuple[Opened, list[str]]:
