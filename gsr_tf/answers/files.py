@@ -25,7 +25,7 @@ from gsr_tf.answers.overlay import draw_overlay
 from gsr_tf.data.decoding.orientation import to_stored
 from gsr_tf.data.decoding.strips import strips
 from gsr_tf.data.masks import at_size
-from gsr_tf.data.pictures import encode_png
+from gsr_tf.data.pictures import encode_jpeg, encode_png
 from gsr_tf.inference.regions import BAND_PIXELS
 from gsr_tf.inference.segmentation import Segmentation
 
@@ -82,7 +82,7 @@ def draw(picture: np.ndarray, found: Segmentation) -> tuple[bytes, bytes]:
     picture, *answer = _drawable(picture, found.map, found.mask)
     overlay = draw_overlay(picture, *answer)
     halves = [_small(pixels) for pixels in (picture, overlay)]
-    return _jpeg(Image.fromarray(overlay), quality=92), _jpeg(Image.fromarray(np.hstack(halves)), quality=70)
+    return encode_jpeg(overlay, quality=92), encode_jpeg(np.hstack(halves), quality=70)
 
 
 def encode(found: Segmentation, orientation: int, *, npz: bool) -> dict[str, bytes]:
@@ -131,9 +131,3 @@ def _small(pixels: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(pixels)
     picture.thumbnail((PREVIEW, PREVIEW), reducing_gap=2)
     return np.asarray(picture)
-
-
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()

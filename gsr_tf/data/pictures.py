@@ -126,3 +126,10 @@ def encode_png(pixels: np.ndarray, orientation: int = 1) -> bytes:
         exif[ORIENTATION] = orientation
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3, exif=exif)
     return buffer.getvalue()
+
+
+def encode_jpeg(pixels: np.ndarray, quality: int, **settings: int) -> bytes:
+    """JPEG bytes of a [h, w, 3] uint8 RGB array; quality, 1 to 100, and settings as Pillow's."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality, **settings)
+    return buffer.getvalue()

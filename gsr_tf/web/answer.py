@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import base64
-import io
 from typing import Literal
 
 import cv2
 import numpy as np
 from fastapi import Response
-from PIL import Image
 from pydantic import BaseModel, Field
 
 from gsr_tf import __version__
 from gsr_tf.data.masks import at_size
-from gsr_tf.data.pictures import encode_png
+from gsr_tf.data.pictures import encode_jpeg, encode_png
 from gsr_tf.inference.detector import Detector
 from gsr_tf.web.task import Found
 
 Depth = Literal["8", "16", "none"]
-PREVIEW_QUALITY = 92
+PREVIEW = {"quality": 92, "subsampling": 0}
 
 
 class BoxAnswer(BaseModel):
@@ -94,7 +92,7 @@ def respond(found: Found, detector: Detector, *, depth: Depth, max_side: int, pr
         warnings=list(segmentation.warnings),
         seconds=found.seconds,
         maps=None if depth == "none" else _maps(found, int(depth), max_side),
-        preview=_base64(_jpeg(reduced(found.picture, max_side))) if preview else None,
+        preview=_base64(encode_jpeg(reduced(found.picture, max_side), **PREVIEW)) if preview else None,
     )
     return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -134,12 +132,6 @@ def reduced(pixels: np.ndarray, max_side: int) -> np.ndarray:
         return pixels
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return at_size(pixels, size) if pixels.dtype == bool else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-
-
-def _jpeg(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=PREVIEW_QUALITY, subsampling=0)
-    return buffer.getvalue()
 
 
 def _base64(data: bytes) -> str:
