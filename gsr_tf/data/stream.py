@@ -11,7 +11,7 @@ import tensorflow as tf
 def in_batches(
     example: Callable[[tf.Tensor], Any],
     batch_size: int,
-    start: int = 0,
+    start: int,
     share: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Batches without end, in order.

@@ -63,7 +63,7 @@ def from_records(records: Records) -> Sequence[Item]:
     return manipulated + [item(record, None) for record, count in enumerate(masks) if not count]
 
 
-def from_paths(name: str, picture: Path, mask: Path | None, say: Callable[[str], None] = lambda note: None) -> Item:
+def from_paths(name: str, picture: Path, mask: Path | None, say: Callable[[str], None]) -> Item:
     """The item of a picture file and its mask file, or of an authentic picture.
 
     A mask lies over the picture as viewers show it or, where only that fits, as the file stores it. A black one says
