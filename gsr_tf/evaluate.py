@@ -3,6 +3,7 @@
 python -m gsr_tf.evaluate --saved_model=runs/gsr_net/export --records=records/casia1 --output=results/casia1
 python -m gsr_tf.evaluate --records=records/casia1 --output=results/shipped
 python -m gsr_tf.evaluate --method=noi --pairs=casia1.csv --output=results/noi
+python -m gsr_tf.evaluate --maps=trufor --pairs=casia1.csv --output=results/trufor
 
 A picture that cannot be scored is named, counted and skipped; the exit code is then 3, and 1 where none was scored.
 The same command again goes on where a run was interrupted: every 64 pictures that were scored are kept.
@@ -19,8 +20,8 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf.command import SOME_SKIPPED
-from gsr_tf.comparators import methods
-from gsr_tf.comparators.method import Method
+from gsr_tf.comparators import given_maps, methods
+from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data import one_writer
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.evaluation import attacks, comparison, items, outputs, pieces, protocols, report, runner, study
@@ -122,10 +123,22 @@ def _check_defined(chosen: list[Protocol], method: Method) -> None:
         print(f"not scored by {left_out}: the maps of {method.name} are no probabilities", file=sys.stderr)
 
 
-def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here) -> int:
+def _given_maps(args: flags.FlagValues, maps: str, data_set: DataSet) -> Method:
+    """The method of --maps; raises MethodError beside flags of another one, and with attacks."""
+    others = {"saved_model": None, "method": None, "resolution": "whole", "scales": None, "attacks": []}
+    for flag, unset in others.items():
+        if getattr(args, flag) != unset:
+            raise MethodError(f"--maps={maps}: another tool's, of the pictures as they are; leave out --{flag}")
+    return given_maps.load(maps, [item.name for item in data_set.items])
+
+
+def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here, maps: str | None = None) -> int:
     """Evaluates as the flags say, prints the scores, gives the exit code; `evaluate` makes one pass."""
     data_set = chosen_data_set(args.records, args.pairs)
-    method = chosen_method(args.device, args.saved_model, args.method, args.resolution, args.scales)
+    if maps is None:
+        method = chosen_method(args.device, args.saved_model, args.method, args.resolution, args.scales)
+    else:
+        method = _given_maps(args, maps, data_set)
     chosen, attacked_by = protocols.choose(args.protocols), attacks.parse_all(args.attacks)
     _check_defined(chosen, method)
     with one_writer.hold(Path(args.output), "--output"):
@@ -141,9 +154,18 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here) -> 
     return SOME_SKIPPED if any(counts["skipped"] for counts in pictures) else 0
 
 
+def _define(values: flags.FlagValues) -> None:
+    define(values)
+    flags.DEFINE_string("maps", None, given_maps.MAPS_HELP, flag_values=values)
+
+
+def _action(args: flags.FlagValues) -> int:
+    return evaluated(args, maps=args.maps)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(evaluated, __doc__, define, argv, interrupted=INTERRUPTED)
+    return command.main(_action, __doc__, _define, argv, interrupted=INTERRUPTED)
 
 
 if __name__ == "__main__":

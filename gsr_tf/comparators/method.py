@@ -22,12 +22,13 @@ class Method:
     Attributes:
         name: how tables call it.
         score: [h, w, 3] uint8 RGB -> [h, w] float, higher = manipulated. A method that `uses_truth` is called with
-            the mask as well, [h, w] bool: floors and ceilings, no detectors.
+            the mask as well, [h, w] bool: floors and ceilings, no detectors. One that `uses_name` is called with the
+            item's name as well: its maps were made before.
         probabilities: the map is a probability in [0, 1], so that a threshold of 0.5 means something. Other maps
             get a grid of quantiles, and no score at a fixed threshold.
         minimum_side: smallest height and width, in pixels, that the method can work on.
         fingerprint: of what the scores depend on besides the picture (a model's weights); empty for none.
-        uses_truth: see `score`.
+        uses_truth, uses_name: see `score`.
     """
 
     name: str
@@ -36,9 +37,10 @@ class Method:
     minimum_side: int = 1
     fingerprint: str = ""
     uses_truth: bool = False
+    uses_name: bool = False
 
-    def __call__(self, picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-        """[h, w] scores of the picture, [h, w, 3] uint8; `mask`, [h, w] bool, for methods that use the truth.
+    def __call__(self, picture: np.ndarray, mask: np.ndarray | None = None, name: str = "") -> np.ndarray:
+        """[h, w] scores of the picture, [h, w, 3] uint8; `mask`, [h, w] bool, and `name` for methods that use them.
 
         Raises:
             ScoreError: the picture is smaller than the method can work on.
@@ -46,6 +48,8 @@ class Method:
         height, width = picture.shape[:2]
         if min(height, width) < self.minimum_side:
             raise ScoreError(f"{width}x{height} pixels; {self.name} needs at least {self.minimum_side} on each side")
+        if self.uses_name:
+            return self.score(picture, name)
         return self.score(picture, mask) if self.uses_truth else self.score(picture)
 
     def stretched(self, picture: np.ndarray) -> np.ndarray:

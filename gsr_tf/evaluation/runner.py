@@ -79,7 +79,7 @@ class Scorer:
         if mask.shape != picture.shape[:2]:
             raise PictureError(f"mask of {mask.shape}, picture of {picture.shape[:2]}; prepare the data set again")
         attacked = self.attack(picture)
-        scores = self.method(attacked, attacks.mask_for(attacked, mask))
+        scores = self.method(attacked, attacks.mask_for(attacked, mask), item.name)
         check_scores(scores, attacked[..., 0])
         scores = self.postprocess(attacks.back_to_size(scores, mask.shape))
         return Scored(picture, scores, mask, truth is not None)
