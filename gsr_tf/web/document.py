@@ -22,6 +22,8 @@ from gsr_tf.web.task import Found
 MEDIA_TYPES = {"pdf": "application/pdf", "png": "image/png"}
 A4 = (8.27, 11.69)  # inches
 MARGIN, GAP, HIGHEST = 0.08, 0.03, 0.235  # of the page; the last is a picture's height
+TOP, ABOVE_TABLE, FOOT = 0.885, 0.045, 0.08  # of the page: the pictures' top, the room under them, and the disclaimer's
+LINE, BETWEEN_ROWS = 0.0165, 0.006  # of the page: the table's
 SIDE = 1400  # pixels of a picture on the page: 400 a printed inch
 LONGEST_NAME, MOST_BOXES = 70, 4
 INK, GREY = "#1d2329", "#5b6570"
@@ -65,15 +67,22 @@ def printable(name: str) -> str:
 
 def _draw(found: Found, detector: Detector, name: str, format: str) -> bytes:
     now = datetime.datetime.now(datetime.UTC)
+    buffer = io.BytesIO()
+    page(found, detector, name, now).savefig(buffer, format=format, dpi=150, metadata=_metadata(format, name, now))
+    return buffer.getvalue()
+
+
+def page(found: Found, detector: Detector, name: str, now: datetime.datetime) -> Figure:
+    """The page; the pictures on it are as large as the lines under them leave room for."""
     figure = Figure(A4)
     figure.text(MARGIN, 0.945, "Manipulation report", size=18, weight="bold")
     figure.text(MARGIN, 0.922, name, size=11, color=GREY)
-    bottom = _pictures(figure, found, top=0.885)
-    _table(figure, facts(found, detector, now), top=bottom - 0.045)
+    rows = {label: textwrap.wrap(value, LETTERS[9]) for label, value in facts(found, detector, now).items()}
+    table = sum(len(lines) * LINE + BETWEEN_ROWS for lines in rows.values())
+    bottom = _pictures(figure, found, room=TOP - ABOVE_TABLE - table - FOOT)
+    _table(figure, rows, top=bottom - ABOVE_TABLE)
     figure.text(MARGIN, 0.035, textwrap.fill(DISCLAIMER, LETTERS[8]), size=8, color=GREY, linespacing=1.5)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=format, dpi=150, metadata=_metadata(format, name, now))
-    return buffer.getvalue()
+    return figure
 
 
 def _metadata(format: str, name: str, now: datetime.datetime) -> dict:
@@ -81,8 +90,8 @@ def _metadata(format: str, name: str, now: datetime.datetime) -> dict:
     return {"Title": title, "Creator": "gsr_tf", "CreationDate": now} if format == "pdf" else {"Title": title}
 
 
-def _pictures(figure: Figure, found: Found, top: float) -> float:
-    """Draws the four pictures below `top`; returns where they end. Both are shares of the page's height."""
+def _pictures(figure: Figure, found: Found, room: float) -> float:
+    """Draws the four pictures within `room` from `TOP`; returns where they end. All are shares of the page's height."""
     picture = reduced(found.picture, SIDE)
     probability = reduced(found.segmentation.map, SIDE)
     mask = reduced(found.segmentation.mask, SIDE)
@@ -93,10 +102,10 @@ def _pictures(figure: Figure, found: Found, top: float) -> float:
         "mask: flagged pixels are white": mask,
     }
     width = (1 - 2 * MARGIN - GAP) / 2
-    height = min(width * A4[0] / A4[1] * picture.shape[0] / picture.shape[1], HIGHEST)
+    height = min(width * A4[0] / A4[1] * picture.shape[0] / picture.shape[1], HIGHEST, (room - GAP) / 2)
     for number, (title, pixels) in enumerate(panels.items()):
         row, column = divmod(number, 2)
-        place = MARGIN + column * (width + GAP), top - (row + 1) * height - row * GAP, width, height
+        place = MARGIN + column * (width + GAP), TOP - (row + 1) * height - row * GAP, width, height
         axes = figure.add_axes(place, anchor="NW")
         limits = {"cmap": "inferno" if pixels is probability else "gray", "vmin": 0, "vmax": 1}
         shown = axes.imshow(pixels, **(limits if pixels.ndim == 2 else {}))
@@ -105,7 +114,7 @@ def _pictures(figure: Figure, found: Found, top: float) -> float:
         figure.text(place[0], place[1] + height + 0.006, title, size=8.5, color=GREY)
         if pixels is probability:
             _legend(figure, shown, place[0] + width - 0.12, place[1] + height + 0.006)
-    return top - 2 * height - GAP
+    return TOP - 2 * height - GAP
 
 
 def _legend(figure: Figure, shown: AxesImage, left: float, bottom: float) -> None:
@@ -144,10 +153,10 @@ def _false_alarms(found: Found, detector: Detector) -> str:
     return f"{alarms.usual} {alarms.few}" if alarms else ""
 
 
-def _table(figure: Figure, rows: dict[str, str], top: float) -> None:
-    for label, value in rows.items():
+def _table(figure: Figure, rows: dict[str, list[str]], top: float) -> None:
+    for label, lines in rows.items():
         figure.text(MARGIN, top, label, size=9, color=GREY)
-        for line in textwrap.wrap(value, LETTERS[9]):
+        for line in lines:
             figure.text(MARGIN + 0.14, top, line, size=9)
-            top -= 0.0165
-        top -= 0.006
+            top -= LINE
+        top -= BETWEEN_ROWS

@@ -1,9 +1,12 @@
 import dataclasses
 import datetime
 import io
+import itertools
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 import gsr_tf
@@ -68,6 +71,32 @@ def test_what_was_measured_is_said_of_the_included_model_alone(included):
 )
 def test_names_as_they_may_stand_on_a_page(name, printed):
     assert document.printable(name) == printed
+
+
+NOTES = ("transparency ignored", "the first of 12 frames", *(f"the colour profile {n} is not known" for n in range(9)))
+
+
+@pytest.mark.parametrize("shape", [(90, 120), (320, 213), (400, 20)])
+@pytest.mark.parametrize("notes", [(), NOTES[:1], NOTES], ids=len)
+def test_nothing_on_the_page_lies_on_anything_else(included, shape, notes):
+    pixels = np.zeros([*shape, 3], np.uint8)
+    squares = pixels if shape[0] > shape[1] else pixels.swapaxes(0, 1)
+    for start in range(0, 120, 20):
+        squares[start : start + 8, :8, 0] = 255
+    said = found(0.6, pixels)._replace(scales=(1.0,), sha256=64 * "d")
+    said = said._replace(segmentation=dataclasses.replace(said.segmentation, warnings=notes))
+    assert document.facts(said, included, NOW)["Regions"].endswith("; and 2 more")  # on a second line
+    with rc_context(document.SETTINGS):
+        page = document.page(said, included, "photo.png", NOW)
+        FigureCanvasAgg(page).draw()
+    parts = [*page.texts, *(axes for axes in page.axes if axes.images)]
+    extents = [part.get_window_extent() for part in parts]
+    for (one, first), (other, second) in itertools.combinations(zip(parts, extents, strict=True), 2):
+        assert not first.overlaps(second), (one, other)
+    width, height = page.bbox.size
+    assert min(box.x0 for box in extents) >= 0.05 * width and max(box.x1 for box in extents) <= 0.95 * width
+    assert min(box.y0 for box in extents) >= 0.03 * height and max(box.y1 for box in extents) <= 0.97 * height
+    assert min(axes.get_position(original=True).height for axes in page.axes if axes.images) > 0.1
 
 
 @pytest.mark.parametrize("shape", [(90, 120), (200, 20), (1, 1)])
