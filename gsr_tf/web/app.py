@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 from starlette.types import ASGIApp
 
 from gsr_tf.data.aspect import LONGEST
@@ -32,6 +33,10 @@ PICTURE_BODY = {
         "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+PICTURE_ERRORS = refusal.described(408, 413, 415, 422, 500, 503, 504)
+REPORT = {
+    "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("application/pdf", "image/png")}
+}
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 Threshold = Annotated[
@@ -46,6 +51,12 @@ MaxSide = Annotated[int, Query(ge=0, le=100_000, description="Longest side of ma
 Preview = Annotated[bool, Query(description="Whether the upright picture comes along, as JPEG.")]
 Format = Literal["pdf", "png"]
 Name = Annotated[str, Query(max_length=1000, description="The picture's, to stand on the page.")]
+
+
+class Health(BaseModel):
+    """Whether pictures are answered."""
+
+    status: Literal["starting", "ok", "failed"]
 
 
 def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp:
@@ -75,6 +86,9 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
         redoc_url=None,
         lifespan=lifespan,
         dependencies=[Depends(_refuse_unknown_parameters)],
+        responses=refusal.described(403, 421),
+        servers=[{"url": prefix}] if prefix else None,
+        redirect_slashes=False,  # it would lead out of the prefix
     )
     refusal.install(app)
 
@@ -85,7 +99,7 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
     @app.post(
         "/v1/segment",
         openapi_extra=PICTURE_BODY,
-        responses={200: {"model": answer.Answer}},
+        responses={200: {"model": answer.Answer}, **PICTURE_ERRORS},
         summary="Where was this picture manipulated?",
     )
     async def segment(
@@ -99,7 +113,13 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
         respond = partial(answer.respond, depth=maps, max_side=max_side, preview=preview)
         return await service.answer(request, {"threshold": threshold, "resolution": resolution}, respond)
 
-    @app.post("/v1/report", openapi_extra=PICTURE_BODY, summary="The answer as a page to print or file.")
+    @app.post(
+        "/v1/report",
+        openapi_extra=PICTURE_BODY,
+        response_class=Response,
+        responses={200: REPORT, **PICTURE_ERRORS},
+        summary="The answer as a page to print or file.",
+    )
     async def make_report(
         request: Request,
         format: Format = "pdf",
@@ -117,13 +137,22 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
 
     if service.model["card"]:
 
-        @app.get(f"/{service.model['card']}", summary="On what the included model was measured, and how well it did.")
+        @app.get(
+            f"/{service.model['card']}",
+            response_class=Response,
+            responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+            summary="On what the included model was measured, and how well it did.",
+        )
         async def card() -> FileResponse:
             return FileResponse(CARD, media_type="text/plain; charset=utf-8")
 
-    @app.get("/healthz", summary="200 when the model answers, 503 before.")
+    @app.get(
+        "/healthz",
+        responses={status: {"model": Health} for status in (200, 503)},
+        summary="200 when the model answers, 503 before, and when it gives up.",
+    )
     async def health() -> JSONResponse:
-        return JSONResponse({"status": service.status}, 200 if service.status == "ok" else 503)
+        return JSONResponse(Health(status=service.status).model_dump(), 200 if service.status == "ok" else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:

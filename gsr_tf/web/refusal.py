@@ -7,9 +7,34 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 RETRY = {"Retry-After": "2"}  # seconds: about as long as a picture takes
+REASONS = {
+    403: "Asked by a page of another origin.",
+    408: "The upload took too long.",
+    413: "The file, the picture or the memory to decode it is above a limit.",
+    415: "The body is no picture file as it is: a form, or compressed.",
+    421: "Asked by a name that is not the server's.",
+    422: "Not a picture, or a wrong parameter.",
+    500: "A picture that ended its worker, or a defect of the server.",
+    503: "Busy, short of memory, or stopping; Retry-After, where there is one, says when to ask again.",
+    504: "The picture took too long.",
+}
+
+
+class Said(BaseModel):
+    """What went wrong."""
+
+    status: int
+    message: str = Field(description="Why, and what would be right.")
+
+
+class ErrorAnswer(BaseModel):
+    """Whatever went wrong."""
+
+    error: Said
 
 
 class Refusal(HTTPException):
@@ -18,7 +43,13 @@ class Refusal(HTTPException):
 
 def refuse(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The error as a response."""
-    return JSONResponse({"error": {"status": status, "message": message}}, status, headers)
+    answer = ErrorAnswer(error=Said(status=status, message=message))
+    return JSONResponse(answer.model_dump(), status, headers)
+
+
+def described(*statuses: int) -> dict:
+    """Errors of these statuses, keys of `REASONS`, as FastAPI's `responses`."""
+    return {status: {"model": ErrorAnswer, "description": REASONS[status]} for status in statuses}
 
 
 def install(app: FastAPI) -> None:

@@ -57,6 +57,64 @@ def test_documentation_without_third_parties(client):
     assert "score" in described["components"]["schemas"]["Answer"]["properties"]
 
 
+TURNED_AWAY = {"403", "421"}
+PICTURES_ARE_ANSWERED = {"200", "408", "413", "415", "422", "500", "503", "504"} | TURNED_AWAY
+STATUSES = {
+    "/v1/segment": PICTURES_ARE_ANSWERED,
+    "/v1/report": PICTURES_ARE_ANSWERED,
+    "/v1/model": {"200"} | TURNED_AWAY,
+    "/model-card": {"200"} | TURNED_AWAY,
+    "/healthz": {"200", "503"} | TURNED_AWAY,
+}
+
+
+def test_what_is_sent_is_what_is_described(included):
+    starting = threading.Event()
+
+    def answer(image):
+        assert starting.wait(10)
+        return red_and_green(image)
+
+    included.module = answer
+    with client_of(included, upload_bytes=50_000) as client:
+        described = client.get("/openapi.json").json()
+        assert {path: set(only(methods)["responses"]) for path, methods in described["paths"].items()} == STATUSES
+
+        def sent(path, **request):
+            """The answer, the media types that are described for its status, and the name of its schema."""
+            method = next(iter(described["paths"][path]))
+            response = client.request(method, path, **request)
+            content = described["paths"][path][method]["responses"][str(response.status_code)]["content"]
+            media_type = response.headers["Content-Type"].partition(";")[0]
+            assert media_type in content
+            schema = content[media_type]["schema"].get("$ref", "").rpartition("/")[2]
+            fields = described["components"]["schemas"][schema]["properties"] if schema else {}
+            assert not fields or set(response.json()) == set(fields)
+            return response.status_code, schema or media_type
+
+        assert sent("/healthz") == (503, "Health")
+        starting.set()
+        assert sent("/v1/segment", content=PICTURE) == (200, "Answer")
+        assert sent("/healthz") == (200, "Health")
+        assert sent("/v1/report", content=PICTURE) == (200, "application/pdf")
+        assert sent("/v1/report", content=PICTURE, params={"format": "png"}) == (200, "image/png")
+        assert sent("/v1/model") == (200, "application/json")
+        assert sent("/model-card") == (200, "text/plain")
+        for path in ("/v1/segment", "/v1/report"):
+            assert sent(path, content=b"x") == (422, "ErrorAnswer")
+            assert sent(path, content=PICTURE, params={"threshold": 2}) == (422, "ErrorAnswer")
+            assert sent(path, content=bytes(50_001)) == (413, "ErrorAnswer")
+            assert sent(path, files={"file": PICTURE}) == (415, "ErrorAnswer")
+        for path in STATUSES:
+            assert sent(path, headers={"Host": "evil.example"}) == (421, "ErrorAnswer")
+            assert sent(path, headers={"Origin": "http://evil.example"}) == (403, "ErrorAnswer")
+
+
+def only(items):
+    (item,) = items.values()
+    return item
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [
@@ -133,6 +191,17 @@ def test_under_the_prefix_of_a_proxy():
         assert client.get("/static/mask.js").status_code == 200
         assert client.get("/gsr_tfx/static/mask.js").status_code == 404
         assert 'route="/v1/segment",status="200"} 1.0' in client.get("/metrics").text
+
+
+def test_nothing_leads_out_of_the_prefix_of_a_proxy():
+    with client_of(red_detector(), prefix="/gsr_tf") as client:
+        (server,) = client.get("/gsr_tf/openapi.json").json()["servers"]
+        for path in ("/v1/segment", "/v1/model/", "/healthz/", "/static", "/static/"):
+            assert client.get(f"{server['url']}{path}").status_code in (404, 405)
+        assert client.get(f"{server['url']}/v1/model").status_code == 200
+    with client_of(red_detector()) as client:
+        assert "servers" not in client.get("/openapi.json").json()
+        assert client.post("/v1/segment/", content=PICTURE).status_code == 404
 
 
 @pytest.mark.parametrize(
