@@ -76,20 +76,20 @@ def included(monkeypatch):
 
 
 @contextlib.contextmanager
-def running(detector, names=(), prefix="", told=None, **limits):
-    """(host, port) of a real server in a thread; the list `told` gets the server itself."""
+def running(detector, names=(), prefix="", told=None, port=0, **limits):
+    """(host, port) of a real server in a thread, at a free port by default; the list `told` gets the server itself."""
     limits = Limits(**limits)
-    with serving([Here(detector, limits)] * limits.workers, limits, names, prefix) as (address, server):
+    with serving([Here(detector, limits)] * limits.workers, limits, names, prefix, port) as (address, server):
         (told if told is not None else []).append(server)
         yield address
 
 
 @contextlib.contextmanager
-def serving(workers, limits, names=(), prefix=""):
+def serving(workers, limits, names=(), prefix="", port=0):
     """((host, port), server) of a real server in a thread."""
     service = Service(workers, limits, Metrics())
     server = Server(create_app(service, names, prefix), service, log_level="critical")
-    with listen("127.0.0.1", 0) as listener:
+    with listen("127.0.0.1", port) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

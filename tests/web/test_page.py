@@ -120,15 +120,17 @@ def test_the_mask_is_the_servers_at_every_threshold(page, url):
     for level in (0, 60, 128, 190, 230, 254):
         page.locator("#threshold").fill(str(level))
         playwright.expect(page.locator("#threshold-text")).to_have_text(f"{level / 256:.3f}")
-        name, data = saved(page, "#download-mask")
-        assert name == "holiday photo_mask.png"
-        shown, (expected, answer) = np.asarray(Image.open(io.BytesIO(data)))[..., 0], server_mask(url, level / 256)
-        np.testing.assert_array_equal(shown, expected)
+        expected, answer = server_mask(url, level / 256)
         assert page.locator("#regions").inner_text() == str(len(answer["boxes"]))
         flagged = page.locator("#flagged").inner_text()
         assert float(flagged.split()[0]) == pytest.approx(100 * answer["flagged"], abs=0.06)
         words = f"{flagged} of the pixels are flagged, in " if answer["boxes"] else "no pixel is flagged"
         playwright.expect(page.locator("#status")).to_contain_text(words)
+        name, data = saved(page, "#download-mask")
+        assert name == "holiday photo_mask.png"
+        playwright.expect(page.locator("#status")).to_have_text("The mask is saved.")
+        shown = np.asarray(Image.open(io.BytesIO(data)))[..., 0]
+        np.testing.assert_array_equal(shown, expected)
         masks.append(shown)
     shares = [mask.mean() for mask in masks]
     assert shares == sorted(shares, reverse=True)
@@ -247,8 +249,11 @@ def test_of_the_included_model_it_says_what_was_measured(browser, included):
             assert page.locator("#threshold").input_value() == str(level)
             assert page.locator("#threshold-text").inner_text() == f"{level / 256:.3f}"
             assert point.get_attribute("aria-pressed") == "true"
-        page.get_by_role("link", name="model card").last.click()
-        assert page.locator("body").inner_text().startswith("# Model card")
+        with page.expect_popup() as card:
+            page.get_by_role("link", name="model card").last.click()
+        assert card.value.locator("body").inner_text().startswith("# Model card")
+        playwright.expect(page.locator("#result")).to_be_visible()  # what was found is not lost
+        assert page.locator("a:not([target=_blank])").count() == 0
         context.close()
 
 
@@ -261,6 +266,153 @@ def test_a_server_that_is_gone(browser):
     page.set_input_files("#file", PICTURE)
     playwright.expect(page.get_by_role("alert")).to_contain_text("no answer. Is the server still running?")
     context.close()
+
+
+def test_a_server_that_was_started_anew_with_another_model(browser, included):
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    with running(included, upload_bytes=300_000) as (host, port):
+        page.goto(f"http://{host}:{port}")
+        page.set_input_files("#file", [{**PICTURE, "name": name} for name in ("one.png", "other.png")])
+        playwright.expect(page.get_by_role("listitem").get_by_text("done")).to_have_count(2)
+        page.click("#few")
+        assert page.locator("#limits").inner_text().endswith("HEIC, up to 0.3 MB and 64 megapixels")
+        assert page.get_by_role("link", name="model card").last.is_visible()
+    with running(red_detector(fingerprint="f2"), port=port, upload_bytes=200_000):
+        page.click("#download-png")  # would be of what is not shown
+        error = page.get_by_role("alert")
+        playwright.expect(error).to_have_text(
+            "one.png: the server was started anew, with other settings. Give it the picture again."
+        )
+        give(page, {**PICTURE, "name": "third.png"})
+        playwright.expect(page.locator("#name")).to_have_text("third.png")
+        assert page.locator("#limits").inner_text().endswith("HEIC, up to 0.2 MB and 64 megapixels")
+        assert page.locator("#threshold").input_value() == "102"
+        with page.expect_request("**/v1/segment?*"):  # the other model's answer is none any more
+            page.get_by_role("listitem").nth(1).get_by_role("button").click()
+        playwright.expect(page.locator("#name")).to_have_text("other.png")
+        for of_the_other_model in ("#few", "footer .included"):
+            assert not page.locator(of_the_other_model).is_visible()
+        assert page.locator("#alarms").inner_text() == ""
+        playwright.expect(error).to_be_empty()
+        context.close()
+
+
+def test_a_chosen_threshold_holds_for_the_pictures_that_follow(browser, included):
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    with running(included) as (host, port):
+        page.goto(f"http://{host}:{port}")
+        page.set_input_files("#file", [{**PICTURE, "name": name} for name in ("one.png", "other.png")])
+        items = page.get_by_role("listitem")
+        playwright.expect(items.get_by_text("done")).to_have_count(2)
+        page.locator("input[value=mask]").check()
+        page.locator("#opacity").fill("100")
+        for button, level in (("#few", 192), ("#usual", 102)):
+            page.click(button)
+            for number in (1, 0, 0):
+                items.nth(number).get_by_role("button").click()
+                playwright.expect(page.locator("#name")).to_have_text(("one.png", "other.png")[number])
+                assert page.locator("#threshold").input_value() == str(level)
+                assert page.locator(button).get_attribute("aria-pressed") == "true"
+                expected, _ = server_mask(f"http://{host}:{port}", level / 256)
+                np.testing.assert_array_equal(canvas(page)[..., 0], expected)
+            with page.expect_request(f"**/v1/report?threshold={level / 256}&*"):
+                page.click("#download-png")
+            playwright.expect(page.locator("#status")).to_have_text("The report is saved.")
+        context.close()
+
+
+def test_a_file_that_is_no_longer_there_is_not_the_servers_fault(browser, url, tmp_path):
+    paths = [tmp_path / name for name in ("one.png", "gone.png")]
+    for path in paths:
+        path.write_bytes(PICTURE["buffer"])
+    context = browser.new_context()
+    page = context.new_page()
+
+    def delete_the_next(route):
+        paths[1].unlink(missing_ok=True)
+        route.continue_()
+
+    page.goto(url)
+    page.route("**/v1/segment*", delete_the_next)
+    page.set_input_files("#file", paths)
+    failed = page.get_by_role("listitem").nth(1)
+    playwright.expect(failed).to_contain_text("failed: the file cannot be read: it is a folder, or was moved, changed")
+    playwright.expect(page.get_by_role("listitem").nth(0)).to_contain_text("done")
+    context.close()
+
+
+def test_an_answer_takes_the_place_of_an_error(page):
+    page.route("**/v1/segment*", lambda route: route.fulfill(status=413, body='{"error": {"message": "no"}}'))
+    page.set_input_files("#file", [PICTURE, {**PICTURE, "name": "other.png"}])
+    playwright.expect(page.get_by_text("failed: no.")).to_have_count(2)
+    playwright.expect(page.get_by_role("alert")).to_have_text("holiday photo.png: no.")
+    page.unroute("**/v1/segment*")
+    page.get_by_role("listitem").first.get_by_role("button").click()
+    playwright.expect(page.locator("#result")).to_be_visible()
+    playwright.expect(page.get_by_role("alert")).to_be_empty()
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.id")
+
+
+def test_a_button_that_is_done_keeps_the_focus_or_passes_it_on(page):
+    give(page)
+    held = []
+    page.route("**/v1/report*", lambda route: held.append(route))
+    button = page.locator("#download-pdf")
+    button.focus()
+    with page.expect_request("**/v1/report*"):
+        page.keyboard.press("Enter")
+    playwright.expect(button).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("Enter")  # nothing more while it is written
+    page.wait_for_timeout(100)
+    assert focused(page) == "download-pdf" and len(held) == 1
+    held.pop().continue_()
+    playwright.expect(page.locator("#status")).to_have_text("The report is saved.")
+    playwright.expect(button).to_have_attribute("aria-disabled", "false")
+    assert focused(page) == "download-pdf"
+    for way_back in ("zoom-reset", "zoom-out"):
+        page.click("#zoom-in")
+        page.locator(f"#{way_back}").focus()
+        page.keyboard.press("Enter")
+        playwright.expect(page.locator(f"#{way_back}")).to_be_disabled()
+        page.wait_for_timeout(100)
+        assert focused(page) == "zoom-in"
+
+
+def test_what_is_chosen_is_seen_without_colours_of_ours(page):
+    page.emulate_media(forced_colors="active")
+    page.set_input_files("#file", [PICTURE, {**PICTURE, "name": "other.png"}])
+    playwright.expect(page.get_by_role("listitem").get_by_text("done")).to_have_count(2)
+    line = "button => getComputedStyle(button).textDecorationLine"
+    assert page.locator("#usual").evaluate(line) == "underline"
+    assert page.get_by_role("listitem").get_by_role("button").evaluate_all(f"all => all.map({line})") == [
+        "underline",
+        "none",
+    ]
+    page.locator("#threshold").fill("7")
+    playwright.expect(page.locator("#usual")).to_have_attribute("aria-pressed", "false")
+    assert page.locator("#usual").evaluate(line) == "none"
+
+
+def test_pasted_pictures_are_told_apart(page):
+    page.evaluate(
+        """text => {
+            const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+            for (const name of ["image.png", "named.png", "image.png"]) {
+                const clipboardData = new DataTransfer();
+                clipboardData.items.add(new File([bytes], name, { type: "image/png" }));
+                dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+            }
+        }""",
+        base64.b64encode(PICTURE["buffer"]).decode(),
+    )
+    items = page.get_by_role("listitem")
+    playwright.expect(items.get_by_text("done")).to_have_count(3)
+    playwright.expect(items).to_contain_text(["image 1.png", "named.png", "image 2.png"])
 
 
 def test_from_the_keyboard(page):

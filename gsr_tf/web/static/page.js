@@ -22,7 +22,8 @@ const levelOf = (threshold) => Math.min(Math.round(threshold * LEVELS), LEVELS -
 
 let model; // what /v1/model says
 let current; // the entry of the queue that is shown, or will be when it is done
-let shown; // the file and what was found: {file, answer, width, height, picture, probability, boundary, mask, ...}
+let shown; // the file, who answered and what: {file, model, answer, width, height, picture, probability, boundary, mask, ...}
+let chosenFor; // the model, and its own threshold, for which the slider's was chosen
 
 // In.
 
@@ -38,12 +39,28 @@ function take(files) {
   if (idle) choose(first);
 }
 
+let pasted = 0;
+
+/** A pasted picture that is no file is called image.png by every browser; numbers tell them apart. */
+function numbered(file) {
+  return file.name === "image.png" ? new File([file], `image ${++pasted}.png`, { type: file.type }) : file;
+}
+
 async function look(entry) {
   element("busy").hidden = false;
   if (entry === current || !shown) say(`Looking at ${entry.file.name} …`);
-  model = await learnModel();
-  entry.answer = await segment(entry.file, levelOf(model.threshold) / LEVELS, entry.resolution);
+  await learn();
+  entry.model = model;
+  entry.answer = await segment(entry.file, levelOf(model.threshold) / LEVELS, entry.resolution, model.limits.upload_bytes);
   keep(entry);
+}
+
+/** Asks who the server is: it may have been started anew, with another model or other limits, since the page was opened. */
+async function learn() {
+  const told = await learnModel();
+  if (JSON.stringify(told) === JSON.stringify(model)) return;
+  model = told;
+  introduce();
 }
 
 /** The latest answers, and that to the picture that is shown; for any other the server is asked again. */
@@ -73,7 +90,7 @@ function lookAgain(entry) {
 
 function choose(entry) {
   current = entry;
-  if (entry.state === DONE && !entry.answer) queue.again(entry);
+  if (entry.state === DONE && (!entry.answer || entry.model !== model)) queue.again(entry);
   queue.mark(entry);
   fail("");
   showCurrent();
@@ -89,8 +106,9 @@ async function showCurrent() {
     const found = await decode(entry.answer);
     if (entry !== current) return;
     const same = shown?.file === entry.file;
-    shown = { file: entry.file, answer: entry.answer, ...found };
-    element("threshold").value = levelOf(model.threshold);
+    shown = { file: entry.file, model: entry.model, answer: entry.answer, ...found };
+    fail("");
+    startThreshold(entry.model);
     element("resolution").value = entry.resolution;
     present();
     if (!same) zoom.reset();
@@ -98,6 +116,13 @@ async function showCurrent() {
     element("resolution").value = entry.resolution;
     say(`${entry.file.name}: ${entry.state}`);
   }
+}
+
+/** A threshold that was chosen holds for the pictures that follow, until another model answers. */
+function startThreshold({ fingerprint, threshold: own }) {
+  if (chosenFor === `${fingerprint} ${own}`) return;
+  chosenFor = `${fingerprint} ${own}`;
+  element("threshold").value = levelOf(own);
 }
 
 // Out.
@@ -118,21 +143,20 @@ function hideResult() {
   element("result").hidden = true;
 }
 
-/** What holds for the included model alone, and is said of no other. */
+/** The server's limits, and what holds for the included model alone and is said of no other. */
 function introduce() {
   const { upload_bytes: bytes, pixels: count } = model.limits;
-  element("limits").textContent += `, up to ${bytes / 1e6} MB and ${count / 1e6} megapixels`;
-  if (!model.card) return;
-  for (const words of document.querySelectorAll(".included")) words.hidden = false;
+  element("bounds").textContent = `, up to ${bytes / 1e6} MB and ${count / 1e6} megapixels`;
+  for (const words of document.querySelectorAll(".included")) words.hidden = !model.card;
   for (const link of document.querySelectorAll("a.card")) link.href = model.card;
 }
 
 /** The thresholds to choose from; where one was measured, at this resolution, what that says. */
 function offerPoints() {
-  const alarms = shown.answer.resolution === "whole" ? model.false_alarms : null;
+  const { model: by, answer } = shown, alarms = answer.resolution === "whole" ? by.false_alarms : null;
   element("alarms").textContent = alarms ? `${alarms.usual} ${alarms.few}` : "";
   element("few").hidden = !alarms;
-  point(element("usual"), "Model's own", model.threshold);
+  point(element("usual"), "Model's own", by.threshold);
   if (alarms) point(element("few"), "Few false alarms", alarms.threshold);
 }
 
@@ -212,7 +236,7 @@ function everyFrame(action) {
 
 // Downloads.
 
-function save(blob, suffix, { name } = shown.file) {
+function save(blob, suffix, { name }) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = `${name.replace(/\.[^.]*$/, "")}_${suffix}`;
@@ -220,38 +244,50 @@ function save(blob, suffix, { name } = shown.file) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** The mask as large as the picture; where it is shown reduced, the server makes it anew. */
-async function saveMask() {
-  if (shown.width < shown.answer.width) {
-    await saveFromServer("v1/segment", { maps: 8 }, "mask.png", async (response) => {
-      const { maps } = await response.json();
-      return new Blob([bytesOf(maps.mask)], { type: "image/png" });
-    });
-    return;
-  }
-  const canvas = new OffscreenCanvas(shown.width, shown.height);
-  paint(canvas, "mask", shown, 1);
-  save(await canvas.convertToBlob(), "mask.png");
-}
+let writing = false;
 
-const saveReport = (format) => saveFromServer(
-  "v1/report", { format, name: shown.file.name }, `report.${format}`, (response) => response.blob(),
-);
-
-/** Asks the server about the picture once more, at the slider's threshold, and saves what `blobOf` makes of it. */
-async function saveFromServer(path, parameters, suffix, blobOf) {
-  const { file, answer: { resolution } } = shown, level = element("threshold").valueAsNumber;
-  const buttons = [...element("downloads").children], kind = suffix.split(".")[0];
-  buttons.forEach((button) => { button.disabled = true; });
+/** Saves what `make` makes of what is shown, and says so; until then the buttons keep the focus and do nothing. */
+async function write(suffix, make) {
+  if (writing) return;
+  const found = shown, kind = suffix.split(".")[0];
+  setWriting(true);
   fail("");
   say(`Writing the ${kind} …`);
   try {
-    save(await blobOf(await post(path, { threshold: level / LEVELS, resolution, ...parameters }, file)), suffix, file);
+    save(await make(found), suffix, found.file);
     say(`The ${kind} is saved.`);
   } catch (error) {
-    fail(`${file.name}: ${error.message}`);
+    fail(`${found.file.name}: ${error.message}`);
   }
-  buttons.forEach((button) => { button.disabled = false; });
+  setWriting(false);
+}
+
+function setWriting(value) {
+  writing = value;
+  for (const button of element("downloads").children) button.setAttribute("aria-disabled", String(value));
+}
+
+/** The mask as large as the picture; where it is shown reduced, the server makes it anew. */
+async function makeMask(found) {
+  if (found.width < found.answer.width) {
+    const { maps } = await (await askAgain("v1/segment", { maps: 8 }, found)).json();
+    return new Blob([bytesOf(maps.mask)], { type: "image/png" });
+  }
+  const canvas = new OffscreenCanvas(found.width, found.height);
+  paint(canvas, "mask", found, 1);
+  return canvas.convertToBlob();
+}
+
+async function makeReport(format, found) {
+  return (await askAgain("v1/report", { format, name: found.file.name }, found)).blob();
+}
+
+/** The response to what is shown, at the slider's threshold, of the model that found it. */
+async function askAgain(path, parameters, { file, model: by, answer }) {
+  const threshold = element("threshold").valueAsNumber / LEVELS;
+  await learn();
+  if (by !== model) throw new Error("the server was started anew, with other settings. Give it the picture again.");
+  return post(path, { threshold, resolution: answer.resolution, ...parameters }, file);
 }
 
 // Events.
@@ -260,7 +296,7 @@ element("file").addEventListener("change", ({ target }) => {
   take([...target.files]);
   target.value = ""; // the same file may be chosen again
 });
-addEventListener("paste", ({ clipboardData }) => take([...clipboardData.files]));
+addEventListener("paste", ({ clipboardData }) => take([...clipboardData.files].map(numbered)));
 addEventListener("dragover", (event) => {
   event.preventDefault();
   element("drop").classList.add("over");
@@ -283,9 +319,10 @@ element("resolution").addEventListener("change", () => {
 });
 element("opacity").addEventListener("input", everyFrame(draw));
 element("views").addEventListener("change", draw);
-element("download-mask").addEventListener("click", saveMask);
-element("download-pdf").addEventListener("click", () => saveReport("pdf"));
-element("download-png").addEventListener("click", () => saveReport("png"));
+element("download-mask").addEventListener("click", () => write("mask.png", makeMask));
+for (const format of ["pdf", "png"]) {
+  element(`download-${format}`).addEventListener("click", () => write(`report.${format}`, (found) => makeReport(format, found)));
+}
 
 element("points").addEventListener("click", ({ target }) => {
   if (!target.dataset.level) return;
@@ -295,14 +332,13 @@ element("points").addEventListener("click", ({ target }) => {
 });
 
 const zoom = makeZoomable(element("frame"), element("canvas"), (scale) => {
+  const focused = document.activeElement;
   element("zoom-text").textContent = `${Math.round(100 * scale)} %`;
   element("zoom-out").disabled = element("zoom-reset").disabled = scale === 1;
+  if (focused?.disabled) element("zoom-in").focus(); // or nothing has the focus
 });
 element("zoom-in").addEventListener("click", () => zoom.by(1.5));
 element("zoom-out").addEventListener("click", () => zoom.by(1 / 1.5));
 element("zoom-reset").addEventListener("click", zoom.reset);
 
-learnModel().then((found) => {
-  model = found;
-  introduce();
-}).catch((error) => fail(error.message));
+learn().catch((error) => fail(error.message));

@@ -2,17 +2,11 @@
 
 const LONGEST_SIDE = 2048; // of what is shown; the server reduces larger pictures
 
-let model; // what /v1/model says
+/** The model and the server's limits, as they are now. */
+export const learnModel = async () => (await answered(fetch("v1/model"))).json();
 
-/** The model and the server's limits; asked for once. */
-export async function learnModel() {
-  model ??= await (await answered(fetch("v1/model"))).json();
-  return model;
-}
-
-/** What the server found in a picture file: its JSON. */
-export async function segment(file, threshold, resolution) {
-  const limit = (await learnModel()).limits.upload_bytes;
+/** What the server found in a picture file of at most `limit` bytes: its JSON. */
+export async function segment(file, threshold, resolution, limit) {
   if (file.size > limit) throw new Error(`the file is larger than ${limit / 1e6} MB, the server's limit.`);
   const wanted = { threshold, resolution, maps: 8, max_side: LONGEST_SIDE, preview: true };
   return (await post("v1/segment", wanted, file)).json();
@@ -21,14 +15,22 @@ export async function segment(file, threshold, resolution) {
 /** The response to a picture file; an Error with the server's words where it is none. */
 export function post(path, parameters, file) {
   const headers = { "Content-Type": "application/octet-stream" };
-  return answered(fetch(`${path}?${new URLSearchParams(parameters)}`, { method: "POST", body: file, headers }));
+  return answered(fetch(`${path}?${new URLSearchParams(parameters)}`, { method: "POST", body: file, headers }), file);
 }
 
-async function answered(response) {
-  const found = await response.catch(() => { throw new Error("no answer. Is the server still running?"); });
+async function answered(response, file) {
+  const found = await response.catch(() => unanswered(file));
   if (found.ok) return found;
   const words = await found.json().catch(() => ({ error: { message: `the server answered ${found.status}` } }));
   throw new Error(`${words.error.message.replace(/^picture: /, "")}.`);
+}
+
+/** Throws why there was no answer: a browser says no more of a file that it cannot read than of a server that is gone. */
+async function unanswered(file) {
+  await file?.arrayBuffer().catch(() => {
+    throw new Error("the file cannot be read: it is a folder, or was moved, changed or deleted.");
+  });
+  throw new Error("no answer. Is the server still running?");
 }
 
 /** An answer's picture and maps: {width, height, picture (RGBA), probability, boundary (null: none)}. */
