@@ -43,6 +43,7 @@ from gsr_tf.answers import contact_sheet, files, inputs, taken
 from gsr_tf.answers.answering import Answering, Defect, Segment
 from gsr_tf.answers.results import JOURNAL, TABLE, Results
 from gsr_tf.command import SOME_SKIPPED
+from gsr_tf.comparators import methods, sources
 from gsr_tf.data import one_writer
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.inference import trained_methods
@@ -81,8 +82,9 @@ def define(values: flags.FlagValues) -> None:
     )
     text(
         "method",
-        "Instead of a model, noi, noi-minmax or cfa; or a floor to compare with, all-positive or random. With a model, "
-        f"which of these it has to be: {', '.join(trained_methods.TRAINED)}.",
+        f"Instead of a model, a method by name: {', '.join(methods.DETECTORS)} (all-positive and random are "
+        "floors to compare with). With a model, which of these it has to be: "
+        f"{', '.join(trained_methods.TRAINED)}.",
     )
     place("input", "A picture, a folder, a pattern in quotes, or -: standard input. --input= itself may be left out.")
     place("list", "Instead of --input, a file that names pictures, one a line; -: standard input names them.")
@@ -165,8 +167,6 @@ def way(args: flags.FlagValues) -> Callable[[], tuple[Segment, dict]]:
         trained_methods.check(method, args.saved_model)
         method = None
     if method:  # here, not by each worker of a pipeline
-        from gsr_tf.comparators import methods  # models do without what they import
-
         methods.alone(method, args.saved_model, args.resolution, how["scales"], methods.DETECTORS)
     return functools.partial(_load, args.device, located(args.saved_model), method, **how)
 
@@ -188,15 +188,13 @@ def _model(
 
 
 def _method(name: str, threshold: float | None) -> tuple[Segment, dict]:
-    from gsr_tf.comparators import methods
-
     method = methods.choose(name)
     threshold = 0.5 if threshold is None else threshold
 
     def segment(picture: np.ndarray) -> Segmentation:
         return segmentation(method.stretched(picture), threshold=threshold)
 
-    return segment, {"detector": method.name, "way": methods.WAY, "threshold": threshold}
+    return segment, {"detector": method.name, "way": sources.of_files(sources.classical()), "threshold": threshold}
 
 
 def _todo(sources: Sequence[inputs.Source], results: Results, answering: Answering) -> list[inputs.Source]:

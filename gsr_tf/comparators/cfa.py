@@ -13,8 +13,6 @@ import itertools
 
 import cv2
 import numpy as np
-from scipy.ndimage import median_filter
-from scipy.special import expit
 
 from gsr_tf.comparators.blocks import to_pixels
 
@@ -145,6 +143,8 @@ def fit_mixture(values: np.ndarray) -> tuple[float, float, float]:
     Returns:
         (v1, mu, v2). A variance may come near 0 where flat blocks all have the ratio 1; it never is 0.
     """
+    from scipy.special import expit
+
     alpha, mu, v2 = 0.5, values.mean(), max(values.var(ddof=1), SMALLEST_VARIANCE)
     v1 = v2 / 10
     for _ in range(500):
@@ -181,6 +181,9 @@ def trace_map(picture: np.ndarray) -> np.ndarray:
     v1, mu, v2 = fit_mixture(finite)
     ratios = np.maximum(ratios, np.log(SMALLEST_RATIO))
     likelihood = _log_normal(ratios, mu, v2) - _log_normal(ratios, 0, v1)
+    from scipy.ndimage import median_filter  # where they are used: who predicts with a model does without
+    from scipy.special import expit
+
     return expit(-median_filter(likelihood, size=5, mode="reflect"))
 
 

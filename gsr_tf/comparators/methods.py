@@ -18,7 +18,6 @@ _ALL = (
     Method("random", floors.random, probabilities=True),
     Method("ground-truth-box", floors.ground_truth_box, probabilities=True, uses_truth=True),
 )
-WAY = 2  # in which classical methods answer, numbered: raised where their maps become others
 METHODS = {method.name: method for method in _ALL}
 DETECTORS = [method.name for method in _ALL if not method.uses_truth]
 

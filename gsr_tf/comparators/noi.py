@@ -8,7 +8,6 @@ high = noisy, which need not be the pasted part.
 from __future__ import annotations
 
 import numpy as np
-import pywt
 
 from gsr_tf.comparators.blocks import to_pixels
 from gsr_tf.comparators.method import from_lowest_to_highest
@@ -34,6 +33,8 @@ def noise_map(picture: np.ndarray) -> np.ndarray:
     Args:
         picture: [h, w, 3] uint8 RGB.
     """
+    import pywt  # where it is used: who predicts with a model does without
+
     _, (_, _, diagonal) = pywt.dwt2(luma(picture), "db8", mode="symmetric")
     rows, columns = (side // BLOCK for side in diagonal.shape)
     blocks = np.abs(diagonal[: rows * BLOCK, : columns * BLOCK]).reshape(rows, BLOCK, columns, BLOCK)

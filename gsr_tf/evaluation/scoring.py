@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 
+from gsr_tf.comparators import sources
 from gsr_tf.comparators.method import Method
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,7 +25,6 @@ COUNTING = (
     "inference/resolution.py",
     "inference/tiling.py",
 )
-CLASSICAL = ("comparators/*.py",)
 
 
 def fingerprint(method: Method) -> str:
@@ -34,18 +32,10 @@ def fingerprint(method: Method) -> str:
 
     A model brings a fingerprint of its own; a method without one is its source.
     """
-    return _of_patterns(COUNTING if method.fingerprint else COUNTING + CLASSICAL)
+    return _of_sources(classical=not method.fingerprint)
 
 
 @functools.cache
-def _of_patterns(patterns: tuple[str, ...]) -> str:
-    return of_files(path for pattern in patterns for path in sorted(PACKAGE.glob(pattern)))
-
-
-def of_files(paths: Iterable[Path]) -> str:
-    """Of files' names and bytes, in this order: sixteen hexadecimal digits."""
-    digest = hashlib.sha256()
-    for path in paths:
-        content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:16]
+def _of_sources(classical: bool) -> str:
+    counting = [path for pattern in COUNTING for path in sorted(PACKAGE.glob(pattern))]
+    return sources.of_files(counting + sources.classical() if classical else counting)

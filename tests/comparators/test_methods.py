@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from gsr_tf import flagfiles, predict, serve
-from gsr_tf.comparators import floors, methods
+from gsr_tf.comparators import floors, methods, sources
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import encode_png, read_picture
 from gsr_tf.inference import saved_model, trained_methods
 from gsr_tf.inference.saved_model import DetectorError
 from gsr_tf.inference.score_maps import ScoreError
 from tests.comparators.photographs import photograph, rectangle
+from tests.test_imports import imported
 
 
 @pytest.mark.parametrize("name", methods.METHODS)
@@ -20,6 +21,15 @@ def test_every_method_keeps_the_size_and_does_not_touch_the_picture(name):
     assert scores.shape == mask.shape and np.isfinite(scores).all()
     np.testing.assert_array_equal(picture, before)
     np.testing.assert_array_equal(methods.choose(name)(picture, mask), scores)
+
+
+def test_what_methods_without_weights_depend_on_is_counted():
+    """No file that makes their version imports one that does not."""
+    counted = sources.classical()
+    assert {sources.ROOM / "noi.py", sources.ROOM / "methods.py"} <= set(counted)
+    assert all((sources.ROOM / name).is_dir() for name in sources.TRAINED)
+    left_out = tuple(f"gsr_tf.comparators.{name}." for name in sources.TRAINED)
+    assert not [(path.name, name) for path in counted for name in imported(path) if f"{name}.".startswith(left_out)]
 
 
 def test_a_picture_below_a_methods_minimum_is_refused():

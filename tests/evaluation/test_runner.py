@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from gsr_tf import evaluate
-from gsr_tf.comparators import exported, methods
+from gsr_tf.comparators import exported, methods, sources
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.records import open_records
@@ -551,12 +551,13 @@ def test_the_version_of_the_scoring_code_is_that_of_its_files(tmp_path, monkeypa
     shutil.copytree(scoring.PACKAGE, package, ignore=shutil.ignore_patterns("weights", "__pycache__"))
 
     def versions():
-        scoring._of_patterns.cache_clear()
+        scoring._of_sources.cache_clear()
         return [scoring.fingerprint(counting([], fingerprint)) for fingerprint in ("", "a model's")]
 
-    assert all(any(scoring.PACKAGE.glob(pattern)) for pattern in scoring.COUNTING + scoring.CLASSICAL)
+    assert all(any(scoring.PACKAGE.glob(pattern)) for pattern in scoring.COUNTING)
     assert len(set(before := versions())) == 2
     monkeypatch.setattr(scoring, "PACKAGE", package)
+    monkeypatch.setattr(sources, "ROOM", package / "comparators")
     assert versions() == before
     for file, changes in [
         ("evaluation/metrics.py", [True, True]),
@@ -564,13 +565,16 @@ def test_the_version_of_the_scoring_code_is_that_of_its_files(tmp_path, monkeypa
         ("evaluation/protocols/pooled.py", [True, True]),
         ("inference/postprocessing.py", [True, True]),
         ("comparators/noi.py", [True, False]),  # a model's numbers do not depend on it
+        ("comparators/spectrum/spectrum.py", [True, False]),  # a method in a folder of its own
+        ("comparators/exif/voting.py", [False, False]),  # trained: scored as a model
         ("evaluation/report.py", [False, False]),
     ]:
+        (package / file).parent.mkdir(exist_ok=True)
         with (package / file).open("a") as stream:
             stream.write("#")
         assert [one != other for one, other in zip(before, versions())] == changes, file
         before = versions()
-    scoring._of_patterns.cache_clear()
+    scoring._of_sources.cache_clear()
 
 
 def test_printed_scores_carry_all_that_they_mean(tmp_path):
