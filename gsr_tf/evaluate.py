@@ -5,7 +5,8 @@ python -m gsr_tf.evaluate --records=records/casia1 --output=results/shipped
 python -m gsr_tf.evaluate --method=noi --pairs=casia1.csv --output=results/noi
 python -m gsr_tf.evaluate --maps=trufor --pairs=casia1.csv --output=results/trufor
 
-A picture that cannot be scored is named, counted and skipped; the exit code is then 3, and 1 where none was scored.
+A picture that cannot be scored is named, counted and skipped; the exit code is then 3, and 1 where none was scored, or
+where no protocol has a score of such pictures.
 The same command again goes on where a run was interrupted: every 64 pictures that were scored are kept.
 """
 
@@ -62,7 +63,10 @@ def define(values: flags.FlagValues) -> None:
     text("records", "Folder of records, from a data_prep command.")
     text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask, or a black one: authentic.")
     text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
-    text("compare_with", "Folder of another method's evaluation of the same pictures: prints the difference.")
+    text(
+        "compare_with",
+        "Folder of another evaluation of the same pictures, or FOLDER/attacks/NAME of one: prints the difference.",
+    )
     slow = ", ".join(name for name in protocols.PROTOCOLS if name not in protocols.DEFAULT)
     flags.DEFINE_list(
         "protocols", list(protocols.DEFAULT),
@@ -70,7 +74,11 @@ def define(values: flags.FlagValues) -> None:
         "report.", flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list(
-        "attacks", [], "Attacks to evaluate under as well: kind-strength, figure-5, grid.", flag_values=values
+        "attacks",
+        [],
+        "Attacks to evaluate under as well: kind-strength, figure-5, grid. Printed are "
+        "the scores of the first protocol that has any.",
+        flag_values=values,
     )
     flags.DEFINE_enum(
         "postprocessing", "none", list(POSTPROCESSING),
@@ -91,17 +99,19 @@ def chosen_data_set(records: str | None, pairs: str | None) -> DataSet:
 
 
 def printed(summaries: dict[str, dict]) -> str:
-    """What is printed: every score of the pictures as they are, the paper's under each attack, what was skipped."""
-    lines = []
+    """What is printed: every score of the pictures as they are, one protocol's under each attack, what was skipped."""
+    lines, scored = [], list(dict.fromkeys(line["protocol"] for line in summaries["none"]["scores"]))
     for name, summary in summaries.items():
         data_set = summary["data_set"] if name == "none" else f"{summary['data_set']} {name}"
         for line in summary["scores"]:
-            if name == "none" or line["protocol"] == "paper":
+            if name == "none" or line["protocol"] in scored[:1]:
                 lines.append(outputs.describe_score(line, data_set))
         if summary["skipped"]:
             first = summary["skipped"][0]
             count = len(summary["skipped"])
             lines.append(f"{count} skipped, the first {first['name']}: {first['reason']}; all are in {outputs.SUMMARY}")
+    if len(summaries) > 1 < len(scored):
+        lines.append(f"under an attack, the scores of the other protocols are in attacks/NAME/{outputs.SUMMARY}")
     return "\n".join(lines)
 
 
@@ -123,6 +133,15 @@ def _check_defined(chosen: list[Protocol], method: Method) -> None:
         print(f"not scored by {left_out}: the maps of {method.name} are no probabilities", file=sys.stderr)
 
 
+def _say_unscored(summary: dict, method: Method) -> None:
+    """Names the protocols that cover none of the pictures."""
+    without = runner.defined([protocols.PROTOCOLS[name] for name in outputs.without_score(summary)], method)
+    if without:
+        names = ", ".join(one.name for one in without)
+        counts = "{manipulated} manipulated and {authentic} authentic".format(**summary["pictures"])
+        print(f"no score by {names}, for want of pictures of their kind: {counts} ones were scored", file=sys.stderr)
+
+
 def _given_maps(args: flags.FlagValues, maps: str, data_set: DataSet) -> Method:
     """The method of --maps; raises MethodError beside flags of another one, and with attacks."""
     others = {"saved_model": None, "method": None, "resolution": "whole", "scales": None, "attacks": []}
@@ -141,15 +160,22 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here, map
         method = _given_maps(args, maps, data_set)
     chosen, attacked_by = protocols.choose(args.protocols), attacks.parse_all(args.attacks)
     _check_defined(chosen, method)
+    if args.compare_with and not Path(args.compare_with).resolve().is_relative_to(Path(args.output).resolve()):
+        comparison.check(args.compare_with)  # of what this evaluation may make, afterwards
     with one_writer.hold(Path(args.output), "--output"):
         summaries = study.run(args.output, data_set, method, chosen, attacked_by, args.postprocessing, evaluate)
         report.write(args.output, data_set, method, args.postprocessing, summaries)
-    print(printed(summaries))
+    if text := printed(summaries):
+        print(text)
     for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
         print(comparison.describe(difference, args.compare_with))
     pictures = [summary["pictures"] for summary in summaries.values()]
     if not any(counts["scored"] for counts in pictures):
         print("nothing was scored", file=sys.stderr)
+        return 1
+    _say_unscored(summaries["none"], method)
+    if not any(line["value"] is not None for summary in summaries.values() for line in summary["scores"]):
+        print(f"--protocols={','.join(args.protocols)}: none has a score on these pictures", file=sys.stderr)
         return 1
     return SOME_SKIPPED if any(counts["skipped"] for counts in pictures) else 0
 

@@ -35,7 +35,8 @@ class Accumulator:
 
         Args:
             weights: [rows] from `resample`.
-            values: name -> [v]; a value with NaN is left out of that name's sums and of its weights.
+            values: name -> [v]; a name that is missing, or whose value has NaN, is left out of that name's sums and
+                of its weights.
         """
         self._block.append((weights, values))
         if len(self._block) == BLOCK:
@@ -45,8 +46,9 @@ class Accumulator:
         if not self._block:
             return
         weights = np.stack([weights for weights, _ in self._block], axis=1)
-        for name in self._block[0][1]:
-            values = np.stack([values[name] for _, values in self._block])
+        shapes = {name: value.shape for _, values in self._block for name, value in values.items()}
+        for name, shape in shapes.items():
+            values = np.stack([values.get(name, np.full(shape, np.nan)) for _, values in self._block])
             defined = ~np.isnan(values).any(axis=1)
             weighted = weights[:, defined]
             self._sums[name] = self._sums.get(name, 0.0) + weighted @ values[defined]

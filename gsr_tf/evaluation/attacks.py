@@ -37,7 +37,8 @@ class Attack:
 
     Attributes:
         name: `kind-strength`, or `none`.
-        apply: [h, w, 3] uint8 RGB -> [h', w', 3] uint8.
+        apply: [h, w, 3] uint8 RGB -> [h', w', 3] uint8. What is seen keeps its place relative to the sides: the truth
+            is scaled with the picture, but never cut, turned or moved.
     """
 
     name: str
@@ -139,12 +140,19 @@ SETS = {
 }
 
 
+def split(name: str) -> tuple[str, str]:
+    """The kind and the written strength of an attack's name; of "none" and of what begins with no kind, no kind."""
+    kinds = [kind for kind in KINDS if f"{name}-".startswith(f"{kind}-")]  # a kind may have a hyphen, as 1e-05 has
+    kind = max(kinds, key=len, default="")
+    return kind, name[len(kind) :].removeprefix("-")
+
+
 def parse(name: str) -> Attack:
     """The attack of this name; raises AttackError when there is none or its strength is out of range."""
     if name == NONE.name:
         return NONE
-    kind_name, _, written = name.partition("-")
-    if kind_name not in KINDS:
+    kind_name, written = split(name)
+    if not kind_name:
         known = f"none, {', '.join(SETS)} or kind-strength with a kind of {', '.join(KINDS)}"
         raise AttackError(f"--attacks: no attack {name!r}; write {known}")
     kind = KINDS[kind_name]
@@ -180,5 +188,5 @@ def back_to_size(scores: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def weakest_first(names: Sequence[str]) -> list[str]:
     """Names of attacks of one kind, in the direction in which the field reports its strengths."""
-    kind = KINDS[names[0].partition("-")[0]]
-    return sorted(names, key=lambda name: float(name.partition("-")[2]), reverse=kind.grid[0] > kind.grid[-1])
+    kind = KINDS[split(names[0])[0]]
+    return sorted(names, key=lambda name: float(split(name)[1]), reverse=kind.grid[0] > kind.grid[-1])

@@ -64,6 +64,12 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
     return [_difference(key, one[key] - other[key]) for key in common]
 
 
+def check(path: str | os.PathLike) -> None:
+    """Raises ComparisonError for a folder that holds no whole evaluation."""
+    _truths(Path(path))
+    _scores(Path(path))
+
+
 def _scores(path: Path) -> dict[str, np.ndarray]:
     """Protocol/metric -> [1 + replicates]."""
     stored = outputs.read_replicates(path)
@@ -105,7 +111,7 @@ def _truths(path: Path) -> dict[str, dict[str, str]]:
     try:
         with (path / outputs.PER_IMAGE).open(encoding="utf-8") as stream:
             return {row["name"]: {key: row[key] for key in TRUTH if key in row} for row in csv.DictReader(stream)}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ComparisonError(f"{path}: no {outputs.PER_IMAGE}; give the --output of a finished evaluation") from None
 
 

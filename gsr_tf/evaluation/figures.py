@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gsr_tf.evaluation.attacks import weakest_first
+from gsr_tf.evaluation.attacks import split, weakest_first
 
 AS_WRITTEN = {"text.parse_math": False}  # names of people's files and runs, which may have dollars in them
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5fb0", "#c77d11", "#4a4a4a")
@@ -133,8 +133,8 @@ def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: 
     kinds: dict[str, list[str]] = {}
     for scores in curves.values():
         for name in scores:
-            kind = name.partition("-")[0]
-            if kind != "none" and name not in kinds.setdefault(kind, []):
+            kind = split(name)[0]
+            if name != "none" and name not in kinds.setdefault(kind, []):
                 kinds[kind].append(name)
     figure = Figure(figsize=(3.2 * max(1, len(kinds)), 3), layout="constrained")
     axes = figure.subplots(1, max(1, len(kinds)), squeeze=False, sharey=True)[0]
@@ -144,7 +144,7 @@ def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: 
         for scores, colour in zip(curves.values(), itertools.cycle(COLOURS)):
             line = [scores.get(name, np.nan) for name in ticks]
             axis.plot(range(len(ticks)), line, marker="o", markersize=4, color=colour)
-        axis.set_xticks(range(len(ticks)), ["none", *(name.partition("-")[2] for name in names)])
+        axis.set_xticks(range(len(ticks)), ["none", *(split(name)[1] for name in names)])
         axis.set_xlabel(kind)
         axis.grid(alpha=0.3)
         axis.set_ylim(0, 1.1 * np.nanmax([score for scores in curves.values() for score in scores.values()]))

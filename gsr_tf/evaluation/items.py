@@ -180,6 +180,11 @@ def _rows(path: str | os.PathLike) -> list[tuple[str, str]]:
         lines = decode(read_bytes(path)).splitlines()
     except ValueError as error:
         raise PictureError(f"--pairs={path}: {error}") from error
+    if Path(path).suffix.lower() == ".json":
+        raise PictureError(
+            f"--pairs={path}: expected a CSV file; a list in JSON becomes records, python -m data_prep.interchange "
+            f"--input={path} --output=DIR, and is then evaluated by --records=DIR"
+        )
     comma = any("," in line for line in lines) or not any(";" in line for line in lines)
     rows = [[word.strip() for word in row] for row in csv.reader(lines, delimiter="," if comma else ";")]
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]

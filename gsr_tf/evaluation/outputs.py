@@ -145,6 +145,12 @@ def shown(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
 
+def without_score(summary: dict) -> list[str]:
+    """The protocols of a summary that have no score in it."""
+    scored = {line["protocol"] for line in summary["scores"]}
+    return [name for name in summary["protocols"] if name not in scored]
+
+
 def describe_score(line: dict, data_set: str) -> str:
     """A score as it is printed: never without its protocol, data set, count and resolution."""
     value = f"{shown(line['value'])} [{shown(line['low'])}, {shown(line['high'])}]"

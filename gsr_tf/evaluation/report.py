@@ -66,7 +66,7 @@ def _scores(summary: dict) -> list[str]:
             + (line["pictures"], line["resolution"])
         )
     header = ("protocol", "metric", "value", "interval", "threshold", "pictures", "resolution")
-    without = [name for name in summary["protocols"] if name not in {line["protocol"] for line in summary["scores"]}]
+    without = outputs.without_score(summary)
     missing = [html.note(f"Without a score, for want of probabilities or of such pictures: {', '.join(without)}.")]
     definitions = [(name, one["definition"], one["source"]) for name, one in summary["protocols"].items()]
     return [
@@ -105,6 +105,7 @@ def _robustness(path: Path, summaries: dict[str, dict]) -> list[str]:
         html.figure(plot, "Threshold re-optimised for each attack, and frozen at the best one without attack."),
         html.table(list(columns), zip(columns["attack"], *numbers, columns["pictures"])),
         *([html.note(others)] if len(passed_over) > 1 else []),
+        html.note(f"The scores of all protocols under an attack are in attacks/NAME/{outputs.SUMMARY}."),
     ]
 
 

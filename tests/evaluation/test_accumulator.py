@@ -39,6 +39,19 @@ def test_undefined_values_are_left_out_and_counted():
     assert accumulator.pictures("x") == 2
 
 
+@pytest.mark.parametrize("first", [0, 1, BLOCK])
+def test_a_name_that_some_pictures_lack_is_of_the_others(first):
+    """Whether the first picture has it, or none of the first block."""
+    accumulator, expected = Accumulator(), Accumulator()
+    for index in range(BLOCK + 2):
+        weights, x, y = resample(str(index), 200), np.array([1.0]), np.array([float(index), 2.0])
+        accumulator.add(weights, {"x": x, **({"y": y} if index >= first else {})})
+        expected.add(weights, {"x": x, "y": y if index >= first else np.full(2, np.nan)})
+    assert (accumulator.pictures("x"), accumulator.pictures("y")) == (BLOCK + 2, BLOCK + 2 - first)
+    np.testing.assert_array_equal(accumulator.means()["y"], expected.means()["y"])
+    np.testing.assert_allclose(accumulator.means()["y"][0], [(first + BLOCK + 1) / 2, 2.0])
+
+
 def test_resampling_depends_on_the_name_alone():
     np.testing.assert_array_equal(resample("a"), resample("a"))
     assert (resample("a") != resample("b")).any()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from gsr_tf.evaluation import attacks
+from gsr_tf.evaluation import attacks, figures
 from gsr_tf.evaluation.attacks import AttackError
 from gsr_tf.inference.score_maps import ScoreError
 from tests.comparators.photographs import photograph
@@ -121,6 +121,19 @@ def test_social_networks_sharpen_by_a_fifth_and_save_at_75(times):
 def test_bad_names_say_what_is_possible(name, message):
     with pytest.raises(AttackError, match=f"--attacks: .*{message}"):
         attacks.parse(name)
+
+
+def test_a_kind_may_have_a_hyphen(monkeypatch):
+    """As 1e-05 has one, whatever kinds begin alike."""
+    for name in ("crop", "crop-jpeg"):
+        monkeypatch.setitem(attacks.KINDS, name, attacks.Kind(lambda picture, strength: strength, 0, 2, (0.5, 1)))
+    assert [attacks.parse(name)(None) for name in ("crop-jpeg-0.5", "crop-1", "crop-1e-05")] == [0.5, 1, 1e-05]
+    assert attacks.weakest_first(["crop-jpeg-1", "crop-jpeg-1e-05"]) == ["crop-jpeg-1e-05", "crop-jpeg-1"]
+    panels = figures.robustness({"a": {"none": 1.0, "crop-1": 0.5, "crop-jpeg-1": 0.5}})
+    pictured = figures.robustness({"a": {"none": 1.0, "jpeg-50": 0.5, "scale-0.5": 0.5}})
+    assert Image.open(io.BytesIO(panels)).size == Image.open(io.BytesIO(pictured)).size
+    with pytest.raises(AttackError, match="'crop--1' is out of range; the strength of crop is 0 to 2"):
+        attacks.parse("crop--1")
 
 
 def test_sets_are_spelt_out_once_each():

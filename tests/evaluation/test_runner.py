@@ -369,6 +369,13 @@ def test_bad_lists_are_refused(tmp_path, text, message):
         items.from_list(tmp_path / "list.csv")
 
 
+def test_a_list_in_json_is_told_who_reads_it(tmp_path):
+    path = tmp_path / "test.json"
+    path.write_text('[["a.jpg", "a.png"], ["b.jpg", "Negative"]]')
+    with pytest.raises(PictureError, match=f"python -m data_prep.interchange --input={path} "):
+        items.from_list(path)
+
+
 DATA = DataSet("toy", "f00d", [*ITEMS, *AUTHENTIC])
 
 
@@ -583,6 +590,10 @@ def test_printed_scores_carry_all_that_they_mean(tmp_path):
     assert any("f1" in line and "(paper, toy, 5 pictures, native)" in line for line in lines)
     assert any("f1" in line and "(release, toy, 5 pictures, 300x300)" in line for line in lines)
     assert any("(paper, toy jpeg-50, 5 pictures, native)" in line for line in lines)
+    assert lines[-1] == "under an attack, the scores of the other protocols are in attacks/NAME/summary.json"
+    summaries = study.run(tmp_path, DATA, BRIGHTNESS, choose(["fixed-0.5"]), attacks.parse_all(["jpeg-50"]))
+    *_, last = evaluate.printed(summaries).splitlines()
+    assert "recall" in last and "(fixed-0.5, toy jpeg-50, 5 pictures, native)" in last
 
 
 def test_the_command_line_names_what_is_missing(records):
@@ -616,8 +627,43 @@ def test_authentic_pictures_alone_can_be_attacked(tmp_path):
     pictures = [line.partition(",")[0] for line in written_list(tmp_path)]
     (tmp_path / "list.csv").write_text("\n".join(pictures))
     where = [f"--pairs={tmp_path / 'list.csv'}", f"--output={tmp_path / 'out'}"]
-    assert evaluate.main(["evaluate", "--method=noi", *where, "--attacks=jpeg-50"]) == 0
+    assert evaluate.main(["evaluate", "--method=random", *where, "--attacks=jpeg-50"]) == 0
     assert "Under attacks" not in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named", "lines"),
+    [
+        (["--method=random", "--protocols=paper"], 1, "paper", 0),
+        (["--method=random", "--protocols=paper,authentic"], 0, "paper", 2),
+        (["--method=noi", "--protocols=paper,image-level,pooled"], 1, "paper, pooled", 2),  # both areas are undefined
+    ],
+)
+def test_protocols_without_their_pictures_are_named(tmp_path, capsys, arguments, code, named, lines):
+    pictures = [line.partition(",")[0] for line in written_list(tmp_path)]
+    (tmp_path / "list.csv").write_text("\n".join(pictures))
+    where = [f"--pairs={tmp_path / 'list.csv'}", f"--output={tmp_path / 'out'}"]
+    assert evaluate.main(["evaluate", *arguments, *where]) == code
+    said = capsys.readouterr()
+    counts = f"0 manipulated and {len(pictures)} authentic ones were scored"
+    assert f"no score by {named}, for want of pictures of their kind: {counts}" in said.err
+    assert (f"{arguments[1]}: none has a score on these pictures" in said.err) == (code == 1)
+    assert len(said.out.splitlines()) == lines
+
+
+def test_the_folder_to_compare_with_is_looked_at_first(tmp_path, capsys):
+    written_list(tmp_path)
+    (tmp_path / "file").touch()
+    path, out = tmp_path / "list.csv", tmp_path / "out"
+    path.write_text("0.png,0_gt.png\n1.png,1_gt.png\n")
+    arguments = ["evaluate", "--method=noi", f"--pairs={path}", f"--output={out}", "--protocols=pooled"]
+    for other in (tmp_path, tmp_path / "file"):
+        assert evaluate.main([*arguments, f"--compare_with={other}"]) == 1
+        assert f"{other}: no per_image.csv; give the --output of a finished" in capsys.readouterr().err
+        assert not out.exists()
+    attacked = out / "attacks/jpeg-50"  # not there until now
+    assert evaluate.main([*arguments, "--attacks=jpeg-50", f"--compare_with={attacked}"]) == 0
+    assert f" against {attacked}, " in capsys.readouterr().out
 
 
 def test_the_command_line_from_end_to_end(tmp_path, capsys):

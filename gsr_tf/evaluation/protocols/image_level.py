@@ -24,7 +24,7 @@ def rank(table: Table) -> Scores:
 
 
 def areas(names: np.ndarray, scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ROC-AUC and average precision by rank, with scikit-learn's conventions (`metrics`): equal scores are ties.
+    """ROC-AUC and average precision by rank, as scikit-learn has them: equal scores are ties.
 
     Pictures are gone through from the highest score down, so that memory does not grow with pictures times replicates.
 
@@ -34,7 +34,7 @@ def areas(names: np.ndarray, scores: np.ndarray, positive: np.ndarray) -> tuple[
         positive: [n] bool.
 
     Returns:
-        Two arrays, [1 + replicates].
+        Two arrays, [1 + replicates]; NaN for the AUC of pictures of one kind and the AP of none that is positive.
     """
     order = np.argsort(-scores, kind="stable")
     tp, fp, area, steps = np.zeros((4, 1 + REPLICATES))
@@ -47,7 +47,7 @@ def areas(names: np.ndarray, scores: np.ndarray, positive: np.ndarray) -> tuple[
         tp += more_tp
         fp += more_fp
         steps += more_tp * metrics.ratio(tp, tp + fp)
-    return metrics.ratio(area, tp * fp, empty=np.nan), metrics.ratio(steps, tp)
+    return metrics.ratio(area, tp * fp, empty=np.nan), metrics.ratio(steps, tp, empty=np.nan)
 
 
 def score(sums: Accumulator, thresholds: np.ndarray) -> Scores:

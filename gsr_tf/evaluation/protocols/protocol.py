@@ -67,7 +67,7 @@ class Protocol:
         name: what the command line and every printed score call it.
         definition: thresholds, averaging and conventions, in a sentence.
         source: where the definition is from.
-        keep: (counts, thresholds) -> what is kept of one picture.
+        keep: (counts, thresholds) -> what is kept of one picture; NaN, or no such name, where it is undefined for it.
         look: (scores [h, w], mask [h, w] bool, thresholds [t]) -> how one picture is counted.
         score: (sums of what was kept, thresholds) -> the metrics.
         rank: (table of the pictures) -> metrics that no sums give, since they compare pictures with one another.
