@@ -14,6 +14,7 @@ from data_prep import command
 from data_prep.reading.entries import Listing, PreparationError
 from data_prep.reading.files import require_folder
 from data_prep.reading.listing import merge
+from data_prep.reading.pairing import UNPAIRED
 
 DEPTH = 3  # how far below --input a set's folders may lie: archives differ in how much they wrap around them
 PICTURES = ("manipulated", "authentic", "both")
@@ -60,10 +61,22 @@ class PublishedSet:
             pictures: one of PICTURES.
             root: the set's folder.
             elsewhere: folders below which parts of it that are offered apart may lie.
+
+        Raises:
+            PreparationError: folders are not there; or both kinds are asked for and no manipulated one has its mask.
         """
         folders = (root, *elsewhere) if self.in_parts else (root,)
         finders = {"manipulated": self.find_manipulated, "authentic": self.find_authentic}
-        return merge(find(*folders) for name, find in finders.items() if pictures in (name, "both"))
+        listing = merge(find(*folders) for name, find in finders.items() if pictures in (name, "both"))
+        unpaired = [skip for skip in listing.skipped if skip.reason in UNPAIRED]
+        if pictures == "both" and unpaired and not any(entry.masks for entry in listing.entries):
+            name, *why = unpaired[0]
+            raise PreparationError(
+                f"{root}: none of its {len(unpaired)} manipulated pictures is paired with a mask, the first, {name}: "
+                f"{', '.join(filter(None, why))}; for the authentic ones alone: data_prep.{self.name} "
+                "--pictures=authentic"
+            )
+        return listing
 
 
 def folders_below(root: Path) -> list[Path]:

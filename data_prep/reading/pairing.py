@@ -14,6 +14,8 @@ from gsr_tf.errors import first_of
 
 # What publishers append to a picture's stem to name its mask.
 MASK_ENDINGS = ("_gt", "-gt", "_mask", "-mask", "_groundtruth", "_edgemask")
+UNPAIRED = ("no mask", "several masks", "several pictures")  # reasons
+UNDERSTOOD = f"a mask's name is its picture's, with or without {', '.join(MASK_ENDINGS)}"
 
 Stem = Callable[[PurePosixPath], str]
 
@@ -68,18 +70,20 @@ def _match(pictures: Files, masks: Files, picture_key: Key, mask_key: Key) -> di
     }
 
 
-def _explain(picture: PurePosixPath, rivals: Files, masks: Files) -> Skipped:
+def _explain(picture: PurePosixPath, rivals: Files, masks: Files, names: str) -> Skipped:
     if not masks:
-        return Skipped(str(picture), "no mask")
+        return Skipped(str(picture), "no mask", names)
     if len(masks) > 1:
         return Skipped(str(picture), "several masks", first_of(masks))
     return Skipped(str(picture), "several pictures", f"{first_of(rivals)} all match the mask {masks[0]}")
 
 
-def _unmatched(pictures: Files, masks: Files, picture_key: Key, mask_key: Key) -> list[Skipped]:
-    """Why these pictures have no mask, and the masks that belong to no picture."""
+def _unmatched(pictures: Files, masks: Files, picture_key: Key, mask_key: Key, names: str) -> list[Skipped]:
+    """Why these pictures have no mask, and the masks that belong to no picture; `names` says how masks are named."""
     groups, mask_groups = _groups(pictures, picture_key), _groups(masks, mask_key)
-    skipped = [_explain(file, group, mask_groups.get(key, [])) for key, group in groups.items() for file in group]
+    skipped = [
+        _explain(file, group, mask_groups.get(key, []), names) for key, group in groups.items() for file in group
+    ]
     orphans = [mask for key, group in mask_groups.items() if key not in groups for mask in group]
     return sorted([*skipped, *(Skipped(str(mask), "no picture", "a mask that belongs to none") for mask in orphans)])
 
@@ -124,4 +128,5 @@ def pair(
         partner.update(found)
     taken = set(found.values())
     left = [picture for picture in pictures if picture not in found], [mask for mask in masks if mask not in taken]
-    return Pairs(sorted(partner.items()), _unmatched(*left, *keys))
+    names = UNDERSTOOD if stem_of_mask is whole_name_stem else ""
+    return Pairs(sorted(partner.items()), _unmatched(*left, *keys, names))

@@ -105,6 +105,17 @@ def test_a_set_without_its_authentic_pictures_is_prepared_and_reported(tmp_path,
         assert "prepared: columbia" in captured.out
 
 
+def test_a_set_without_a_pair_is_reported_and_not_prepared(tmp_path, capsys):
+    carvalho(tmp_path / "downloads")
+    masks = tmp_path / "downloads/DSO-1-Fake-Images-Masks"
+    (masks / "splicing-01.png").rename(masks / "splicing-01_label.png")
+    assert run(tmp_path) == 1
+    captured = capsys.readouterr()
+    assert "carvalho: " in captured.err and "none of its 1 manipulated pictures is paired with a mask" in captured.err
+    assert "splicing-01.png: no mask, a mask's name is its picture's, with or without _gt, -gt" in captured.err
+    assert "prepared: nothing" in captured.out and not (tmp_path / "out/carvalho").exists()
+
+
 def test_casia1_with_its_modified_names_is_seen_from_the_folder_above(tmp_path):
     casia1(tmp_path / "downloads/CASIA1")
     (tmp_path / "downloads/CASIA1/Modified Tp").mkdir()

@@ -3,7 +3,7 @@ from pathlib import PurePosixPath as P
 
 import pytest
 
-from data_prep.reading.pairing import pair
+from data_prep.reading.pairing import MASK_ENDINGS, pair
 
 
 def pairs(pictures, masks):
@@ -46,6 +46,13 @@ def test_a_stray_file_shifts_nothing():
     found, skipped = pairs(["a.jpg", "b.jpg", "c.jpg"], ["b.png", "c.png", "z.png"])
     assert found == [("b.jpg", "b.png"), ("c.jpg", "c.png")]
     assert skipped == {"a.jpg": "no mask", "z.png": "no picture"}
+
+
+def test_where_there_is_no_mask_it_is_said_how_masks_are_named():
+    (skip, _) = pair([P("a.jpg")], [P("a_label.png")]).skipped
+    assert skip.name == "a.jpg" and all(ending in skip.detail for ending in MASK_ENDINGS)
+    (skip, _) = pair([P("a.jpg")], [P("a_label.png")], stem_of_mask=lambda file: file.stem).skipped
+    assert skip == ("a.jpg", "no mask", "")  # by a rule of the set's own
 
 
 def test_doubt_is_refused_on_both_sides():
