@@ -38,7 +38,7 @@ from data_prep.reading.files import require_folder
 from data_prep.reading.listing import list_authentic, list_manipulated
 from data_prep.reading.pairing import Pairs, mask_stem, pair, picture_stem
 from gsr_tf.data.masks import MaskRule
-from gsr_tf.marked_text import decode
+from gsr_tf.marked_text import decode, lines
 
 MASKS = ("CASIA 2 Groundtruth", "CASIA2.0_Groundtruth", "casia2groundtruth")
 OTHER_NAMES = ("groundtruth", "Gt", "mask")
@@ -118,10 +118,10 @@ def keep_listed(listing: Listing, path: Path) -> Listing:
         PreparationError: the file cannot be read, or names none of the set's pictures.
     """
     try:
-        lines = decode(path.read_bytes()).splitlines()
+        named = lines(decode(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise PreparationError(f"--list={path}: cannot be read as text ({error})") from error
-    wanted = {_without_kind(PurePosixPath(line.split()[0]).stem) for line in lines if line.strip()}
+    wanted = {_without_kind(PurePosixPath(line.split()[0]).stem) for line in named if line.strip()}
 
     def stem(entry: Entry) -> str:
         return _without_kind(PurePosixPath(entry.name).stem)

@@ -34,7 +34,7 @@ from data_prep.reading.pairing import Pairs, pair
 from gsr_tf.data import lists
 from gsr_tf.data.masks import MaskRule
 from gsr_tf.errors import UserError
-from gsr_tf.marked_text import decode
+from gsr_tf.marked_text import decode, lines
 
 NEGATIVE = "Negative"  # JsonDataset's word for "no mask: authentic"
 NO_MASK = "None"  # MVSS-Net's
@@ -104,7 +104,7 @@ def read_mvss_rows(text: str, path: Path) -> list[tuple[str, str | None]]:
         PreparationError: a line of another form, or whose label says other than its mask.
     """
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines(text), 1):
         words = line.rsplit(maxsplit=2)
         if words and (len(words) != 3 or words[2] not in ("0", "1")):
             raise PreparationError(f"--input={path}: line {number} is {line!r}, expected: picture mask 0-or-1")

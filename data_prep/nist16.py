@@ -12,7 +12,7 @@ File names alone do not pair this set: its table does. Probes that it says are n
 
 from __future__ import annotations
 
-import csv
+import itertools
 import os
 import sys
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,7 @@ from data_prep.published import PublishedSet, folders_below, script
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
 from data_prep.reading.files import list_files, split_pictures
 from data_prep.reading.masks import MaskFile
+from gsr_tf import marked_text
 from gsr_tf.data.masks import MaskRule
 
 TABLE = "*manipulation-ref.csv"
@@ -33,12 +34,16 @@ def _read_table(root: Path) -> tuple[Path, list[dict[str, str]]]:
     table = next((file for folder in folders_below(root) for file in sorted(folder.glob(TABLE))), None)
     if table is None:
         raise PreparationError(f"--input={root}: no {TABLE} in it; --help shows the expected tree")
-    with open(table, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, delimiter="|")
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise PreparationError(f"{table}: no column {', '.join(missing)}; columns are separated by |")
-        return Path(os.path.abspath(table.parent / "../..")), list(reader)  # of a relative --input, too
+    try:
+        rows = [row for row in marked_text.rows(marked_text.decode(table.read_bytes()), "|") if row]
+    except (OSError, ValueError) as error:
+        raise PreparationError(f"{table}: cannot be read as a table ({error})") from error
+    header = rows[0] if rows else []
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise PreparationError(f"{table}: no column {', '.join(missing)}; columns are separated by |")
+    lines = [dict(itertools.zip_longest(header, row)) for row in rows[1:]]
+    return Path(os.path.abspath(table.parent / "../..")), lines  # of a relative --input, too
 
 
 def _fault(name: str, line: dict[str, str | None]) -> Skipped | None:

@@ -52,7 +52,7 @@ def shipped() -> dict[str, Path]:
 
 def title(file: Path) -> str:
     """The first sentence of a flagfile's comment, which says what the file is; empty where it begins with none."""
-    comment = itertools.takewhile(lambda line: line.startswith("# "), _text(file).splitlines())
+    comment = itertools.takewhile(lambda line: line.startswith("# "), marked_text.lines(_text(file)))
     words = " ".join(line.removeprefix("# ") for line in comment)
     return re.split(r"(?<=\.)\s", words, maxsplit=1)[0]
 
@@ -64,7 +64,7 @@ def _read(path: Path, within: tuple[Path, ...]) -> Iterator[str]:
     text, here = _text(path), path.resolve()
     if here in within:
         raise flags.Error(f"--flagfile={path}: nests itself, by way of {' and '.join(map(str, within))}")
-    for line in map(str.strip, text.splitlines()):
+    for line in map(str.strip, marked_text.lines(text)):
         nested = NESTS.fullmatch(line)
         if nested:
             yield from _read(_found(Path(nested[1]).expanduser(), here), (*within, here))

@@ -25,6 +25,11 @@ def test_lines_are_flags_in_their_place(tmp_path):
     assert expanded(["x", "--flagfile", str(file)]) == ["x", "--steps=3", "--precision=float32"]
 
 
+def test_a_flag_may_have_what_looks_like_a_lines_end(tmp_path):
+    (tmp_path / "a.cfg").write_text("--run_dir=runs/a\u2028b\x85c\n--steps=3\n", encoding="utf-8")
+    assert expanded([f"--flagfile={tmp_path / 'a.cfg'}"]) == ["--run_dir=runs/a\u2028b\x85c", "--steps=3"]
+
+
 def test_a_nested_file_is_beside_its_own_then_above_then_in_the_working_folder(tmp_path, monkeypatch):
     file = write(tmp_path / "flags" / "deep" / "a.cfg", "--flagfile=flags/base.cfg\n--steps=2")
     (tmp_path / "elsewhere").mkdir()

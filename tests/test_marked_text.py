@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from gsr_tf.marked_text import decode
+from gsr_tf.marked_text import decode, lines, rows
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,23 @@ def test_other_text_is_refused_with_what_to_do(data, message):
 
 def test_other_bytes_can_be_kept():
     assert decode(b"\xe9.jpg", "surrogateescape") == "\udce9.jpg"
+
+
+def test_lines_end_where_editors_end_them():
+    assert lines("") == [] and lines("a") == lines("a\n") == ["a"]
+    assert lines("a\r\nb\rc\n\n\udce9") == ["a", "b", "c", "", "\udce9"]
+    inside = "\v\f\x1c\x1d\x1e\x85\u2028\u2029".join("abcdefghi")
+    assert lines(f"{inside}\n{inside}") == [inside, inside]
+
+
+def test_each_line_of_a_table_is_a_row():
+    assert rows('a,b\n\n"c, ""d""",\ne"f,g"', ",") == [["a", "b"], [], ['c, "d"', ""], ['e"f', 'g"']]
+    assert rows("a|b,c\r\n", "|") == [["a", "b,c"]]
+
+
+@pytest.mark.parametrize(
+    "line", ['"a.png,m.png', 'a.png,"m.png', '"a.png"b,m.png', '"a.png\nb.png"', f'"{140_000 * "a.png,m.png "}']
+)
+def test_a_quote_takes_no_line_but_its_own(line):
+    with pytest.raises(ValueError, match="^line 2: .*; a cell that begins with a quote ends with one, too"):
+        rows(f"a,b\n{line}\nc,d\n", ",")

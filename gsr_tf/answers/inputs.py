@@ -17,7 +17,7 @@ from gsr_tf.data import folders, lists
 from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
 from gsr_tf.data.records import INDEX_NAME, open_records
 from gsr_tf.errors import UserError
-from gsr_tf.marked_text import decode
+from gsr_tf.marked_text import decode, lines
 
 STANDARD_INPUT = "-"
 ENDINGS = (MAP, MASK, OVERLAY)
@@ -91,10 +91,10 @@ def from_list(given: str) -> list[Source]:
     except OSError as error:
         raise InputError(f"--list={given}: cannot be read ({error.strerror})") from error
     try:
-        lines = decode(data, "surrogateescape").splitlines()
+        names = lines(decode(data, "surrogateescape"))
     except ValueError as error:
         raise InputError(f"--list={given}: {error}") from error
-    paths = [lists.find(Path(line)) for line in lines if line.strip()]
+    paths = [lists.find(Path(name)) for name in names if name.strip()]
     if not paths:
         raise InputError(f"--list={given}: no names there; expected one path a line")
     return _named((path, _below(path)) for path in dict.fromkeys(paths))
@@ -108,9 +108,9 @@ def from_records(given: str) -> list[Source]:
 
 
 def _below(path: PurePath) -> str:
-    """The path as one below the output folder: "/scans/a.png" -> "scans/a.png", "../a.png" -> "up/a.png"."""
+    """The path as one below the output folder: "/a/b.png" -> "a/b.png", "../a.png" -> "up/a.png", "." -> "here"."""
     parts = path.parts[1:] if path.anchor else path.parts
-    return str(PurePath(*("up" if part == os.pardir else part for part in parts)))
+    return str(PurePath(*("up" if part == os.pardir else part for part in parts or ("here",))))
 
 
 def _in_folder(folder: Path, output: Path) -> list[Source]:

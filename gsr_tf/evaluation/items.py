@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import hashlib
 import os
@@ -14,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from gsr_tf import marked_text
 from gsr_tf.data.decoding.orientation import to_stored
 from gsr_tf.data.lists import find
 from gsr_tf.data.masks import PLAIN, read_mask
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.data.records import Records
-from gsr_tf.marked_text import decode
 
 HEADERS = [[picture, "mask"] for picture in ("picture", "image")]
 Sample = tuple[np.ndarray, np.ndarray | None]
@@ -176,17 +175,17 @@ def _now(path: Path) -> tuple[int, int, int] | None:
 
 
 def _rows(path: str | os.PathLike) -> list[tuple[str, str]]:
-    try:
-        lines = decode(read_bytes(path)).splitlines()
-    except ValueError as error:
-        raise PictureError(f"--pairs={path}: {error}") from error
     if Path(path).suffix.lower() == ".json":
         raise PictureError(
             f"--pairs={path}: expected a CSV file; a list in JSON becomes records, python -m data_prep.interchange "
             f"--input={path} --output=DIR, and is then evaluated by --records=DIR"
         )
-    comma = any("," in line for line in lines) or not any(";" in line for line in lines)
-    rows = [[word.strip() for word in row] for row in csv.reader(lines, delimiter="," if comma else ";")]
+    try:
+        text = marked_text.decode(read_bytes(path))
+        rows = marked_text.rows(text, ";" if ";" in text and "," not in text else ",")
+    except ValueError as error:
+        raise PictureError(f"--pairs={path}: {error}") from error
+    rows = [[word.strip() for word in row] for row in rows]
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(row)]
     if numbered and [word.lower() for word in numbered[0][1]] in HEADERS:
         numbered = numbered[1:]

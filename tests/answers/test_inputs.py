@@ -152,6 +152,26 @@ def test_a_list_keeps_folders_and_names_that_are_no_file(tmp_path, monkeypatch):
         found[2].read()
 
 
+@pytest.mark.parametrize("split", ["\x85", "\u2028", "\v", "\x1c"])
+def test_a_name_in_a_list_may_have_what_looks_like_a_lines_end(tmp_path, monkeypatch, split):
+    tree(tmp_path, f"a{split}b.png")
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_text(f"a{split}b.png\n", encoding="utf-8")
+    (source,) = inputs.from_list("names.txt")
+    assert (source.file, source.read()) == (f"a{split}b.png", f"a{split}b.png".encode())
+
+
+def test_a_list_may_name_folders_as_find_does(tmp_path, monkeypatch):
+    tree(tmp_path, "d/a.png")
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_text(".\n./d\n./d/a.png\n/\n..\n")
+    found = inputs.from_list("names.txt")
+    assert [source.name for source in found] == ["here", "d", "d/a", "here_", "up"]
+    for number in (0, 1, 3, 4):
+        with pytest.raises(PictureError, match="not a file"):
+            found[number].read()
+
+
 def test_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"one/a.png\ntwo/a.png\n")))
     assert answers(inputs.from_list("-")) == {"one/a.png": "one/a", "two/a.png": "two/a"}

@@ -1,6 +1,7 @@
 import json
 import unicodedata
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,11 @@ def test_mvss_list(root):
     prepare("list.txt")
     assert masks_by_name(read_all(root / "out")[1]) == {"a b.jpg": 1, "c.jpg": 0}
     assert skipped_of(root / "out") == {"gone.jpg": "picture cannot be read"}
+
+
+def test_a_name_in_an_mvss_list_may_have_what_looks_like_a_lines_end(root):
+    rows = interchange.read_mvss_rows("a\u2028b.jpg m.png 1\r\nc\x85d.jpg None 0\r\n", Path("list.txt"))
+    assert rows == [("a\u2028b.jpg", "m.png"), ("c\x85d.jpg", None)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

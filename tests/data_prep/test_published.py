@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -262,6 +263,21 @@ def test_nist16_counts_probes_that_the_table_does_not_name(tmp_path):
         "the table's line 3": "table line is incomplete",
     }
     assert index_of(tmp_path / "out")["report"]["found"] == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'x|x|probe/b.jpg||"|N', "line 3: .*a cell that begins with a quote ends with one"),
+        (b"caf\xe9|x|probe/b.jpg|||N", "line 3 is not in UTF-8 .*save it as UTF-8"),
+    ],
+)
+def test_nist16_a_table_that_cannot_be_read_gets_a_message(tmp_path, capsys, line, message):
+    nist16_set(tmp_path / "set", "x|a|probe/a.jpg|reference/manipulation/mask/a.png||Y", "LINE", "x|a|probe/a.jpg|||N")
+    table = tmp_path / "set/reference/manipulation/NC2016-manipulation-ref.csv"
+    table.write_bytes(table.read_bytes().replace(b"LINE", line))
+    assert nist16.main(["nist16", f"--input={tmp_path / 'set'}", f"--output={tmp_path / 'out'}", "--processes=1"]) == 1
+    assert re.search(f"error: .*manipulation-ref.csv: .*{message}", capsys.readouterr().err)
 
 
 def test_nist16_from_the_tables_own_folder(tmp_path, monkeypatch):

@@ -360,6 +360,7 @@ def test_nothing_scored_is_an_error(tmp_path, capsys):
         ("picture,mask\n \n", "the list is empty"),
         ("a,b\nc,d,e\n", "line 2 has 3 columns"),
         ("a,b\n,d\n", "line 2 has no picture"),
+        ('a,b\n\n"c,d\ne,f\n', "line 3: .*a cell that begins with a quote ends with one"),
         ("a,b\ncaf\udce9,d\n", r"line 2 is not in UTF-8 \(Latin-1, perhaps"),
     ],
 )
