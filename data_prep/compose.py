@@ -4,7 +4,8 @@
 
 S with its masks K come from records with objects, such as those of data_prep.coco; T, another picture, from the
 same records or from --targets. S and K are stretched to T's size, as training does; T's pixels stay as they are.
-With --copy_moves T is S, and the region is pasted somewhere else in it (ours; the paper has no such training data).
+With --copy_moves T is S, and the region is pasted somewhere else in it (ours; the paper has no such training data); one
+that has no other place, or whose pasting changes nothing, is skipped and named in records/skipped.json.
 The same flags and records give the same bytes, whatever --processes: a validation set, or data for other tools.
 
     composites/Tp/Tp_<S>_<T>_<x1>_<y1>_<x2>_<y2>_<number of K in S>.png     M; the box encloses K
@@ -30,7 +31,7 @@ from tqdm import tqdm
 
 from data_prep import command
 from data_prep.interchange import list_mani_dataset
-from data_prep.reading.entries import PreparationError
+from data_prep.reading.entries import PreparationError, Skipped
 from data_prep.reading.stored import open_once
 from data_prep.unpack import claim, unlike, write_lists
 from data_prep.writing.mask_png import encode_mask
@@ -62,7 +63,8 @@ def draw_recipes(pairs: np.ndarray, source_names: list[str], target_names: list[
         seed: the same seed draws the same.
 
     Returns:
-        `count` different Recipes. Every pair is used once before any is used again; no picture is pasted into itself.
+        `count` different Recipes. Pairs take turns, in rounds; one that draws its own picture, or what it has drawn
+        before, is passed over that round. No picture is pasted into itself.
     """
     rng = np.random.default_rng(seed)
     recipes: dict[Recipe, None] = {}
@@ -87,11 +89,16 @@ def draw_copy_moves(pairs: np.ndarray, count: int, seed: int) -> list[Recipe]:
 
 
 def move(s: np.ndarray, k: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """S and K, shifted so that all of K's region stays inside: of four places drawn, the one farthest away."""
+    """S and K, shifted so that all of K's region stays inside: of four places drawn, the one farthest away.
+
+    They stay where they are only where K's region reaches all four borders.
+    """
     left, top, width, height = cv2.boundingRect(k)
     free = np.array(k.shape) - (height, width)
-    shifts = rng.integers(0, free + 1, (4, 2)) - (top, left)
-    shift = shifts[np.argmax(np.sum(shifts**2, axis=1))]
+    shift = np.zeros(2, int)
+    while free.any() and not shift.any():  # all four may be the region's own place
+        shifts = rng.integers(0, free + 1, (4, 2)) - (top, left)
+        shift = shifts[np.argmax(np.sum(shifts**2, axis=1))]
     return np.roll(s, shift, (0, 1)), np.roll(k, shift, (0, 1))  # what is rolled over the border has K = 0
 
 
@@ -122,8 +129,11 @@ def identities(names: list[str]) -> list[str]:
 
 def _write_composite(
     named: tuple[Recipe, str], sources: str, targets: str, folder: Path, seed: int, copy_moves: bool
-) -> str:
-    """Writes a composite, of a recipe and what its name begins with, and its mask; returns their stem."""
+) -> str | Skipped:
+    """Writes a composite, of a recipe and what its name begins with, and its mask; returns their stem.
+
+    A copy-move that leaves the picture as it was is none, and not written.
+    """
     recipe, begins = named
     source = open_once(sources).example(recipe.source)
     target = open_once(targets).example(recipe.target)
@@ -131,6 +141,9 @@ def _write_composite(
     if copy_moves:
         s, k = move(s, k, np.random.default_rng([seed, recipe.source, recipe.mask]))
     m, k = compose(s, k, t)
+    if copy_moves and np.array_equal(m, t):
+        detail = "the region reaches all four borders, or looks like what it would be pasted over"
+        return Skipped(f"{source.name}#{recipe.mask}", "the copy-move changes nothing", detail)
     left, top, width, height = cv2.boundingRect(k)
     box = f"{left}_{top}_{left + width}_{top + height}"
     stem = f"{begins}_{box}_{recipe.mask}"
@@ -175,11 +188,16 @@ def _run(args: flags.FlagValues) -> int:
             copy_moves=args.copy_moves,
         )
         written = in_processes(write, named, args.processes, at_once=8)
-        stems = list(tqdm(written, total=args.count, unit="composite"))
+        done = list(tqdm(written, total=args.count, unit="composite"))
+        stems, skipped = ([one for one in done if isinstance(one, kind)] for kind in (str, Skipped))
+        if not stems:
+            reason, detail = skipped[0][1:]
+            raise PreparationError(f"--sources={args.sources}: of each of {args.count}, {reason}: {detail}")
         write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
     except OSError as error:
         raise PreparationError(f"--output={folder}: cannot be written ({error.strerror})") from error
-    return command.convert(list_mani_dataset(folder, MaskRule()), args, folder / "records")
+    listing = list_mani_dataset(folder, MaskRule())
+    return command.convert(listing._replace(skipped=listing.skipped + skipped), args, folder / "records")
 
 
 INTERRUPTED = "interrupted; the same command makes all composites anew, the same ones"

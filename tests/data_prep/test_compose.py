@@ -7,7 +7,7 @@ from PIL import Image
 
 from data_prep import compose, folder
 from data_prep.compose import Recipe, draw_recipes
-from tests.data_prep.pictures import all_bytes, mask, photo, read_all
+from tests.data_prep.pictures import all_bytes, mask, photo, read_all, skipped_of
 
 
 @pytest.fixture(name="root")
@@ -129,6 +129,45 @@ def test_a_region_moves_as_far_as_it_can_and_stays_inside():
     assert {corner[2:] for corner in corners} == {(5, 4)} and len(corners) > 20
     everywhere = np.ones_like(k)
     np.testing.assert_array_equal(compose.move(s, everywhere, np.random.default_rng(0))[0], s)
+
+
+def test_a_region_with_one_other_place_goes_there():
+    s, k = np.arange(600, dtype=np.uint8).reshape(10, 20, 3), np.zeros((10, 20), np.uint8)
+    k[3, :19] = k[:, 7] = 1
+    for seed in range(100):  # in some, all four places drawn are where the region is
+        moved, to = compose.move(s, k, np.random.default_rng(seed))
+        np.testing.assert_array_equal(to, np.roll(k, 1, 1))
+        np.testing.assert_array_equal(moved[to == 1], s[k == 1])
+
+
+def test_a_region_goes_to_the_farthest_of_the_first_four_places_unless_it_is_its_own():
+    s, k = np.zeros((10, 20, 3), np.uint8), np.zeros((10, 20), np.uint8)
+    k[1:9, 2:18] = 1
+    places = [np.random.default_rng(seed).integers(0, (3, 5), (4, 2)) - (1, 2) for seed in range(40)]
+    for seed, shifts in enumerate(places):
+        farthest = shifts[np.argmax((shifts**2).sum(1))]
+        moved = compose.move(s, k, np.random.default_rng(seed))[1]
+        np.testing.assert_array_equal(moved, np.roll(k, farthest, (0, 1)))
+
+
+def test_a_copy_move_that_changes_nothing_is_skipped_and_named(root, capsys):
+    cross = np.zeros((24, 32), np.uint8)
+    cross[11, :] = cross[:, 15] = 255
+    Image.fromarray(cross).save(root / "masks/001.png")  # reaches all borders
+    Image.new("RGB", (32, 24), (9, 9, 9)).save(root / "images/002.png")  # looks the same everywhere
+    folder.main(["folder", "--images=images", "--masks=masks", "--output=some", "--processes=1"])
+    assert run("out", "--sources=some", "--count=4", "--copy_moves") == 0
+    assert "found 4 = kept 2 + skipped 2\n  skipped 2: the copy-move changes nothing\n" in capsys.readouterr().out
+    assert set(skipped_of(root / "out/records")) == {"001.png#0", "002.png#0"}
+    assert sorted(path.name[:10] for path in (root / "out/Tp").iterdir()) == ["Tp_000_000", "Tp_003_003"]
+    assert len(json.loads((root / "out/dataset.json").read_text())) == 2
+    before = files(root / "out")
+    assert run("out", "--sources=some", "--count=4", "--copy_moves") == 0 and files(root / "out") == before
+    (root / "images/000.png").unlink()
+    (root / "images/003.png").unlink()
+    folder.main(["folder", "--images=images", "--masks=masks", "--output=none", "--processes=1"])
+    assert run("no", "--sources=none", "--count=2", "--copy_moves") == 1
+    assert "error: --sources=none: of each of 2, the copy-move changes nothing: the region" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
