@@ -28,6 +28,7 @@ from absl import flags
 
 from data_prep import command
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
+from data_prep.reading.files import not_utf_8
 from data_prep.reading.listing import list_manipulated
 from data_prep.reading.masks import MaskFile
 from data_prep.reading.pairing import Pairs, pair
@@ -74,6 +75,10 @@ def list_rows(rows: list[tuple[str, str | None]], base: Path, rule: MaskRule) ->
     """
     entries, skipped, seen = [], [], set()
     for image, mask in rows:
+        fault = not_utf_8(image)
+        if fault:
+            skipped.append(fault)
+            continue
         file = _resolve(image, base)
         place = os.path.abspath(file)  # x.jpg and ./x.jpg are one file
         if place in seen:
@@ -122,7 +127,7 @@ def find_sets(path: Path, rule: MaskRule) -> dict[str, Callable[[], Listing]]:
     Each raises PreparationError for what is wrong with it alone: no such file, say, or none of the formats.
 
     Raises:
-        PreparationError: damaged JSON, or the name of a set that would be written outside --output.
+        PreparationError: damaged JSON, or the name of a set that is no folder's, or of one outside --output.
     """
     value = None if path.is_dir() or path.suffix.lower() != ".json" else _read_json(path)
     if not isinstance(value, dict):
@@ -131,6 +136,9 @@ def find_sets(path: Path, rule: MaskRule) -> dict[str, Callable[[], Listing]]:
     for name in sets:
         if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
             raise PreparationError(f"--input={path}: the set {name!r} would be written outside --output; rename it")
+        fault = not_utf_8(name)
+        if fault:
+            raise PreparationError(f"--input={path}: the set {fault.name!r}: {fault.reason}; rename it")
     return {name: functools.partial(_list_set, path, name, source, rule) for name, source in sets.items()}
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from data_prep.reading.entries import PreparationError, Skipped
+from data_prep.reading.files import not_utf_8
 from data_prep.reading.json_arrays import elements
 from gsr_tf.data import lists
 from gsr_tf.data.pictures import MAX_PIXELS
@@ -84,6 +85,9 @@ def read_annotations(
 
 def _refusal(name: str, pictures: list[_Listed], files_of: dict[str, list[str]]) -> Skipped | None:
     """Why a picture that the file lists cannot be used."""
+    fault = not_utf_8(name)
+    if fault:
+        return fault
     for number, others in ((picture.number, files_of[picture.number]) for picture in pictures):
         if len(others) > 1:
             return Skipped(name, "image id used twice", f"id {number}: {first_of(others)}")

@@ -47,13 +47,20 @@ def list_files(folder: Path) -> list[PurePosixPath]:
         raise PreparationError(f"{error.filename}: this folder cannot be read ({error.strerror})") from error
 
 
+def not_utf_8(name: str) -> Skipped | None:
+    """Why a picture's name cannot be in records and lists, which hold UTF-8; None when it can be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return Skipped(name.encode(errors="backslashreplace").decode(), "name is not UTF-8", "rename the file")
+    return None
+
+
 def _fault_of_name(file: PurePosixPath) -> Skipped | None:
     """Why a file's name says that it is no picture that can be used; None when it may be one."""
-    try:
-        str(file).encode()
-    except UnicodeEncodeError:  # unpacked from an archive of another alphabet; records and lists hold UTF-8
-        readable = os.fsencode(str(file)).decode("utf-8", "backslashreplace")
-        return Skipped(readable, "name is not UTF-8", "rename the file")
+    fault = not_utf_8(str(file))
+    if fault:  # unpacked from an archive of another alphabet
+        return fault._replace(name=os.fsencode(str(file)).decode("utf-8", "backslashreplace"))
     if folders.is_hidden(file):
         return Skipped(str(file), HIDDEN, "a name or folder that begins with a point, or a Mac's own")
     if file.suffix.lower() not in PICTURE_SUFFIXES:

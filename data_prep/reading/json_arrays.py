@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from gsr_tf.marked_text import UTF_8, UTF_16
 
 PIECE = 1 << 20
 _SPACE = " \t\r\n"
+_OF_A_NUMBER = re.compile(r"[-+.\dEe]*", re.ASCII)
 
 
 class Element(NamedTuple):
@@ -84,8 +86,8 @@ class _Window:
                 if not self._extend():
                     raise ValueError(f"byte {self.start + error.pos}: {error.msg}") from None
                 continue
-            # A number that touches the window's end may go on behind it.
-            if end < len(self.text) or not self._extend():
+            # A number may go on behind the window's end, and 4. and 4e, of 4.5 and 4e3, are decoded as 4.
+            if _OF_A_NUMBER.match(self.text, end).end() < len(self.text) or not self._extend():
                 break
         start, length, text = self.start + self.position, end - self.position, self.text[self.position : end]
         self.position = end

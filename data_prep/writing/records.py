@@ -210,8 +210,9 @@ def _write_index(listing: Listing, output: Path, shards: list[Shard], notes: lis
     remarks = sum((Counter(note["remarks"]) for note in notes), Counter())
     columns = _columns(notes)
     kept = len(columns["name"])
-    lines = [skip._asdict() for skip in skipped]
-    write_atomically(output / SKIPPED_NAME, json.dumps(lines, indent=1, ensure_ascii=False).encode())
+    text = json.dumps([skip._asdict() for skip in skipped], indent=1, ensure_ascii=False)
+    # What is no UTF-8 in a name that a detail quotes is escaped as JSON escapes it.
+    write_atomically(output / SKIPPED_NAME, text.encode(errors="backslashreplace"))
     if not kept:
         found = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "no file"
         raise PreparationError(f"nothing to keep: {found}; {output / SKIPPED_NAME} says which files")

@@ -180,6 +180,23 @@ def test_an_id_is_the_same_as_number_and_as_text(tmp_path, listed, annotated):
     np.testing.assert_array_equal(masks_by_name(tmp_path / "out")["a.jpg"], [LEFT])
 
 
+def test_names_and_ids_that_are_not_utf_8_are_skipped_and_the_others_are_kept(tmp_path):
+    write_set(tmp_path, [(0, "a.jpg"), (1, "b.jpg"), (2, "c.jpg")], [(0, LEFT), (1, LEFT), ("d", LEFT)])
+    photo(tmp_path / "images/caf\udce9.jpg", size=SIZE)
+    text = (tmp_path / "instances.json").read_text()
+    for old, escaped in (("b.jpg", r"caf\udce9.jpg"), ("c.jpg", r"\ud801.jpg"), ('"d"', r'"\ud801"')):
+        text = text.replace(old, escaped)
+    (tmp_path / "instances.json").write_text(text)
+    assert prepare(tmp_path) == 0
+    assert list(masks_by_name(tmp_path / "out")) == ["a.jpg"]
+    assert skipped_of(tmp_path / "out") == {
+        "caf\\udce9.jpg": "name is not UTF-8",
+        "\\ud801.jpg": "name is not UTF-8",
+        "image id \ud801": "objects of no picture",
+    }
+    assert prepare(tmp_path) == 0
+
+
 def test_names_stay_inside_the_folder_and_may_have_any_letters(tmp_path):
     photo(tmp_path / "outside.jpg", size=SIZE)
     composed, apart = (unicodedata.normalize(form, "é.jpg") for form in ("NFC", "NFD"))

@@ -69,6 +69,22 @@ def test_one_file_in_two_spellings_is_listed_twice(root, name):
     assert skipped_of(root / "out") == {name: "listed twice"}
 
 
+def test_a_name_that_is_not_utf_8_is_skipped_and_the_others_are_kept(root):
+    for number, name in enumerate(("x.png", "caf\udce9.png", "y.png")):
+        photo(root / name, seed=number)
+    mask(root / "m.png")
+    rows = [["x.png", "m.png"], ["caf\udce9.png", "m.png"], ["\ud801.png", "Negative"], ["y.png", "\ud801.png"]]
+    (root / "set.json").write_text(json.dumps(rows))
+    prepare("set.json")
+    assert masks_by_name(read_all(root / "out")[1]) == {"x.png": 1}
+    assert skipped_of(root / "out") == {
+        "caf\\udce9.png": "name is not UTF-8",
+        "\\ud801.png": "name is not UTF-8",
+        "y.png": "mask cannot be read",
+    }
+    prepare("set.json")
+
+
 def test_mvss_list(root):
     photo(root / "a b.jpg")
     mask(root / "m.png")
@@ -149,6 +165,7 @@ def test_a_bad_set_does_not_keep_the_others_from_being_converted(root, capsys):
         ("a.json", '{"X": "a.json"}', "a.json: neither a list of [picture, mask] nor"),
         ("a.json", '{"../X": "a.txt"}', "the set '../X' would be written outside --output"),
         ("a.json", '{"/X": "a.txt"}', "the set '/X' would be written outside --output"),
+        ("a.json", '{"caf\\udce9": "a.txt"}', r"the set 'caf\\udce9': name is not UTF-8; rename it"),
         ("a.json", "[" * 100_000, "damaged JSON"),
         ("a.txt", "x.jpg None 1\n", "line 1 is 'x.jpg None 1': by its label manipulated, and has no mask"),
         ("a.txt", "a.jpg None 0\nx.jpg y.png 0\n", "line 2 is 'x.jpg y.png 0': by its label authentic, and has a mask"),

@@ -29,8 +29,31 @@ def test_every_element_is_found_and_read_again(tmp_path, monkeypatch, piece, ind
     assert [(element.key, element.value) for element in found] == expected
 
 
+@pytest.mark.parametrize("piece", range(1, 10))
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_number_may_be_cut_anywhere(tmp_path, monkeypatch, piece, space):
+    monkeypatch.setattr(json_arrays, "PIECE", piece)
+    numbers = ["0", "-0.5", "12.75", "-3e2", "4E+10", "5.25e-3", "1e0", "123456789012345678901234567890"]
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"version": 1.5e1{space}, "numbers": [{f"{space},".join(numbers)}{space}], "last": 2.5}}')
+    assert [element.value for element in elements(path)] == [json.loads(number) for number in numbers]
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"a": [1, 2', '{"a": [1 2]}', '{"a" 1}', '{"a": [{"b": }]}', "{", '{"a": tru']
+    "text",
+    [
+        "",
+        "[]",
+        '{"a": [1, 2',
+        '{"a": [1 2]}',
+        '{"a" 1}',
+        '{"a": [{"b": }]}',
+        "{",
+        '{"a": tru',
+        '{"a": [1.]}',
+        '{"a": [1e+]}',
+        '{"a": [4e.5]}',
+    ],
 )
 def test_damage_is_an_error_with_its_place(tmp_path, text):
     path = tmp_path / "a.json"
