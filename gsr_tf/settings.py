@@ -30,7 +30,7 @@ def setting(default: Any, help_: str, **checks: Any) -> Any:
         default: of its type: bool, int, float, str, or a tuple of one of them; an empty one is of str.
         help_: what --help prints.
         checks: any of `choices`; `least` and `most`, inclusive; `two`, an example of two numbers, and `ascending`;
-            `may_change`: whether a run may go on with another value.
+            `some`: a tuple must not be empty; `may_change`: whether a run may go on with another value.
     """
     return dataclasses.field(default=default, metadata={"help": help_, **checks})
 
@@ -104,6 +104,8 @@ def _check(field: dataclasses.Field, value: Any) -> None:
             raise ConfigError(f"--{name}={item}: expected at least {checks['least']}")
         if "most" in checks and not item <= checks["most"]:
             raise ConfigError(f"--{name}={item}: expected at most {checks['most']}")
+    if checks.get("some") and not items:
+        raise ConfigError(f"--{name}=: expected at least one, e.g. {','.join(map(str, field.default))}")
     if "two" in checks and len(items) != 2:
         raise ConfigError(f"--{name}={shown}: expected two numbers, e.g. {checks['two']}")
     if checks.get("ascending") and items[0] > items[1]:

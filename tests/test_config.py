@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from absl import flags
 
-from gsr_tf import config
+from gsr_tf import config, settings
 from gsr_tf.config import Config, ConfigError
 from gsr_tf.training.run_settings import check_same
 
@@ -158,6 +158,21 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
 def test_what_makes_no_sense_names_its_flag(wrong, message):
     with pytest.raises(ConfigError, match=message):
         config.from_dict({**VALID, **wrong})
+
+
+@pytest.mark.parametrize("method", config.KINDS)
+def test_a_list_that_must_not_be_empty_names_its_flag(method):
+    kind = config.KINDS[method]
+    usable = {"vgg16_weights": "random", "refine_steps": 0}
+    lists = {field.name for field in settings.leaves(kind) if isinstance(field.default, tuple)}
+    refused = set()
+    for name in lists:
+        try:
+            settings.from_flat(kind, {**usable, name: ()})
+        except ConfigError as error:
+            assert str(error).startswith(f"--{name}=: expected ")
+            refused.add(name)
+    assert lists - refused == lists & {"teachers", "segment_on", "refine_on"}  # where it means none
 
 
 def test_a_generator_alone_is_for_another_run_and_no_detector():

@@ -113,25 +113,27 @@ class Kind(NamedTuple):
         low: smallest strength.
         high: largest strength.
         grid: the strengths that the field reports.
-        odd: only odd strengths.
+        whole: only whole strengths.
+        odd: only odd ones.
     """
 
     apply: Callable[[np.ndarray, float], np.ndarray]
     low: float
     high: float
     grid: tuple[float, ...]
+    whole: bool = False
     odd: bool = False
 
 
 KINDS = {
-    "jpeg": Kind(jpeg, 1, 100, (100, 90, 80, 70, 60, 50)),
+    "jpeg": Kind(jpeg, 1, 100, (100, 90, 80, 70, 60, 50), whole=True),
     "scale": Kind(scale, 0.01, 4, (0.9, 0.7, 0.5)),
     "blur": Kind(blur, 1, 255, (3, 7, 11, 15), odd=True),
     "noise": Kind(noise, 0, 65025, (3, 7, 11, 15)),
     "median": Kind(median, 1, 255, (3, 5, 7), odd=True),
     "gamma": Kind(gamma, 0.05, 20, (0.5, 0.8, 1.25, 2)),
-    "webp": Kind(webp, 1, 100, (90, 70, 50)),
-    "social": Kind(social, 1, 10, (1, 2)),
+    "webp": Kind(webp, 1, 100, (90, 70, 50), whole=True),
+    "social": Kind(social, 1, 10, (1, 2), whole=True),
 }
 NONE = Attack("none", lambda picture: picture)
 SETS = {
@@ -148,7 +150,11 @@ def split(name: str) -> tuple[str, str]:
 
 
 def parse(name: str) -> Attack:
-    """The attack of this name; raises AttackError when there is none or its strength is out of range."""
+    """The attack of this name, with its strength written plainly.
+
+    Raises:
+        AttackError: there is none, or its strength is not one that it takes.
+    """
     if name == NONE.name:
         return NONE
     kind_name, written = split(name)
@@ -160,16 +166,19 @@ def parse(name: str) -> Attack:
         strength = float(written)
     except ValueError:
         raise AttackError(f"--attacks: {name!r} has no strength; for example {kind_name}-{kind.grid[0]:g}") from None
-    if not kind.low <= strength <= kind.high or (kind.odd and strength % 2 != 1):
-        allowed = f"{'odd numbers ' if kind.odd else ''}{kind.low:g} to {kind.high:g}"
+    between = (kind.whole and strength % 1 != 0) or (kind.odd and strength % 2 != 1)
+    if between or not kind.low <= strength <= kind.high:
+        numbers = "odd numbers " if kind.odd else "whole numbers " if kind.whole else ""
+        allowed = f"{numbers}{kind.low:g} to {kind.high:g}"
         raise AttackError(f"--attacks: {name!r} is out of range; the strength of {kind_name} is {allowed}")
-    return Attack(name, lambda picture: kind.apply(picture, strength))
+    plain = np.format_float_positional(abs(strength), trim="-")  # 70, of 70.0 and 7_0 and 7e1, too
+    return Attack(f"{kind_name}-{plain}", lambda picture: kind.apply(picture, strength))
 
 
 def parse_all(names: Sequence[str]) -> list[Attack]:
     """The attacks of these names; `figure-5` and `grid` stand for the paper's four and the whole field's grid."""
     expanded = [one for name in names for one in SETS.get(name, (name,))]
-    return [parse(name) for name in dict.fromkeys(expanded)]
+    return list({attack.name: attack for attack in map(parse, expanded)}.values())
 
 
 def mask_for(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -40,9 +40,9 @@ def paper_mask(mask: np.ndarray) -> np.ndarray:
         mask: [h, w] bool; changed, since masks of large pictures are large.
 
     Returns:
-        The same memory, [h, w] bool.
+        [h, w] bool; the same memory where that is contiguous.
     """
-    levels = mask.view(np.uint8)
+    levels = np.ascontiguousarray(mask).view(np.uint8)
     return without_small(cv2.dilate(levels, np.ones((DILATION, DILATION), np.uint8), dst=levels), SMALLEST_OBJECT)
 
 

@@ -113,7 +113,12 @@ def test_social_networks_sharpen_by_a_fifth_and_save_at_75(times):
     [
         ("jpg-70", "no attack 'jpg-70'.*kind of jpeg, scale"),
         ("jpeg", "'jpeg' has no strength; for example jpeg-100"),
-        ("jpeg-0", "out of range; the strength of jpeg is 1 to 100"),
+        ("jpeg-0", "out of range; the strength of jpeg is whole numbers 1 to 100"),
+        ("jpeg-70.9", "whole numbers 1 to 100"),
+        ("webp-70.9", "whole numbers 1 to 100"),
+        ("social-1.5", "whole numbers 1 to 10"),
+        ("noise-nan", "the strength of noise is 0 to 65025"),
+        ("jpeg-inf", "whole numbers 1 to 100"),
         ("blur-4", "odd numbers 1 to 255"),
         ("median-4", "odd numbers 1 to 255"),
     ],
@@ -134,6 +139,13 @@ def test_a_kind_may_have_a_hyphen(monkeypatch):
     assert Image.open(io.BytesIO(panels)).size == Image.open(io.BytesIO(pictured)).size
     with pytest.raises(AttackError, match="'crop--1' is out of range; the strength of crop is 0 to 2"):
         attacks.parse("crop--1")
+
+
+def test_a_strength_written_in_two_ways_is_one_attack():
+    names = ["jpeg-70", "jpeg-70.0", "jpeg-7_0", "jpeg-7e1", "scale-.5", "scale-0.5", "noise-0", "noise--0"]
+    attacked = [attack.name for attack in attacks.parse_all([*names, "scale-0.123456789", "noise-65025"])]
+    assert attacked == ["jpeg-70", "scale-0.5", "noise-0", "scale-0.123456789", "noise-65025"]
+    assert [attacks.parse(name).name for name in attacks.SETS["grid"]] == list(attacks.SETS["grid"])
 
 
 def test_sets_are_spelt_out_once_each():

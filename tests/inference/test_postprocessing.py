@@ -21,6 +21,14 @@ def test_cleaning_the_map_is_cleaning_the_mask_at_every_threshold(seed):
         np.testing.assert_array_equal(cleaned > threshold, large[labels])
 
 
+def test_a_mask_in_any_order_in_memory_is_cleaned():
+    mask = np.random.default_rng(0).random((40, 30)) > 0.98
+    expected = paper_mask(mask.copy())
+    for other in (np.asfortranarray(mask), mask.T.copy().T, mask[::-1].copy()[::-1], mask.repeat(2, 1)[:, ::2]):
+        np.testing.assert_array_equal(paper_mask(other), expected)
+    assert expected.any() and not expected.all()
+
+
 def test_small_particles_go_and_objects_grow_by_two_pixels():
     scores = np.zeros((40, 40))
     scores[5:8, 5:8] = 0.9  # 3x3, dilated to 49 pixels: below 64

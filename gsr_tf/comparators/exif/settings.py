@@ -46,7 +46,10 @@ class Network(Checked):
     )
     feature_channels: int = setting(4096, "Numbers that a patch becomes (paper).", least=1)
     fc_channels: tuple[int, ...] = setting(
-        (4096, 2048, 1024), "Channels of the layers from two patches' numbers to the attributes (paper).", least=1
+        (4096, 2048, 1024),
+        "Channels of the layers from two patches' numbers to the attributes (paper).",
+        some=True,
+        least=1,
     )
     same_channels: int = setting(512, "Channels of the layer from the attributes to 'one photograph' (paper).", least=1)
 

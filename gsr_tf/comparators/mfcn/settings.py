@@ -39,7 +39,10 @@ class Step(Checked):
     """What a training step does; each field's help says what it is."""
 
     train_on: tuple[str, ...] = setting(
-        ("source",), "Pictures to learn from: S (paper), M (S's region pasted on T; ours), or both.", choices=PICTURES
+        ("source",),
+        "Pictures to learn from: S (paper), M (S's region pasted on T; ours), or both.",
+        some=True,
+        choices=PICTURES,
     )
     edge_weight: float = setting(
         1.0, "Weight of the edges' cross entropy beside the surfaces'; 0: SFCN, which has no edges.", least=0.0

@@ -26,7 +26,7 @@ class Network(Checked):
         choices=STREAMS,
     )
     anchor_scales: tuple[float, ...] = setting(
-        (8.0, 16.0, 32.0, 64.0), "Sides of the square anchors, of 16 pixels each.", least=0.25, most=256.0
+        (8.0, 16.0, 32.0, 64.0), "Sides of the square anchors, of 16 pixels each.", some=True, least=0.25, most=256.0
     )
     pooling_channels: int = setting(
         16_384, "Channels of the compact bilinear pooling of both streams; even.", least=2, most=1 << 20
@@ -63,7 +63,10 @@ class Step(Checked):
     """What a training step does; each field's help says what it is."""
 
     train_on: tuple[str, ...] = setting(
-        ("source",), "Pictures to learn from: S, M (S's region pasted on T; ours), or both.", choices=PICTURES
+        ("source",),
+        "Pictures to learn from: S, M (S's region pasted on T; ours), or both.",
+        some=True,
+        choices=PICTURES,
     )
     weight_decay: float = setting(
         1e-4, "L2 rate: this times half the sum of squares of all kernels that learn joins the loss.", least=0.0

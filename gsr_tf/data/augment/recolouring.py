@@ -31,7 +31,7 @@ class Recolouring(Checked):
     )
     contrast: tuple[float, ...] = setting(
         (0.6, 1.6),
-        "Differences from the photograph's mean level are multiplied by a random factor between these two.",
+        "Each channel's differences from its own mean level are multiplied by one random factor between these two.",
         two="0.6,1.6",
         ascending=True,
         least=0.01,
