@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gsr_tf.errors import UserError
-from gsr_tf.inference.score_maps import ScoreError, check_finite
+from gsr_tf.inference.score_maps import ScoreError, check_finite, check_probabilities
 
 
 class MethodError(UserError):
@@ -21,7 +21,7 @@ class Method:
 
     Attributes:
         name: how tables call it.
-        score: [h, w, 3] uint8 RGB -> [h, w] float, higher = manipulated. A method that `uses_truth` is called with
+        score: [h, w, 3] uint8 RGB -> [h, w] real, higher = manipulated. A method that `uses_truth` is called with
             the mask as well, [h, w] bool: floors and ceilings, no detectors. One that `uses_name` is called with the
             item's name as well: its maps were made before.
         probabilities: the map is a probability in [0, 1], so that a threshold of 0.5 means something. Other maps
@@ -40,17 +40,31 @@ class Method:
     uses_name: bool = False
 
     def __call__(self, picture: np.ndarray, mask: np.ndarray | None = None, name: str = "") -> np.ndarray:
-        """[h, w] scores of the picture, [h, w, 3] uint8; `mask`, [h, w] bool, and `name` for methods that use them.
+        """Scores of a picture.
+
+        Args:
+            picture: [h, w, 3] uint8 RGB.
+            mask: [h, w] bool, for methods that use the truth.
+            name: the item's, for methods that use it.
+
+        Returns:
+            [h, w] float32, or float64 where the method's own numbers need it.
 
         Raises:
-            ScoreError: the picture is smaller than the method can work on.
+            ScoreError: the picture is smaller than the method can work on; or what the method gave is no map of real
+                numbers, or none of `probabilities`.
         """
         height, width = picture.shape[:2]
         if min(height, width) < self.minimum_side:
             raise ScoreError(f"{width}x{height} pixels; {self.name} needs at least {self.minimum_side} on each side")
-        if self.uses_name:
-            return self.score(picture, name)
-        return self.score(picture, mask) if self.uses_truth else self.score(picture)
+        known = [mask] * self.uses_truth + [name] * self.uses_name
+        scores = np.asarray(self.score(picture, *known))
+        if scores.ndim != 2 or scores.dtype.kind not in "biuf":
+            raise ScoreError(f"{self.name} gave {list(scores.shape)} of {scores.dtype}; expected [h, w], real numbers")
+        if self.probabilities:
+            check_probabilities(scores)
+        # OpenCV, which resizes maps, has neither float16, booleans nor integers of 64 bits.
+        return scores.astype(np.float32 if np.can_cast(scores.dtype, np.float32) else np.float64, copy=False)
 
     def stretched(self, picture: np.ndarray) -> np.ndarray:
         """[h, w] float32 in [0, 1], to be looked at: probabilities as they are, other maps from lowest to highest.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gsr_tf.inference.score_maps import ScoreError, check_finite
+from gsr_tf.inference.score_maps import ScoreError, check_finite, check_probabilities
 
 # Exact in binary floating point; holds 0.5, and 0 (every pixel with a probability above nothing).
 PROBABILITY_GRID = np.arange(256) / 256
@@ -182,11 +182,12 @@ def summarise(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, float
         "all_positive_f1": F1 of marking every pixel, the floor that a method must clear; "pictures": their number.
 
     Raises:
-        ScoreError: a map of another size than its mask, or not finite; or no picture at all.
+        ScoreError: a map of another size than its mask, not finite or outside [0, 1]; or no picture at all.
     """
     pictures, sums = 0, {"f1": 0.0, "mcc": 0.0, "all_positive_f1": 0.0}
     for probability, mask in pairs:
         check_scores(probability, mask)
+        check_probabilities(probability)
         counts = count(probability, mask)
         pictures += 1
         sums["f1"] += f1(counts)

@@ -15,7 +15,7 @@ from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.inference import saved_model, shipped
 from gsr_tf.inference.resolution import ONE_SIZE, check_sees, maps_at
 from gsr_tf.inference.saved_model import DetectorError
-from gsr_tf.inference.score_maps import check_finite
+from gsr_tf.inference.score_maps import check_probabilities
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from gsr_tf.inference.together import Maps
 
@@ -118,19 +118,24 @@ class Detector:
         """The maps of [h, w, 3] uint8 RGB; the other arguments as those of `segment`.
 
         Returns:
-            {"probability": [h, w] float32, and with a boundary branch "boundary", which pictures above 64 megapixels
-            have only at resolution "whole"}.
+            {"probability": [h, w] float32 in [0, 1], and with a boundary branch "boundary", which pictures above 64
+            megapixels have only at resolution "whole"}.
 
         Raises:
             PictureError: the picture is smaller than `minimum_side`, too long for a network that keeps its aspect, or
                 (PictureTooLarge) of too many pixels at one of the scales.
+            DetectorError: the model's maps are not [h, w, 1] of a float type.
+            ScoreError: they are not finite, or no probabilities.
         """
         height, width = picture.shape[:2]
         if min(height, width) < self.minimum_side:
             raise PictureError(f"{width}x{height} pixels; {self.name} needs at least {self.minimum_side} on each side")
         if resolution == "whole" and self._keeps_aspect:
             refuse_sliver(height, width)
-        return maps_at(self.module, picture, resolution, self.scales_at(resolution, scales))
+        maps = maps_at(self.module, picture, resolution, self.scales_at(resolution, scales))
+        for values in maps.values():
+            check_probabilities(values)
+        return maps
 
     @functools.cached_property
     def _keeps_aspect(self) -> bool:
@@ -162,14 +167,13 @@ class Detector:
         Raises:
             PictureError: the file is no picture, the array has another shape or type, or as `maps`.
             ResolutionError: no such resolution, or scales that cannot be.
-            ScoreError: the network's probabilities are not finite.
+            DetectorError, ScoreError: as `maps`.
         """
         if isinstance(image, np.ndarray):
             picture, notes = _checked(image), ()
         else:
             picture, *_, notes = decode_picture(read_bytes(image), str(image))
         maps = self.maps(picture, resolution=resolution, scales=scales)
-        check_finite(maps["probability"])
         threshold = self.threshold if threshold is None else threshold
         return segmentation(maps["probability"], maps.get("boundary"), threshold=threshold, warnings=notes)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data.decoding.lacking import can_have
 from gsr_tf.data.image_ops import resize, to_network_range
+from gsr_tf.errors import UserError
 from gsr_tf.models.convolution import without_gradients
 from gsr_tf.models.keras import keras
 from gsr_tf.models.normalization import given_moments, recorded_moments
@@ -37,6 +40,7 @@ class DetectorModule(tf.Module):
     portable = True  # whether other runtimes have its operations
 
     def __init__(self, segmenter: keras.Model, *, size: int = 300, resize_mode: str = "squash", centre: float = 0.5):
+        """segmenter: [b, h, w, 3] float32 -> {"segmentation": logits [b, h, w, 2]}, and perhaps "boundary", as well."""
         super().__init__(name="detector")
         self.parameters = segmenter.variables
         # Not as an attribute that TensorFlow follows: Keras's own functions would double the time to save and load.
@@ -83,10 +87,10 @@ class DetectorModule(tf.Module):
 
     @tf.function(autograph=False, input_signature=[PICTURE])
     def moments(self, image: tf.Tensor) -> tf.Tensor:
-        """[m] float32: what `native` normalises this picture by, layer after layer."""
+        """[m] float32: what `native` normalises this picture by, layer after layer; m is 0 for other networks."""
         with recorded_moments() as moments:
             self._maps(image)
-        return tf.concat(moments, axis=0)
+        return tf.concat(moments, axis=0) if moments else tf.zeros([0])
 
     @tf.function(autograph=False, input_signature=[PICTURE, tf.TensorSpec([None], tf.float32, "moments")])
     def window(self, image: tf.Tensor, moments: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -100,6 +104,7 @@ class DetectorModule(tf.Module):
     def _maps_of(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         with without_gradients():
             logits = self.segmenter(to_network_range(images), training=False)
+        _check_logits(logits)
         # Of two classes the softmax is a sigmoid of the difference, at a fifth of the cost.
         maps = {"probability": log_odds(logits["segmentation"]) - math.log(self.centre / (1.0 - self.centre))}
         if "boundary" in logits:
@@ -114,6 +119,17 @@ class DetectorModule(tf.Module):
         short = tf.reduce_min(size)
         strides = ((size - short) * self.size + STRIDE // 2 * short) // (STRIDE * short)
         return self.size + STRIDE * strides
+
+
+def _check_logits(logits: Any) -> None:
+    """Raises UserError for what is not {"segmentation": [b, h, w, 2]}, and perhaps "boundary", the same shape."""
+    if not isinstance(logits, Mapping) or "segmentation" not in logits:
+        given = f"a dict of {', '.join(logits)}" if isinstance(logits, Mapping) else f"a {type(logits).__name__}"
+        raise UserError(f'the network gives {given}; expected a dict with "segmentation", logits [b, h, w, 2]')
+    shapes = {name: logits[name].shape for name in ("segmentation", "boundary") if name in logits}
+    for name, shape in shapes.items():
+        if shape.rank != 4 or shape[-1] != 2:
+            raise UserError(f"the network's {name} is {shape}; expected logits of two classes, [b, h, w, 2]")
 
 
 def seen_at(image: np.ndarray, size: tf.Tensor) -> tf.Tensor:

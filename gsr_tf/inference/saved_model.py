@@ -18,6 +18,7 @@ from gsr_tf.errors import UserError
 GRAPH, SIGNATURE = "saved_model.pb", "serving_default"
 NO_DETECTOR = "a SavedModel, but not a detector"
 METADATA = "assets/gsr_tf.json"
+MAPS = ("probability", "boundary")  # that are read of an answer; the second where there is one
 
 
 class DetectorError(UserError):
@@ -58,9 +59,29 @@ def _refusal(folder: Path) -> str:
     found = signatures[SIGNATURE]
     if [tensor.dtype for tensor in found.inputs.values()] != [tf.uint8.as_datatype_enum]:
         return f"{NO_DETECTOR}: {SIGNATURE} takes {_named(found.inputs)}, expected one picture, uint8"
+    (picture,) = (tf.TensorShape(tensor.tensor_shape) for tensor in found.inputs.values())
+    # Of two threads that give TensorFlow a picture of a size that it refuses one waits for ever.
+    if picture.rank is not None and picture.as_list() not in ([None, None, 3], [None, None, None]):
+        return f"{NO_DETECTOR}: {SIGNATURE} takes {_sides(picture)}, expected one picture, [h, w, 3] of any size"
     if "probability" not in found.outputs:
         return f"{NO_DETECTOR}: {SIGNATURE} gives {_named(found.outputs)}, expected probability"
-    return ""
+    outputs = {name: found.outputs[name] for name in MAPS if name in found.outputs}
+    forms = {name: (tf.TensorShape(one.tensor_shape), tf.as_dtype(one.dtype)) for name, one in outputs.items()}
+    wrong = [refusal for name, form in forms.items() if (refusal := form_refusal(name, *form))]
+    return f"{NO_DETECTOR}: in {SIGNATURE} {wrong[0]}" if wrong else ""
+
+
+def form_refusal(name: str, shape: tf.TensorShape, dtype: tf.DType, rank: int = 3) -> str:
+    """Why an output is no map, [h, w, 1] float, or so many of them of rank 4; "" where it is one, or may be."""
+    if dtype.is_floating and shape.rank in (None, rank) and (shape.rank is None or shape[-1] in (None, 1)):
+        return ""
+    return f"{name} is {_sides(shape)} of {dtype.name}; expected [h, w, 1] of float32, in 0..1"
+
+
+def _sides(shape: tf.TensorShape) -> str:
+    if shape.rank is None:
+        return "of any shape"
+    return f"[{', '.join('?' if side is None else str(side) for side in shape)}]"
 
 
 def _named(tensors: Mapping[str, TensorInfo]) -> str:

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from gsr_tf.inference.device import gpus
 from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.saved_model import MAPS, DetectorError, form_refusal
 
 Maps = dict[str, np.ndarray]
 
@@ -93,10 +94,25 @@ def _answer(taken: Sequence[Waiting]) -> None:
 def _maps(module: DetectorModule, pictures: Sequence[np.ndarray]) -> list[Maps]:
     if len(pictures) == 1:
         return [arrays(module.native(tf.constant(pictures[0])))]
-    found = arrays(module.natives(tf.constant(np.stack(pictures))))
+    found = arrays(module.natives(tf.constant(np.stack(pictures))), rank=4)
     return [{name: values[number] for name, values in found.items()} for number in range(len(pictures))]
 
 
-def arrays(maps: dict[str, tf.Tensor]) -> Maps:
-    """A detector's answer, [..., h, w, 1] tensors by name, as [..., h, w] arrays that are the caller's own."""
-    return {name: found.numpy()[..., 0] for name, found in maps.items()}
+def arrays(answer: dict[str, tf.Tensor], rank: int = 3) -> Maps:
+    """A detector's answer, tensors by name, as arrays that are the caller's own.
+
+    Args:
+        answer: of each map [h, w, 1], float; other outputs are left out.
+        rank: 4 for the answer to n pictures, [n, h, w, 1].
+
+    Returns:
+        {name: [h, w] or [n, h, w] float32}.
+
+    Raises:
+        DetectorError: a map has another form.
+    """
+    found = {name: answer[name].numpy() for name in MAPS if name in answer}
+    for name, values in found.items():
+        if refusal := form_refusal(name, tf.TensorShape(values.shape), tf.as_dtype(values.dtype), rank):
+            raise DetectorError(f"the model's {refusal}")
+    return {name: values[..., 0].astype(np.float32, copy=False) for name, values in found.items()}

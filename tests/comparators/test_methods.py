@@ -5,6 +5,7 @@ from gsr_tf import flagfiles, predict, serve
 from gsr_tf.comparators import floors, methods, sources
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import encode_png, read_picture
+from gsr_tf.evaluation import attacks
 from gsr_tf.inference import saved_model, trained_methods
 from gsr_tf.inference.saved_model import DetectorError
 from gsr_tf.inference.score_maps import ScoreError
@@ -76,6 +77,36 @@ def test_the_truth_reaches_only_those_that_use_it():
     picture, mask = np.zeros((4, 4, 3), np.uint8), np.eye(4, dtype=bool)
     blind = Method("blind", lambda *arguments: np.full((4, 4), len(arguments)), probabilities=True)
     assert blind(picture, mask)[0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(np.float16, np.float32), (bool, np.float32), (np.uint8, np.float32), (np.int64, np.float64)]
+    + [(np.float32, np.float32), (np.float64, np.float64), (np.longdouble, np.float64)],
+)
+def test_any_real_map_is_scored_at_any_size(given, kept):
+    picture = photograph("coffee")[:40, :60]
+    values = picture[..., 0].astype(given)
+    own = Method("own", lambda picture: values, probabilities=False)
+    assert own(picture).dtype == kept
+    np.testing.assert_array_equal(own(picture), values)
+    assert attacks.back_to_size(own(picture), (80, 120)).shape == (80, 120)
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [
+        (np.zeros((4, 4, 1)), r"own gave \[4, 4, 1\] of float64; expected \[h, w\], real numbers"),
+        (np.zeros((4, 4), complex), r"own gave \[4, 4\] of complex128"),
+        (None, r"own gave \[\] of object"),
+        (np.full((4, 4), 255), r"score map reaches 255; expected probabilities in 0\.\.1"),
+        (np.full((4, 4), -2.5), r"score map reaches -2\.5; expected probabilities"),
+        (np.full((4, 4), np.nan), "score map has 16 of 16 values NaN or infinite"),
+    ],
+)
+def test_what_is_no_map_of_probabilities_is_refused(gives, message):
+    with pytest.raises(ScoreError, match=message):
+        Method("own", lambda picture: gives, probabilities=True)(np.zeros((4, 4, 3), np.uint8))
 
 
 def test_ground_truth_box_is_the_smallest_about_the_mask():

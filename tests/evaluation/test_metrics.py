@@ -152,5 +152,8 @@ def test_bad_maps_are_refused_and_named():
         metrics.summarise([(np.zeros((5, 4)), mask)])
     with pytest.raises(ScoreError, match="2 of 20 values NaN or infinite"):
         metrics.summarise([(np.where(np.arange(20) < 2, np.nan, 0).reshape(4, 5), mask)])
+    for levels, reached in ((255, "255"), (-0.5, "-0.5"), (1.001, "1.001")):
+        with pytest.raises(ScoreError, match=rf"map reaches {reached}; expected probabilities in 0\.\.1"):
+            metrics.summarise([(np.linspace(0, levels, 20).reshape(4, 5), mask)])
     with pytest.raises(ScoreError, match="no pictures"):
         metrics.summarise([])

@@ -6,6 +6,7 @@ import skimage.data
 import tensorflow as tf
 
 from gsr_tf.data.image_ops import to_network_range
+from gsr_tf.errors import UserError
 from gsr_tf.inference import tiling
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
@@ -45,6 +46,34 @@ def in_one_pass(module, picture, layout):
     extended = np.pad(picture, [(0, -length % 8) for length in picture.shape[:2]] + [(0, 0)], mode="symmetric")
     height, width = picture.shape[:2]
     return {name: x[:height, :width] for name, x in arrays(module.window(extended, moments)).items()}
+
+
+def test_windows_of_a_network_that_normalises_nothing_agree_with_one_pass():
+    image = keras.Input([None, None, 3])
+    features = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image)
+    plain = DetectorModule(keras.Model(image, {"segmentation": keras.layers.Conv2D(2, 1)(features)}), size=48)
+    picture = photograph(152, 136)  # whole strides: nothing is mirrored at its end
+    assert plain.moments(picture).shape == [0]
+    in_windows, whole = tile(plain, picture, SMALL)["probability"], plain.native(picture)["probability"][..., 0]
+    np.testing.assert_allclose(in_windows, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (lambda x: x, 'the network gives a .*Tensor; expected a dict with "segmentation"'),
+        (lambda x: {"mask": x}, "the network gives a dict of mask; expected"),
+        (
+            lambda x: {"segmentation": x[..., :1]},
+            r"segmentation is \(1, None, None, 1\); expected logits of two classes",
+        ),
+    ],
+)
+def test_a_network_that_answers_otherwise_is_refused(output, message):
+    image = keras.Input([None, None, 3])
+    other = DetectorModule(keras.Model(image, output(keras.layers.Conv2D(2, 1)(image))), size=48)
+    with pytest.raises(UserError, match=message):
+        other.native(photograph(8, 8))
 
 
 @pytest.mark.parametrize("shape", [(200, 120), (1, 1), (1, 77), (61, 3)])

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import os
 import sys
 
 import numpy as np
@@ -134,8 +135,12 @@ OPENED = []
 
 
 def _watch(event, arguments):
-    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
-        OPENED.append(arguments[0])
+    if event != "open":
+        return
+    path, mode, flags = arguments
+    writes = set(mode) & set("wax+") if isinstance(mode, str) else flags & (os.O_WRONLY | os.O_RDWR)
+    if writes and isinstance(path, str) and "__pycache__" not in path:  # a number is a pipe between processes
+        OPENED.append(path)
 
 
 def test_nothing_is_written_to_disk(client):
