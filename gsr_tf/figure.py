@@ -91,6 +91,11 @@ def figure_4(args: flags.FlagValues) -> bytes:
     """T, M, and G(M) of the same M from each checkpoint that the run kept; prints each one's mean seam."""
     run = Path(_given(args, "run_dir"))
     config = config_lib.load(run)
+    if not config.step.generates:
+        raise UserError(
+            f"--run_dir={run}: a run with --segment_on={','.join(config.step.segment_on)}, which trains no generator "
+            "to draw; expected one with 'generated' in it, or with none"
+        )
     sources, targets = (open_records(path) for path in (config.records.source_records, config.records.target_records))
     stream = training_stream(
         sources, targets, config.preparation.unmoved(), batch_size=args.pictures, half_pixel=config.networks.half_pixel

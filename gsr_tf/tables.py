@@ -76,6 +76,11 @@ def data_sets(named: Sequence[str]) -> list[DataSet]:
         name, equals, folder = one.partition("=")
         if not equals or name in found:
             raise RecordsError(f"--records: {one!r}; write NAME=FOLDER, each name once, e.g. CASIA=records/casia1")
+        if name in ("", ".", "..") or not {"/", "\\"}.isdisjoint(name):
+            raise RecordsError(
+                f"--records: {one!r}; NAME is also that of a folder in --output: expected one without / and \\, and "
+                "neither . nor .."
+            )
         opened = open_records(folder, f"--records: {name}")
         found[name] = DataSet(name, opened.fingerprint, items.from_records(opened))
     return list(found.values())

@@ -97,8 +97,7 @@ def _made(table: int, data_sets: Sequence[str], cells: Cells) -> list[tuple[str,
 def markdown(table: int, data_sets: Sequence[str], cells: Cells, protocol: str, notes: Sequence[str]) -> str:
     """The table, notes on it, then how each cell was made."""
     header, rows = wide(table, data_sets, cells)
-    lines = [f"# {_title(table, protocol)}", "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    lines = [f"# {_title(table, protocol)}", "", _row(header), "|" + "---|" * len(header), *map(_row, rows)]
     lines += [
         "",
         f"{LEGEND} {CAVEAT}",
@@ -109,6 +108,10 @@ def markdown(table: int, data_sets: Sequence[str], cells: Cells, protocol: str, 
     ]
     lines += [f"- {row} ({names}): {how}" for row, names, how in _made(table, data_sets, cells)]
     return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _title(table: int, protocol: str) -> str:

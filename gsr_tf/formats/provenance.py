@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from gsr_tf.training.whole import step_of
 
 TRAINING_RECORDS = ("--source_records", "--target_records")
 # What a run begins from without --initial_weights, by the setting that says which.
@@ -18,13 +21,24 @@ def trained_how(metadata: Mapping[str, Any]) -> str:
     pretrained = ", ".join(f"{network} {config[name]}" for name, network in PRETRAINED.items() if name in config)
     released = config.get("release_checkpoint")
     start = "the authors' checkpoint" if released else config["initial_weights"] or pretrained or "random weights"
-    planned, done = config["steps"], metadata.get("steps", config["steps"])  # an earlier version's says the plan alone
-    if not done:
+    if not _done(metadata):
         return f"{start}, not trained here"
-    steps = f"{done}" if done >= planned else f"{done} of {planned}"
     edge = metadata.get("edge_threshold")
     edges = "" if edge is None else f", edge threshold {edge:g} chosen by {metadata['edge_threshold_chosen_by']}"
-    return f"{_learnt(metadata)}trained on {data} for {steps} steps from {start}{edges}"
+    return f"{_learnt(metadata)}trained on {data} for {_steps(metadata)} from {start}{edges}"
+
+
+def _done(metadata: Mapping[str, Any]) -> int:
+    return metadata.get("steps", metadata["config"]["steps"])  # an earlier version's says the plan alone
+
+
+def _steps(metadata: Mapping[str, Any]) -> str:
+    """The steps behind the weights that were exported, of those planned, and whether validation chose them."""
+    planned, checkpoint = metadata["config"]["steps"], Path(metadata.get("checkpoint", ""))
+    best = checkpoint.parent.name == "best"
+    taken = int(step_of(checkpoint)) if best else _done(metadata)
+    steps = f"{taken} steps" if taken >= planned else f"{taken} of {planned} steps"
+    return f"{steps}, the best by validation," if best else steps
 
 
 def _named(records: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from gsr_tf import figure
+from gsr_tf.config import Config
 from gsr_tf.evaluation import figures, study
 from gsr_tf.evaluation.attacks import parse_all
 from gsr_tf.evaluation.protocols import choose
@@ -92,6 +93,14 @@ def test_what_a_figure_lacks_is_named(arguments, message, tmp_path, capsys):
     assert figure.main(["figure", f"--output={tmp_path / 'out.png'}", *arguments]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_generator_that_was_never_trained_is_not_drawn(tmp_path, capsys):
+    Config().changed(segment_on=("source", "pasted"), refine_on=("pasted",)).write(tmp_path)
+    output = tmp_path / "figure4.png"
+    assert figure.main(["figure", "--figure=4", f"--run_dir={tmp_path}", f"--output={output}"]) == 1
+    assert "a run with --segment_on=source,pasted, which trains no generator" in capsys.readouterr().err
+    assert not output.exists()
 
 
 def test_records_without_masks_have_no_samples(tmp_path, capsys):

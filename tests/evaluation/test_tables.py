@@ -377,6 +377,12 @@ def test_a_trained_cell_says_data_steps_initialisation_and_edge_threshold():
     other = {"config": settings(DL, "initial_weights=w.npz", "steps=7"), "records": data, **edges}
     assert trained_how(other) == f"{learnt} 7 steps from w.npz, edge threshold 0.3 chosen by validation"
     assert trained_how({**one, "steps": 20}) == f"{learnt} 20 of 50000 steps from VGG-16 imagenet"
+    best = {**one, "steps": 20, "checkpoint": "best/ckpt-10"}
+    assert trained_how(best) == f"{learnt} 10 of 50000 steps, the best by validation, from VGG-16 imagenet"
+    last = {**other, "checkpoint": "best/ckpt-7"}
+    assert f"{learnt} 7 steps, the best by validation, from w.npz" in trained_how(last)
+    newest = {**one, "steps": 20, "checkpoint": "checkpoints/ckpt-20"}
+    assert trained_how(newest) == trained_how({**one, "steps": 20})
     as_it_was = {"config": settings(DL, "release_checkpoint=c", "steps=0")}
     assert trained_how(as_it_was) == "the authors' checkpoint, not trained here"
     further = {"config": settings(DL, "release_checkpoint=c", "steps=7"), "records": data}
@@ -447,6 +453,23 @@ def test_of_authentic_pictures_alone_a_cell_says_why_it_is_empty(tmp_path, capsy
 def test_wrong_flags_are_explained(records, tmp_path, capsys, arguments, message):
     assert run(records, tmp_path, *arguments) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../other", "{folder}/other", "a/b", "a\\b"])
+def test_a_data_sets_name_stays_in_the_output(records, tmp_path, capsys, name):
+    output = tmp_path / "out"
+    given = f"--records={name.format(folder=tmp_path)}={records}"
+    assert run(records, output, "--table=1", "--rows=random", given) == 1
+    assert "expected one without / and \\, and neither . nor .." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bar_in_a_data_sets_name_makes_no_column(records, tmp_path):
+    assert run(records, tmp_path, "--table=1", "--rows=random", f"--records=a|b={records}") == 0
+    text = (tmp_path / "table1.md").read_text()
+    assert "| a\\|b MCC | a\\|b F1 |" in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
 
 
 def lines_of(folder, row):
