@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from gsr_tf.data.aspect import refuse_sliver
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
+from gsr_tf.errors import UserError
 from gsr_tf.inference import saved_model, shipped
 from gsr_tf.inference.resolution import ONE_SIZE, check_sees, maps_at
 from gsr_tf.inference.saved_model import DetectorError
@@ -110,7 +111,7 @@ class Detector:
             ResolutionError: no such resolution, scales that cannot be, or that this model cannot see at.
         """
         own = self.scales if resolution == "whole" else ONE_SIZE
-        scales = own if asked is None else asked
+        scales = own if asked is None else tuple(asked)
         check_sees(self.module, resolution, scales)
         return scales
 
@@ -165,16 +166,22 @@ class Detector:
             The Segmentation, at the picture's size.
 
         Raises:
-            PictureError: the file is no picture, the array has another shape or type, or as `maps`.
+            UserError: a threshold out of its range.
+            PictureError: neither a path nor an array, the file is no picture, the array has another shape or type, or
+                as `maps`.
             ResolutionError: no such resolution, or scales that cannot be.
             DetectorError, ScoreError: as `maps`.
         """
+        threshold = self.threshold if threshold is None else threshold
+        if not 0 <= threshold <= 1:
+            raise UserError(f"threshold={threshold}: expected a number from 0 to 1")
         if isinstance(image, np.ndarray):
             picture, notes = _checked(image), ()
-        else:
+        elif isinstance(image, (str, os.PathLike)):
             picture, *_, notes = decode_picture(read_bytes(image), str(image))
+        else:
+            raise PictureError(f"expected a path or a [h, w, 3] uint8 array, got {type(image).__name__}")
         maps = self.maps(picture, resolution=resolution, scales=scales)
-        threshold = self.threshold if threshold is None else threshold
         return segmentation(maps["probability"], maps.get("boundary"), threshold=threshold, warnings=notes)
 
 
