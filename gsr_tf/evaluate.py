@@ -167,8 +167,6 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here, map
         report.write(args.output, data_set, method, args.postprocessing, summaries)
     if text := printed(summaries):
         print(text)
-    for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
-        print(comparison.describe(difference, args.compare_with))
     pictures = [summary["pictures"] for summary in summaries.values()]
     if not any(counts["scored"] for counts in pictures):
         print("nothing was scored", file=sys.stderr)
@@ -177,6 +175,8 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here, map
     if not any(line["value"] is not None for summary in summaries.values() for line in summary["scores"]):
         print(f"--protocols={','.join(args.protocols)}: none has a score on these pictures", file=sys.stderr)
         return 1
+    for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
+        print(comparison.describe(difference, args.compare_with))
     return SOME_SKIPPED if any(counts["skipped"] for counts in pictures) else 0
 
 

@@ -4,9 +4,10 @@ r"""Evaluates on millions of pictures: `gsr_tf.evaluate` by the workers of an Ap
     python -m gsr_tf.evaluate_beam --records=records/coco --output=results/coco --runner=FlinkRunner \
         --beam_options=--flink_master=HOST:8081,--parallelism=8
 
-It needs the extra `beam`. The flags of gsr_tf.evaluate say what is evaluated, on what and how; files and scores are
-the same. Workers score and count the pictures; what they keep of each, some 35 KB, lies in --output until the pass is
-finished, and is added up here in the order of the data set. The same command again goes on from the finished pieces.
+It needs the extra `beam`. The flags of gsr_tf.evaluate, but for --maps, say what is evaluated, on what and how; files
+and scores are the same. Workers score and count the pictures; what they keep of each, some 35 KB, lies in --output
+until the pass is finished, and is added up here in the order of the data set. The same command again goes on from
+the finished pieces.
 
 --records, --pairs, --output and a --saved_model that is a folder lie on a file system that every worker sees under the
 same path. Exit codes as those of evaluate.

@@ -24,7 +24,6 @@ from gsr_tf.inference.score_maps import ScoreError
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 ENDING = "_map"  # of those that `gsr_tf.predict` writes
 ARRAY = "map"  # which of several in an NPZ file
-LEVELS = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 MAPS_HELP = (
     "Instead of --saved_model, a folder of maps that another tool made, one of each picture's size: NAME.png or .tif "
@@ -77,26 +76,39 @@ def _of_picture(item: str) -> str:
 
 def _forms(item: str) -> Iterator[str]:
     """What the map of an item's picture may be called, without suffix: the whole of its path, or the end of it."""
-    for path in map(_normal, (item, _of_picture(item))):
-        parts = [part for part in path.parts if part not in ("/", "..")]
+    picture = _of_picture(item)
+    for name in dict.fromkeys((item, picture)):
+        parts = [part for part in _normal(name).parts if part not in ("/", "..")]
         for place in range(len(parts)):
             end = PurePosixPath(*parts[place:])
-            yield from (str(end), str(end.with_suffix("")))
+            yield str(end)
+            if name == picture:
+                yield str(end.with_suffix(""))
+
+
+def _matches(names: Sequence[str], stems: Mapping[Path, str]) -> dict[str, list[Path]]:
+    """The files of each item of which there are any: those that have the first of its forms that any has."""
+    of_form: dict[str, list[Path]] = defaultdict(list)
+    for path, stem in stems.items():
+        of_form[stem].append(path)
+    forms = {name: next((form for form in _forms(name) if form in of_form), None) for name in names}
+    return {name: of_form[form] for name, form in forms.items() if form is not None}
 
 
 def _partners(names: Sequence[str], files: Mapping[Path, str]) -> Callable[[str], Path]:
     """Item's name -> the file of its map; raises ScoreError where there is none, or where it is not certain."""
-    of_form: dict[str, list[Path]] = defaultdict(list)
-    for path, relative in files.items():
-        of_form[str(_normal(relative).with_suffix("")).removesuffix(ENDING)].append(path)
-    found = {name: next((of_form[form] for form in _forms(name) if form in of_form), []) for name in names}
+    stems = {path: str(_normal(relative).with_suffix("")) for path, relative in files.items()}
+    found = _matches(names, stems)
+    taken = {path for paths in found.values() for path in paths}
+    ended = {path: stem.removesuffix(ENDING) for path, stem in stems.items() if path not in taken}
+    found |= _matches([name for name in names if name not in found], ended)
     pictures: dict[Path, set[str]] = defaultdict(set)
     for name, paths in found.items():
         for path in paths:
             pictures[path].add(_of_picture(name))
 
     def partner(name: str) -> Path:
-        if not found[name]:
+        if name not in found:
             raise ScoreError("there is no map of it")
         if len(found[name]) > 1:
             raise ScoreError(f"several maps of it: {first_of(found[name])}")
@@ -124,7 +136,7 @@ def read_map(path: Path) -> np.ndarray:
         scores = scores[..., 0]
     if scores.ndim != 2 or not scores.size or scores.dtype.kind not in "buif":
         raise ScoreError(f"{found}; expected one number a pixel: a picture in grey, or [height, width]")
-    scores = (scores / LEVELS.get(scores.dtype, 1)).astype(np.float32)
+    scores = scores.astype(np.float32)
     if scores.min() < 0 or scores.max() > 1:
         raise ScoreError(f"{path}: values from {scores.min():g} to {scores.max():g}; expected 0 to 1 in all maps")
     return scores
@@ -144,4 +156,5 @@ def _picture(data: bytes, name: str) -> np.ndarray:
     opened, _ = open_file(data, name, MAX_PIXELS)
     with damage(name, "truncated or damaged"):
         image = ImageOps.exif_transpose(opened)
-        return np.asarray(image.convert("RGB") if image.mode == "P" else image)
+        levels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+        return levels / np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else levels

@@ -6,7 +6,7 @@ import numpy as np
 
 from gsr_tf.errors import UserError
 
-ROUNDING = 1e-6  # by which a probability may leave [0, 1]: the last bits of float32
+ROUNDING = 1e-4  # by which a probability may leave [0, 1]: sums of float32, in another order or of bfloat16
 
 
 class ScoreError(UserError):

@@ -18,7 +18,7 @@ REASONS = {
     415: "The body is no picture file as it is: a form, or compressed.",
     421: "Asked by a name that is not the server's.",
     422: "Not a picture, or a wrong parameter.",
-    500: "A picture that ended its worker, or a defect of the server.",
+    500: "A picture that ended its worker, a map that is none, or a defect of the server.",
     503: "Busy, short of memory, or stopping; Retry-After, where there is one, says when to ask again.",
     504: "The picture took too long.",
 }

@@ -16,6 +16,8 @@ from gsr_tf.data.decoding.lacking import was_lacking
 from gsr_tf.data.pictures import PictureTooLarge, Raster, decode_picture, decoding_bytes
 from gsr_tf.errors import UserError
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference.score_maps import ScoreError
 from gsr_tf.inference.segmentation import Segmentation
 from gsr_tf.web.limits import MEGA, Limits, check_shape
 from gsr_tf.web.refusal import Refusal
@@ -66,7 +68,7 @@ def carry_out(task: Task, detector: Detector, limits: Limits) -> Done:
     """Looks at the task's picture and answers it.
 
     Raises:
-        Refusal: 413, 422 or 503; its message says why.
+        Refusal: 413, 422, 500 or 503; its message says why.
     """
     try:
         found = _find(task, detector, limits)
@@ -75,6 +77,8 @@ def carry_out(task: Task, detector: Detector, limits: Limits) -> Done:
         return Done(response, {**found.seconds, "encode": time.perf_counter() - start})
     except PictureTooLarge as error:
         raise Refusal(413, str(error)) from error
+    except (ScoreError, DetectorError) as error:  # the model's fault, not the picture's
+        raise Refusal(500, str(error)) from error
     except UserError as error:
         raise Refusal(422, str(error)) from error
     except Exception as error:

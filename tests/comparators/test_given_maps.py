@@ -1,4 +1,5 @@
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def save(path, scores=MAP):
         ("a.png", levels(np.uint8), 0.5 / 255),
         ("a.PNG", np.repeat(levels(np.uint8)[..., None], 3, axis=2), 0.5 / 255),
         ("a.png", levels(np.uint16), 0.5 / 65535 + 1e-7),
-        ("a.npy", levels(np.uint16), 0.5 / 65535 + 1e-7),
+        ("a.npy", MAP.astype(">f8"), 1e-7),
     ],
 )
 def test_maps_are_read_as_tools_write_them(folder, name, scores, tolerance):
@@ -63,6 +64,22 @@ def test_masks_are_maps_of_two_values(folder):
     np.testing.assert_array_equal(given_maps.read_map(save(folder / "a.npy", MAP > 0.5)), MAP > 0.5)
 
 
+def test_an_array_of_a_mask_is_of_its_values(folder):
+    """0 and 1, whatever their type; only pictures have levels."""
+    mask = MAP > 0.5
+    np.testing.assert_array_equal(given_maps.read_map(save(folder / "a.npy", mask.astype(np.uint8))), mask)
+
+
+def test_the_order_of_bytes_is_read(folder):
+    deep = levels(np.uint16)
+    entries = [(256, 4, 1, 64), (257, 4, 1, 48), (258, 3, 1, 16 << 16), (259, 3, 1, 1 << 16), (262, 3, 1, 1 << 16)]
+    entries += [(273, 4, 1, 122), (277, 3, 1, 1 << 16), (278, 4, 1, 48), (279, 4, 1, deep.nbytes)]
+    header = struct.pack(">2sHI", b"MM", 42, 8) + struct.pack(">H", len(entries))
+    header += b"".join(struct.pack(">HHII", *entry) for entry in entries) + bytes(4)
+    (folder / "a.tif").write_bytes(header + deep.astype(">u2").tobytes())
+    np.testing.assert_allclose(given_maps.read_map(folder / "a.tif"), MAP, rtol=0, atol=0.5 / 65535 + 1e-7)
+
+
 def test_an_orientation_is_applied(folder):
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned by 90 degrees to the right
@@ -74,11 +91,11 @@ def test_an_orientation_is_applied(folder):
     "name, scores, message",
     [
         ("a.npy", 9 * MAP - 3, "values from -2.9.* to 5.9.*; expected 0 to 1"),
-        ("a.npy", levels(np.uint8).astype(float), "values from 0 to 255; expected 0 to 1"),
+        ("a.npy", levels(np.uint8), "values from 0 to 255; expected 0 to 1"),
         ("a.npy", np.stack([MAP, MAP]), r"an array of \(2, 48, 64\) of float32; expected one number a pixel"),
         ("a.npy", MAP.astype(complex), "of complex128"),
         ("a.png", np.stack([levels(np.uint8), *[255 - levels(np.uint8)] * 2], -1), "expected one number a pixel"),
-        ("a.png", np.stack([*[levels(np.uint8)] * 3, 255 - levels(np.uint8)], -1), r"\(48, 64, 4\) of uint8; expected"),
+        ("a.png", np.stack([*[levels(np.uint8)] * 3, 255 - levels(np.uint8)], -1), r"\(48, 64, 4\) of .*; expected"),
         ("a.npy", MAP[:0], "expected one number a pixel"),
     ],
 )
@@ -148,6 +165,24 @@ def test_what_is_not_certain_is_not_guessed(folder):
         with pytest.raises(ScoreError, match=reason):
             method(picture(), name=name)
     np.testing.assert_array_equal(method(picture(), name="x/c.jpg"), MAP)
+
+
+def test_a_whole_name_goes_before_a_part_of_it(folder):
+    save(folder / "city_map.npy")
+    save(folder / "a.jpg.npy", 1 - MAP)
+    save(folder / "a.npy")
+    method = given_maps.load(str(folder), ["city.jpg", "city_map.jpg", "a.jpg#0", "a.jpg#1"])
+    np.testing.assert_array_equal(method(picture(), name="city_map.jpg"), MAP)
+    with pytest.raises(ScoreError, match="there is no map of it"):
+        method(picture(), name="city.jpg")
+    for number in range(2):
+        np.testing.assert_array_equal(method(picture(), name=f"a.jpg#{number}"), 1 - MAP)
+
+
+def test_arrays_of_predict_go_before_its_pictures(folder):
+    save(folder / "a.npz")
+    save(folder / "a_map.png", levels(np.uint16))
+    np.testing.assert_array_equal(given_maps.load(str(folder), ["a.jpg"])(picture(), name="a.jpg"), MAP)
 
 
 def test_masks_of_one_picture_share_its_map(folder):

@@ -28,7 +28,7 @@ def mean_shift(rows: tf.Tensor) -> tf.Tensor:
         moved = tf.matmul(near, still) / tf.reduce_sum(near, axis=1, keepdims=True)
     density = tf.reduce_sum(_within(_squares(moved, still), radius), axis=1)
     densest = tf.boolean_mask(moved, density >= tf.reduce_max(density))
-    return centre + tf.reduce_mean(densest, axis=0)
+    return tf.clip_by_value(centre + tf.reduce_mean(densest, axis=0), 0.0, 1.0)  # sums of some 900 rows are rounded
 
 
 def _squares(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
