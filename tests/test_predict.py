@@ -27,6 +27,7 @@ from gsr_tf.data.pictures import encode_png
 from gsr_tf.data.records import Example
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from tests.damage import damaged_pictures
+from tests.files import change_places
 from tests.tiny import authentic, write_records
 
 ROOT = Path(predict.__file__).parents[1]
@@ -220,12 +221,6 @@ def test_nothing_is_done_twice_and_what_changed_is_done_again(model, tmp_path, c
     assert "4 of 4 pictures: answered with other settings; answering again" in capsys.readouterr().err
     assert {record["flagged"] for record in records(output).values()} == {0.0}
     assert not list(output.glob("*.npz"))  # of the earlier threshold
-
-
-def change_places(first, second):
-    aside = first.rename(first.with_name("aside"))
-    second.rename(first)
-    aside.rename(second)
 
 
 @pytest.mark.parametrize("change", [change_places, shutil.copy2])

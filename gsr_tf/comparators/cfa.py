@@ -170,6 +170,9 @@ def trace_map(picture: np.ndarray) -> np.ndarray:
     Returns:
         As many blocks as it takes to cover what is not left out; the last ones may be incomplete.
     """
+    from scipy.ndimage import median_filter  # where they are used: who predicts with a model does without
+    from scipy.special import expit
+
     height, width = (side // 2 * 2 for side in picture.shape[:2])
     pixels = picture[:height, :width].astype(np.float64)
     error = cv2.filter2D(np.ascontiguousarray(pixels[..., 1]), -1, PREDICTION_ERROR, borderType=cv2.BORDER_REPLICATE)
@@ -181,9 +184,6 @@ def trace_map(picture: np.ndarray) -> np.ndarray:
     v1, mu, v2 = fit_mixture(finite)
     ratios = np.maximum(ratios, np.log(SMALLEST_RATIO))
     likelihood = _log_normal(ratios, mu, v2) - _log_normal(ratios, 0, v1)
-    from scipy.ndimage import median_filter  # where they are used: who predicts with a model does without
-    from scipy.special import expit
-
     return expit(-median_filter(likelihood, size=5, mode="reflect"))
 
 

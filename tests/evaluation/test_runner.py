@@ -29,6 +29,7 @@ from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.saved_model import DetectorError
 from tests.evaluation import toy_records
 from tests.evaluation.toy_records import sample
+from tests.files import change_places
 
 BRIGHTNESS = Method("brightness", lambda picture: picture.mean(axis=2) / 255, probabilities=True)
 ITEMS = [Item(f"picture {seed}", lambda seed=seed: sample(seed)) for seed in range(5)]
@@ -505,12 +506,6 @@ def test_a_pass_over_files_that_changed_since_is_done_again(tmp_path, name, chan
     assert len(calls) == 6 and measure() == second and len(calls) == 6
     assert second["data_fingerprint"] == first["data_fingerprint"]  # of the list alone: what is published
     assert (second["scores"] == first["scores"]) == (name == "1.png")
-
-
-def change_places(first, second):
-    aside = first.rename(first.with_name("aside"))
-    second.rename(first)
-    aside.rename(second)
 
 
 @pytest.mark.parametrize("change", [change_places, shutil.copy2])
