@@ -51,7 +51,8 @@ def benchmarks() -> Iterator[Benchmark]:
     for batch_size in (4, 32, 16):
         yield _of("train_step", BFLOAT16, batch_size, "passes=merged")
     yield _of("train_step", BFLOAT16, 32, "passes=apart")
-    yield _of("start", BFLOAT16, 4, "vgg16_weights=random")
+    for ahead in ((), ("libraries_ahead=true",)):
+        yield _of("start", BFLOAT16, 4, "vgg16_weights=random", *ahead)
     yield _of("alternatives", BFLOAT16, 4, "passes=merged")
     for batch_size in (4, 16, 32):
         yield _of("train_step", TENSORFLOAT32, batch_size, "passes=merged")
@@ -71,11 +72,14 @@ def benchmarks() -> Iterator[Benchmark]:
     yield Benchmark("inference", "benchmarks.inference", ())
 
 
+TOLD = {"jit_compile=true": "xla", "libraries_ahead=true": "ahead"}
+
+
 def _of(module: str, precision: str, batch_size: int, *settings: str) -> Benchmark:
     """A benchmark of `RUN`; its name says what of its flags is told apart here."""
     own = (f"precision={precision}", f"batch_size={batch_size}", *settings)
     told = [value.partition("=")[2] for value in settings if value.startswith("passes")]
-    told += ["xla"] if "jit_compile=true" in settings else []
+    told += [word for setting, word in TOLD.items() if setting in settings]
     name = "_".join([module, precision, str(batch_size), *told])
     return Benchmark(name, f"benchmarks.{module}", tuple(f"--{flag}" for flag in (f"flagfile={RUN}", *own)))
 

@@ -2,10 +2,11 @@
 
 import time
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import start
+from benchmarks import libraries_ahead, start
 from gsr_tf.config import Config
 from gsr_tf.data.records import open_records
 from gsr_tf.errors import UserError
@@ -27,6 +28,15 @@ def test_the_first_step_is_over_when_its_curves_begin(tmp_path):
     assert before <= start.first_step_over(tmp_path) <= after - 0.04
 
 
-def test_a_run_that_fails_says_why(tmp_path):
+@pytest.mark.parametrize("train", [start.TRAIN, start.TRAIN_AHEAD])
+def test_a_run_that_fails_says_why(tmp_path, train):
+    config = Config().changed(vgg16_weights="random", initial_weights="none.npz", width=0.03)
     with pytest.raises(UserError, match="(?s)gsr_tf.train ended with 1: .*--initial_weights=none.npz"):
-        start.measure(Config().changed(vgg16_weights="random", initial_weights="none.npz", width=0.03), 2, 10, tmp_path)
+        start.measure(config, 2, 10, tmp_path, train)
+
+
+def test_what_loads_the_libraries_computes_in_both_precisions():
+    product = libraries_ahead.load()
+    assert product.dtype == tf.bfloat16
+    top = 8 * np.array([4.0] + 6 * [6.0] + [4.0])  # 8 channels, and the taps within the picture, of its first row
+    np.testing.assert_array_equal(product.numpy().astype(float), np.outer(top, [top.sum()] * 8))
