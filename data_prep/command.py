@@ -1,7 +1,8 @@
 """What every script shares: flags, --output held for one script at a time, and what it does when it is interrupted.
 
-Exit codes: 0 records were written (the summary says what was skipped), 1 none could be, 2 wrong flags,
-130 interrupted, 141 nobody reads what is printed.
+Exit codes: 0 records were written (the summary says what was skipped), 1 none could be, or one of several sets could
+not, 2 wrong flags, 3 done, and something was found or left out that needs a decision (only of scripts whose help says
+so), 130 interrupted, 141 nobody reads what is printed.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
 S with its masks K come from records with objects, such as those of data_prep.coco; T, another picture, from the
 same records or from --targets. S and K are stretched to T's size, as training does; T's pixels stay as they are.
 With --copy_moves T is S, and the region is pasted somewhere else in it (ours; the paper has no such training data); one
-that has no other place, or whose pasting changes nothing, is skipped and named in records/skipped.json.
+that has no other place, or whose pasting changes nothing, is skipped and named in records/skipped.json. So is a
+composite of a damaged record; the exit code is 3 then, and 1 where nothing was left.
 The same flags and records give the same bytes, whatever --processes: a validation set, or data for other tools.
 
     composites/Tp/Tp_<S>_<T>_<x1>_<y1>_<x2>_<y2>_<number of K in S>.png     M; the box encloses K
@@ -33,15 +34,16 @@ from data_prep import command
 from data_prep.interchange import list_mani_dataset
 from data_prep.reading.entries import PreparationError, Skipped
 from data_prep.reading.stored import open_once
-from data_prep.unpack import claim, unlike, write_lists
+from data_prep.unpack import SOME_LEFT_OUT, claim, unlike, write_lists
 from data_prep.writing.mask_png import encode_mask
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.masks import MaskRule
-from gsr_tf.data.pictures import encode_png
+from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.records import open_records
 from gsr_tf.data.writing import write_atomically
 
 RECIPE_NAME = "composites.json"
+UNREADABLE = "a record cannot be read"
 
 
 class Recipe(NamedTuple):
@@ -65,6 +67,9 @@ def draw_recipes(pairs: np.ndarray, source_names: list[str], target_names: list[
     Returns:
         `count` different Recipes. Pairs take turns, in rounds; one that draws its own picture, or what it has drawn
         before, is passed over that round. No picture is pasted into itself.
+
+    Raises:
+        PreparationError: there are not so many different ones.
     """
     rng = np.random.default_rng(seed)
     recipes: dict[Recipe, None] = {}
@@ -81,7 +86,7 @@ def draw_recipes(pairs: np.ndarray, source_names: list[str], target_names: list[
 
 
 def draw_copy_moves(pairs: np.ndarray, count: int, seed: int) -> list[Recipe]:
-    """As `draw_recipes`, each region pasted into its own picture; every pair is used once at most."""
+    """As `draw_recipes`, each region pasted into its own picture; every pair is used once at most; the same errors."""
     if count > len(pairs):
         raise PreparationError(f"--count={count}: with --copy_moves these records allow {len(pairs)} at most")
     chosen = np.random.default_rng(seed).permutation(len(pairs))[:count]
@@ -127,23 +132,31 @@ def identities(names: list[str]) -> list[str]:
     return [unlike(one, taken, "-") for one in plain]
 
 
+def _read(recipe: Recipe, sources: str, targets: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """S, K and T of a recipe, as `compose` takes them; raises PictureError."""
+    source, target = open_once(sources).example(recipe.source), open_once(targets).example(recipe.target)
+    return source.read_picture(), source.read_mask(recipe.mask).astype(np.uint8), target.read_picture()
+
+
 def _write_composite(
     named: tuple[Recipe, str], sources: str, targets: str, folder: Path, seed: int, copy_moves: bool
 ) -> str | Skipped:
     """Writes a composite, of a recipe and what its name begins with, and its mask; returns their stem.
 
-    A copy-move that leaves the picture as it was is none, and not written.
+    A copy-move that leaves the picture as it was is none, and not written, nor is a composite of a damaged record.
     """
     recipe, begins = named
-    source = open_once(sources).example(recipe.source)
-    target = open_once(targets).example(recipe.target)
-    s, t, k = source.read_picture(), target.read_picture(), source.read_mask(recipe.mask).astype(np.uint8)
+    name = f"{open_once(sources).columns['name'][recipe.source]}#{recipe.mask}"
+    try:
+        s, k, t = _read(recipe, sources, targets)
+    except PictureError as error:
+        return Skipped(name, UNREADABLE, str(error))
     if copy_moves:
         s, k = move(s, k, np.random.default_rng([seed, recipe.source, recipe.mask]))
     m, k = compose(s, k, t)
     if copy_moves and np.array_equal(m, t):
         detail = "the region reaches all four borders, or looks like what it would be pasted over"
-        return Skipped(f"{source.name}#{recipe.mask}", "the copy-move changes nothing", detail)
+        return Skipped(name, "the copy-move changes nothing", detail)
     left, top, width, height = cv2.boundingRect(k)
     box = f"{left}_{top}_{left + width}_{top + height}"
     stem = f"{begins}_{box}_{recipe.mask}"
@@ -191,13 +204,15 @@ def _run(args: flags.FlagValues) -> int:
         done = list(tqdm(written, total=args.count, unit="composite"))
         stems, skipped = ([one for one in done if isinstance(one, kind)] for kind in (str, Skipped))
         if not stems:
-            reason, detail = skipped[0][1:]
-            raise PreparationError(f"--sources={args.sources}: of each of {args.count}, {reason}: {detail}")
+            given = f"--sources={args.sources}" + (f" --targets={args.targets}" if args.targets else "")
+            reasons = " or ".join(dict.fromkeys(one.reason for one in skipped))
+            raise PreparationError(f"{given}: of each of {args.count}, {reasons}: {skipped[0].detail}")
         write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
     except OSError as error:
         raise PreparationError(f"--output={folder}: cannot be written ({error.strerror})") from error
     listing = list_mani_dataset(folder, MaskRule())
-    return command.convert(listing._replace(skipped=listing.skipped + skipped), args, folder / "records")
+    code = command.convert(listing._replace(skipped=listing.skipped + skipped), args, folder / "records")
+    return SOME_LEFT_OUT if any(one.reason == UNREADABLE for one in skipped) else code
 
 
 INTERRUPTED = "interrupted; the same command makes all composites anew, the same ones"

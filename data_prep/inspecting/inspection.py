@@ -60,7 +60,11 @@ def perceptual_hash(pixels: np.ndarray) -> bytes:
 
 
 def inspect(sample: Sample) -> Facts:
-    """Looks at one sample; what is wrong with it is in the facts, never an exception."""
+    """Looks at one sample; what is wrong with it is in the facts, never an exception.
+
+    Raises:
+        RecordsError: the whole set cannot be read any more.
+    """
     try:
         pixels, masks = sample.load()
     except Refused as refusal:

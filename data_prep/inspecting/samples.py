@@ -24,13 +24,19 @@ class Sample(NamedTuple):
     source: Entry | tuple[str, int]
 
     def load(self) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Its pixels, [h, w, 3] uint8 RGB, and its masks, [h, w] uint8 of 0 and 1; raises Refused."""
+        """Its pixels, [h, w, 3] uint8 RGB, and its masks, [h, w] uint8 of 0 and 1.
+
+        Raises:
+            Refused: it cannot be used.
+            RecordsError: its shard cannot be read any more.
+        """
         if isinstance(self.source, Entry):
             return open_entry(self.source)
-        stored = open_once(self.source[0]).example(self.source[1])
+        folder, number = self.source
         try:
+            stored = open_once(folder).example(number)
             pixels = stored.read_picture()
-            masks = [stored.read_mask(number).astype(np.uint8) for number in range(len(stored.masks))]
+            masks = [stored.read_mask(mask).astype(np.uint8) for mask in range(len(stored.masks))]
         except PictureError as error:
             raise Refused("record cannot be read", str(error)) from error
         if any(mask.shape != pixels.shape[:2] for mask in masks):

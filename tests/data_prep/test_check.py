@@ -11,6 +11,7 @@ from data_prep import check, folder, interchange
 from data_prep.inspecting import duplicates
 from data_prep.inspecting.inspection import looks_inverted, perceptual_hash
 from tests.data_prep.pictures import index_of, mask, photo, real_data
+from tests.files import damage_record
 
 
 def scene(seed, size=(64, 48)):
@@ -76,6 +77,18 @@ def test_what_is_wrong_is_found_and_sets_the_exit_code(root):
     assert part["unusable"] == {"no mask": 1, "picture cannot be read": 1, "sizes differ": 1}
     assert part["looks_inverted"] == ["1.png"]
     assert part["found"] == 13 == part["usable"] + len(part["unusable_files"])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_damaged_record_is_counted_and_the_others_are_looked_at(root, capsys, processes):
+    interchange.main(["interchange", "--input=set", "--output=records", "--processes=1"])
+    damage_record(root / "records", "0.png")
+    assert check.main(["check", "records", "--output=report", f"--processes={processes}"]) == 3
+    assert "records: found 6 = usable 5 + unusable 1\n" in capsys.readouterr().out
+    part = json.loads(Path("report/report.json").read_bytes())["sets"]["records"]
+    assert part["unusable"] == {"record cannot be read": 1} and part["masks"] == 5
+    (fault,) = part["unusable_files"]
+    assert fault["name"] == "0.png" and fault["detail"].startswith("0.png: damaged since its preparation")
 
 
 def test_pictures_that_look_the_same_within_and_between_sets(root, capsys):

@@ -8,6 +8,7 @@ from PIL import Image
 from data_prep import compose, folder
 from data_prep.compose import Recipe, draw_recipes
 from tests.data_prep.pictures import all_bytes, mask, photo, read_all, skipped_of
+from tests.files import damage_record
 
 
 @pytest.fixture(name="root")
@@ -168,6 +169,32 @@ def test_a_copy_move_that_changes_nothing_is_skipped_and_named(root, capsys):
     folder.main(["folder", "--images=images", "--masks=masks", "--output=none", "--processes=1"])
     assert run("no", "--sources=none", "--count=2", "--copy_moves") == 1
     assert "error: --sources=none: of each of 2, the copy-move changes nothing: the region" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("damaged", "name"), [("sources", "001.png"), ("targets", "t 1.png")], ids=["S", "T"])
+def test_composites_of_a_damaged_record_are_left_out_named_and_counted(root, capsys, damaged, name):
+    flags = ("--targets=targets", "--count=12")  # each S on each T
+    damage_record(root / damaged, name)
+    assert run("out", *flags, "--processes=2") == 3
+    lost = 3 if damaged == "sources" else 4
+    counts = f"found 12 = kept {12 - lost} + skipped {lost}\n  skipped {lost}: a record cannot be read\n"
+    assert counts in capsys.readouterr().out
+    made = [path.name for path in (root / "out/Tp").iterdir()]
+    assert len(made) == 12 - lost == len(json.loads((root / "out/dataset.json").read_text()))
+    skipped = json.loads((root / "out/records/skipped.json").read_bytes())
+    assert all(line["detail"].startswith(f"{name}: damaged since its preparation") for line in skipped)
+    names = {line["name"] for line in skipped}
+    assert names == ({"001.png#0"} if damaged == "sources" else {f"{number:03d}.png#0" for number in range(4)})
+
+
+def test_where_every_composite_is_of_a_damaged_record_it_is_an_error(root, capsys):
+    damage_record(root / "targets", "t 0.png")
+    damage_record(root / "targets", "t 1.png")
+    damage_record(root / "targets", "t 2.png")
+    assert run("out", "--targets=targets", "--count=3") == 1
+    said = capsys.readouterr().err
+    assert "error: --sources=sources --targets=targets: of each of 3, a record cannot be read: t " in said
+    assert "copy or prepare the set again" in said
 
 
 @pytest.mark.parametrize(
