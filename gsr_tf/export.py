@@ -7,7 +7,7 @@ r"""Exports a run's network, or the included one: a picture of any size in, a pr
 A run is one of gsr_tf.train, or of another method by gsr_tf.train_comparator; the settings come from it. Everything is
 inside: resizing, colour range, normalisation by the picture's own moments. What was written is read again, run, and
 compared with the network on generated and on real pictures before it gets its name; for a quantised model the score
-that it costs is measured.
+that it costs is measured. A real picture that cannot be read is named and left out; the exit code is then 3.
 
 saved_model   a folder. Signatures serving_default (a picture), encoded (picture files, for TensorFlow Serving's REST
               interface) and batch (as the network sees them); assets/gsr_tf.json says what the model is.
@@ -27,10 +27,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
+from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data import patterns
 from gsr_tf.formats import named_weights, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, trial_pictures
@@ -91,7 +93,7 @@ def _define(values: flags.FlagValues) -> None:
     text("licence", LICENCE, "Licence of a run's weights, for the metadata.")
 
 
-def _action(args: flags.FlagValues) -> None:
+def _action(args: flags.FlagValues) -> int:
     choose("cpu")  # where the proof's tolerance holds, and one graph comes out whatever the machine has
     output = Path(args.output)
     check_output(output, args.format, args.quantize)
@@ -100,14 +102,15 @@ def _action(args: flags.FlagValues) -> None:
     run_dir = Path(args.run_dir) if args.run_dir else None
     config = config_lib.load_any(run_dir) if run_dir else None
     if config and not config.DETECTS:
-        return _weights_alone(config, run_dir, output, args)
+        _weights_alone(config, run_dir, output, args)
+        return 0
     detector, facts, source = _of_run(run_dir, args) if run_dir else _of_weights(args)
     if args.format in ("onnx", "tflite") and not detector.portable:
         raise ExportError(
             f"--format={args.format}: {facts['method']} has operations that this format has not; expected "
             "saved_model or weights"
         )
-    pictures = folder_pictures(args.pictures) if args.pictures else run_pictures(run_dir) if run_dir else []
+    pictures, left_out = _real_pictures(args.pictures, run_dir)
     if not pictures:
         print("no real pictures to be had: compared on generated pictures alone; --pictures=FOLDER names some")
     if args.format == "saved_model":
@@ -119,7 +122,8 @@ def _action(args: flags.FlagValues) -> None:
     elif args.quantize == "none":
         worst = single_file.save(detector, output, args.format, facts, pictures)
     else:
-        scored = scored_items(args.records, run_dir)
+        scored, unread = scored_items(args.records, run_dir)
+        left_out += unread
         worst = single_file.save_quantized(detector, output, args.quantize, facts, pictures, scored)
     print(
         f"{output}: exported from {source}; read again, it agrees with the network to {worst:.1g} on "
@@ -127,6 +131,16 @@ def _action(args: flags.FlagValues) -> None:
     )
     if args.format == "saved_model":
         print(f"Next: python -m gsr_tf.predict --saved_model={output} --input=PICTURE_OR_FOLDER --output=FOLDER")
+    if left_out:
+        print(f"pictures left out, since they cannot be read: {left_out}", file=sys.stderr)
+    return SOME_SKIPPED if left_out else 0
+
+
+def _real_pictures(folder: str | None, run_dir: Path | None) -> tuple[list[np.ndarray], int]:
+    """Those of --pictures or of the run, none of included weights; and how many cannot be read."""
+    if folder:
+        return folder_pictures(folder)
+    return run_pictures(run_dir) if run_dir else ([], 0)
 
 
 def _weights_alone(config: RunSettings, run_dir: Path, output: Path, args: flags.FlagValues) -> None:

@@ -9,6 +9,8 @@ r"""Draws the paper's figures as PNG files.
 1: manipulated pictures and their truth. 3: picture, prediction, boundary, truth. 4: G(M) as training goes on, from a
 run's checkpoints, beside T and M, each with the mean step across the region's border in grey levels. 5: F1 under
 attacks, from evaluations that were made with --attacks. curves: losses and validation of runs, one over the other.
+
+A picture of --records that cannot be read is named and left out; the exit code is then 3, and 1 where none can be.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
+from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data.image_ops import from_network_range
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.records import open_records
@@ -61,33 +65,52 @@ def _given(args: flags.FlagValues, name: str) -> str:
     return value
 
 
-def _samples(args: flags.FlagValues) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, picture, mask) of manipulated pictures spread evenly over the records."""
+class Drawn(NamedTuple):
+    """A figure.
+
+    Attributes:
+        png: the file's bytes.
+        left_out: how many pictures that belong in it cannot be read.
+    """
+
+    png: bytes
+    left_out: int = 0
+
+
+def _samples(args: flags.FlagValues) -> tuple[list[tuple[str, np.ndarray, np.ndarray]], int]:
+    """(name, picture, mask) of manipulated pictures spread evenly over the records; and how many cannot be read."""
     opened = open_records(_given(args, "records"))
+    where = f"--records={opened.path}"
     if not len(opened.pairs):
-        raise UserError(f"--records={opened.path}: no picture with a mask among its {len(opened)} records")
-    found = items.from_records(opened)[: len(opened.pairs)]
-    return [(Path(item.name).name, *item.read()) for item in items.evenly(found, args.pictures)]
+        raise UserError(f"{where}: no picture with a mask among its {len(opened)} records")
+    chosen = items.evenly(items.from_records(opened)[: len(opened.pairs)], args.pictures)
+    read = [(Path(item.name).name, items.read_or_name(item.read, where)) for item in chosen]
+    found = [(name, *sample) for name, sample in read if sample]
+    if not found:
+        raise UserError(f"{where}: of {len(chosen)} pictures to show none can be read; prepare the set again")
+    return found, len(chosen) - len(found)
 
 
-def figure_1(args: flags.FlagValues) -> bytes:
+def figure_1(args: flags.FlagValues) -> Drawn:
     """Manipulated pictures above their truth."""
-    return figures.samples(_samples(args))
+    samples, left_out = _samples(args)
+    return Drawn(figures.samples(samples), left_out)
 
 
-def figure_3(args: flags.FlagValues) -> bytes:
+def figure_3(args: flags.FlagValues) -> Drawn:
     """A row a picture: picture, prediction, boundary where the detector has that branch, truth."""
     detector = Detector.load(_given(args, "saved_model"))
     rows = []
-    for name, picture, mask in _samples(args):
+    samples, left_out = _samples(args)
+    for name, picture, mask in samples:
         predicted = detector.maps(picture)
         titles = {"probability": "prediction", "boundary": "boundary"}
         shown = [Panel(predicted[key], title) for key, title in titles.items() if key in predicted]
         rows.append([Panel(picture, name), *shown, Panel(mask, "truth")])
-    return figures.grid(rows)
+    return Drawn(figures.grid(rows), left_out)
 
 
-def figure_4(args: flags.FlagValues) -> bytes:
+def figure_4(args: flags.FlagValues) -> Drawn:
     """T, M, and G(M) of the same M from each checkpoint that the run kept; prints each one's mean seam."""
     run = Path(_given(args, "run_dir"))
     config = config_lib.load(run)
@@ -96,7 +119,10 @@ def figure_4(args: flags.FlagValues) -> bytes:
             f"--run_dir={run}: a run with --segment_on={','.join(config.step.segment_on)}, which trains no generator "
             "to draw; expected one with 'generated' in it, or with none"
         )
-    sources, targets = (open_records(path) for path in (config.records.source_records, config.records.target_records))
+    sources, targets = (
+        open_records(getattr(config.records, name), f"--run_dir={run}: --{name}")
+        for name in ("source_records", "target_records")
+    )
     stream = training_stream(
         sources, targets, config.preparation.unmoved(), batch_size=args.pictures, half_pixel=config.networks.half_pixel
     )
@@ -109,10 +135,10 @@ def figure_4(args: flags.FlagValues) -> bytes:
     seams = {title: [*map(seam, pictures, masks)] for title, pictures in columns.items()}
     for title, steps in seams.items():
         print(f"{title}: seam {np.nanmean(steps):.1f}")
-    return figures.progress(columns, seams)
+    return Drawn(figures.progress(columns, seams))
 
 
-def figure_5(args: flags.FlagValues) -> bytes:
+def figure_5(args: flags.FlagValues) -> Drawn:
     """F1 under attacks, re-optimised for each, a line an evaluation."""
     curves = {}
     for label, folder in _labelled(args, "evaluations").items():
@@ -127,10 +153,10 @@ def figure_5(args: flags.FlagValues) -> bytes:
         if len({row.get("pictures") for row in rows}) > 1:  # an earlier version's have no such column
             print(f"note: {path}: its attacks were scored on different numbers of pictures", file=sys.stderr)
         curves[label] = scores
-    return figures.robustness(curves)
+    return Drawn(figures.robustness(curves))
 
 
-def training_curves(args: flags.FlagValues) -> bytes:
+def training_curves(args: flags.FlagValues) -> Drawn:
     """Losses and validation scores of runs, a line a run."""
     runs = {}
     for label, folder in _labelled(args, "runs").items():
@@ -139,7 +165,7 @@ def training_curves(args: flags.FlagValues) -> bytes:
             asked = ",".join(args.tags)
             raise UserError(f"--runs={folder}: no curves of --tags={asked} there; expected a training run's folder")
         runs[label] = curves
-    return figures.training_curves(runs)
+    return Drawn(figures.training_curves(runs))
 
 
 def _labelled(args: flags.FlagValues, name: str) -> dict[str, Path]:
@@ -156,10 +182,14 @@ def _labelled(args: flags.FlagValues, name: str) -> dict[str, Path]:
 DRAW = {"1": figure_1, "3": figure_3, "4": figure_4, "5": figure_5, "curves": training_curves}
 
 
-def _action(args: flags.FlagValues) -> None:
+def _action(args: flags.FlagValues) -> int:
     choose("auto")
-    write_atomically(args.output, DRAW[args.figure](args))
+    drawn = DRAW[args.figure](args)
+    write_atomically(args.output, drawn.png)
     print(args.output)
+    if drawn.left_out:
+        print(f"pictures left out, since they cannot be read: {drawn.left_out}", file=sys.stderr)
+    return SOME_SKIPPED if drawn.left_out else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from gsr_tf import config, export
+from gsr_tf.data.records import RecordsError
 from gsr_tf.formats import onnx, pictures, tflite, weights
 from gsr_tf.formats.agreement import ExportError, largest_difference
 from gsr_tf.formats.facts import export_facts, without_places
@@ -20,6 +21,14 @@ from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import load_npz, named_variables
 from gsr_tf.training.run_dir import write_facts
 from tests import tiny
+from tests.files import damage_record
+
+
+def with_records(run_dir, folder, **records):
+    """A copy of a run, in `folder`, that had records of its own for these flags."""
+    copied = shutil.copytree(run_dir, folder / "run")
+    write_facts(copied, {f"--{flag}": opened for flag, opened in records.items()})
+    return copied
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +110,50 @@ def test_what_quantisation_costs_is_measured(run_dir, tmp_path, capsys):
     assert export.main(["export", *arguments]) == 0
     beside = json.loads((tmp_path / "small.tflite.json").read_text())
     maps, (network, _, _) = tflite.runner(output.read_bytes()), export.load_run(run_dir, "best")
-    scored = pictures.scored_items(None, run_dir)
-    assert len(scored) == 7
+    scored, left_out = pictures.scored_items(None, run_dir)
+    assert (len(scored), left_out) == (7, 0)
     assert beside["quantization"] == "float16"
     assert beside["quantization_scores"]["float16"] == pictures.paper_scores(maps, scored, "")
     assert beside["quantization_scores"]["network"] == pictures.paper_scores(network, scored, "")
     assert f"float16: F1 {beside['quantization_scores']['float16']['f1']:.4f}" in capsys.readouterr().out
+
+
+def test_damaged_records_are_named_left_out_and_counted(run_dir, tmp_path, capsys):
+    records = tiny.write_records(tmp_path / "records", tiny.manipulated())
+    run = with_records(run_dir, tmp_path, validation_records=records)
+    damage_record(records.path, "tile 2")
+    damage_record(records.path, "tile 5")  # two masks
+    output = tmp_path / "small.tflite"
+    arguments = [f"--run_dir={run}", f"--output={output}", "--format=tflite", "--quantize=float16"]
+    assert export.main(["export", *arguments]) == 3
+    out, err = capsys.readouterr()
+    assert "on 3 generated and 4 real pictures" in out and "(paper, 4 pictures)" in out
+    assert f"--validation_records={records.path}: left out tile 2: damaged since its preparation" in err
+    assert "pictures left out, since they cannot be read: 5\n" in err  # 2 of those compared on, 3 of those scored
+    assert json.loads((tmp_path / "small.tflite.json").read_text())["quantization_scores"]["float16"]["pictures"] == 4
+
+
+def test_where_no_record_can_be_read_the_next_ones_are_compared_on_and_nothing_is_scored(run_dir, sources, tmp_path):
+    records = tiny.write_records(tmp_path / "records", tiny.manipulated()[:2])
+    run = with_records(run_dir, tmp_path, validation_records=records, source_records=sources)
+    for name in ("tile 0", "tile 1"):
+        damage_record(records.path, name)
+    found, left_out = pictures.run_pictures(run)
+    assert (len(found), left_out) == (6, 2)
+    with pytest.raises(RecordsError, match=f"--validation_records={records.path}: of 2 pictures with a mask none can"):
+        pictures.scored_items(None, run)
+    with pytest.raises(RecordsError, match=f"--records={records.path}: of 2 pictures with a mask none can be read"):
+        pictures.scored_items(str(records.path), None)
+
+
+@pytest.mark.parametrize(("text", "fault"), [(None, "missing"), ("{", r"damaged \(Expecting .*\)")])
+def test_a_best_score_that_is_not_there_is_missing_and_another_one_damaged(run_dir, tmp_path, text, fault):
+    copied = shutil.copytree(run_dir, tmp_path / "run")
+    (copied / "best.json").unlink()
+    if text:
+        (copied / "best.json").write_text(text)
+    with pytest.raises(ExportError, match=f"{copied}/best.json: {fault}; --checkpoint=newest exports without it"):
+        facts(copied)
 
 
 def test_a_file_that_disagrees_is_not_written(run_dir, tmp_path, capsys, monkeypatch):
@@ -144,16 +191,17 @@ def test_pictures_are_the_folders_or_the_runs_or_none(run_dir, tmp_path, capsys)
     Image.fromarray(tiny.tile(5)).save(tmp_path / "a.png")
     for name in ("cut.png", "._a.png"):  # damaged; what a Mac writes beside a file
         (tmp_path / name).write_bytes((tmp_path / "a.png").read_bytes()[:60])
-    (found,) = pictures.folder_pictures(str(tmp_path))
+    (found,), left_out = pictures.folder_pictures(str(tmp_path))
+    assert left_out == 1
     said = capsys.readouterr().err
     assert "cut.png" in said and "._a.png" not in said
     np.testing.assert_array_equal(found, tiny.tile(5))
-    np.testing.assert_array_equal(pictures.run_pictures(run_dir)[0], tiny.manipulated()[0].picture)
+    np.testing.assert_array_equal(pictures.run_pictures(run_dir)[0][0], tiny.manipulated()[0].picture)
     elsewhere = shutil.copytree(run_dir, tmp_path / "elsewhere")
     facts = json.loads((elsewhere / "run.json").read_text())
     facts["records"]["--validation_records"]["path"] = str(tmp_path / "gone")
     (elsewhere / "run.json").write_text(json.dumps(facts))
-    assert pictures.run_pictures(elsewhere) == []
+    assert pictures.run_pictures(elsewhere) == ([], 0)
 
 
 def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):

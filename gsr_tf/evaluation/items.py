@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -22,6 +22,7 @@ from gsr_tf.data.records import Records
 
 HEADERS = [[picture, "mask"] for picture in ("picture", "image")]
 Sample = tuple[np.ndarray, np.ndarray | None]
+Read = TypeVar("Read")
 
 
 def evenly(sequence: Sequence, count: int) -> list:
@@ -40,6 +41,15 @@ class Item(NamedTuple):
 
     name: str
     read: Callable[[], Sample]
+
+
+def read_or_name(read: Callable[[], Read], where: str) -> Read | None:
+    """What `read` gives; None where it raises PictureError, which standard error is told as left out of `where`."""
+    try:
+        return read()
+    except PictureError as error:
+        print(f"{where}: left out {error}", file=sys.stderr)
+        return None
 
 
 def _read_record(records: Records, record: int, mask: int | None) -> Sample:

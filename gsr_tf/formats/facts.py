@@ -46,7 +46,8 @@ def export_facts(
         "evaluations".
 
     Raises:
-        ExportError: a folder of `scores` holds no evaluation, or the score of the best checkpoint is damaged.
+        ExportError: a folder of `scores` holds no evaluation, or the score of the best checkpoint is missing
+            or damaged.
         ConfigError: run.json is damaged.
     """
     evaluations = [evaluation(path) for path in scores]
@@ -107,4 +108,5 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ExportError(f"{path}: damaged ({error}); --checkpoint=newest exports without it") from error
+        fault = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({error})"
+        raise ExportError(f"{path}: {fault}; --checkpoint=newest exports without it") from error

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from gsr_tf.data import folders
-from gsr_tf.data.pictures import PICTURE_SUFFIXES, PictureError, read_picture
+from gsr_tf.data.pictures import PICTURE_SUFFIXES, read_picture
 from gsr_tf.data.records import Records, RecordsError, open_records
 from gsr_tf.evaluation import items, metrics
 from gsr_tf.formats.agreement import ExportError, Maps
@@ -31,37 +31,55 @@ def paper_scores(maps: Maps, scored: Sequence[items.Item], name: str) -> dict[st
     return metrics.summarise(pairs())
 
 
-def folder_pictures(folder: str) -> list[np.ndarray]:
-    """Some of the pictures of a folder, [h, w, 3] uint8; one that cannot be read is named and left out.
+def folder_pictures(folder: str) -> tuple[list[np.ndarray], int]:
+    """Some of the pictures of a folder.
+
+    Returns:
+        They, [h, w, 3] uint8, and how many were left out since they cannot be read; those are named.
 
     Raises:
         ExportError: there is none that can be read.
     """
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     shown = [path for path in files if not folders.is_hidden(path.relative_to(folder))]
-    found = []
-    for path in items.evenly(shown, COMPARED):
-        try:
-            found.append(read_picture(path))
-        except PictureError as error:
-            print(f"--pictures={folder}: left out {error}", file=sys.stderr)
+    reads = [functools.partial(read_picture, path) for path in items.evenly(shown, COMPARED)]
+    found, left_out = _readable(reads, f"--pictures={folder}")
     if not found:
         raise ExportError(f"--pictures={folder}: no pictures that can be read ({', '.join(PICTURE_SUFFIXES)})")
-    return found
+    return found, left_out
 
 
-def run_pictures(run_dir: Path) -> list[np.ndarray]:
-    """Some of the pictures that a run saw, [h, w, 3] uint8; none where its records are gone."""
+def run_pictures(run_dir: Path) -> tuple[list[np.ndarray], int]:
+    """Some of the pictures that a run saw, as `folder_pictures` gives them; none where its records are gone."""
+    left_out = 0
     for flag in RUN_RECORDS:
         records = _run_records(run_dir, flag)
         if records:
-            examples = (records.example(record) for record in items.evenly(range(len(records)), COMPARED))
-            return [example.read_picture() for example in examples]
-    return []
+            chosen = items.evenly(range(len(records)), COMPARED)
+            reads = [functools.partial(_read_record, records, record) for record in chosen]
+            found, more = _readable(reads, f"{flag}={records.path}")
+            left_out += more
+            if found:
+                return found, left_out
+    return [], left_out
 
 
-def scored_items(path: str | None, run_dir: Path | None) -> list[items.Item]:
+def _read_record(records: Records, record: int) -> np.ndarray:
+    return records.example(record).read_picture()
+
+
+def _readable(reads: Iterable[Callable[[], np.ndarray]], where: str) -> tuple[list[np.ndarray], int]:
+    """What can be read, and how many cannot; these are named."""
+    pictures = [items.read_or_name(read, where) for read in reads]
+    found = [picture for picture in pictures if picture is not None]
+    return found, len(pictures) - len(found)
+
+
+def scored_items(path: str | None, run_dir: Path | None) -> tuple[list[items.Item], int]:
     """Some of the manipulated pictures of records, or of the run's own for validation.
+
+    Returns:
+        They, and how many were left out since they cannot be read; those are named.
 
     Raises:
         RecordsError: they cannot be read, or hold none.
@@ -70,9 +88,14 @@ def scored_items(path: str | None, run_dir: Path | None) -> list[items.Item]:
     records = open_records(path) if path else _run_records(run_dir, flag) if run_dir else None
     if records is None:
         raise RecordsError(f"no {flag} of the run to be read; --records=FOLDER says what to measure the cost on")
+    where = f"{records.flag}={records.path}"
     if not len(records.pairs):
-        raise RecordsError(f"--records={records.path}: no pictures with a mask, so there is nothing to score")
-    return items.evenly(items.from_records(records)[: len(records.pairs)], SCORED)
+        raise RecordsError(f"{where}: no pictures with a mask, so there is nothing to score")
+    chosen = items.evenly(items.from_records(records)[: len(records.pairs)], SCORED)
+    found = [item for item in chosen if items.read_or_name(item.read, where)]
+    if not found:
+        raise RecordsError(f"{where}: of {len(chosen)} pictures with a mask none can be read; prepare the set again")
+    return found, len(chosen) - len(found)
 
 
 def _run_records(run_dir: Path, flag: str) -> Records | None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gsr_tf import figure
+from gsr_tf import config, figure
 from gsr_tf.config import Config
 from gsr_tf.evaluation import figures, study
 from gsr_tf.evaluation.attacks import parse_all
@@ -11,6 +11,7 @@ from tests.evaluation import toy_records
 from tests.evaluation.test_comparison import DATA, noisy
 from tests.evaluation.test_figures import drawn_in, pixels
 from tests.evaluation.toy_records import sample
+from tests.files import damage_record
 
 BLUE, RED = figures.COLOURS[:2]
 
@@ -30,6 +31,31 @@ def test_figure_1_shows_as_many_pictures_as_asked_for(records, tmp_path):
         )
         widths.append(pixels(output.read_bytes()).shape[1])
     assert widths[1] == 3 * widths[0]
+
+
+def test_a_damaged_record_is_named_and_the_others_are_shown(records, tmp_path, capsys):
+    arguments = ["figure", "--figure=1", f"--records={records}"]
+    damage_record(records, "tile 2")
+    assert figure.main([*arguments, f"--output={tmp_path / 'some.png'}"]) == 3
+    assert f"--records={records}: left out tile 2: damaged since its preparation" in (said := capsys.readouterr().err)
+    assert "pictures left out, since they cannot be read: 1\n" in said
+    assert figure.main([*arguments, "--pictures=3", f"--output={tmp_path / 'three.png'}"]) == 3
+    some, three = (pixels((tmp_path / f"{name}.png").read_bytes()) for name in ("some", "three"))
+    assert some.shape[1] * 2 == three.shape[1] * 3  # of four and of three, but for one
+    damage_record(records, "tile 0")
+    damage_record(records, "tile 1")
+    assert figure.main([*arguments, f"--output={tmp_path / 'none.png'}"]) == 1
+    assert f"--records={records}: of 4 pictures to show none can be read; prepare the set" in capsys.readouterr().err
+    assert not (tmp_path / "none.png").exists()
+
+
+@pytest.mark.parametrize(("gone", "there"), [("source", "target"), ("target", "source")])
+def test_figure_4_names_the_records_of_its_run_that_are_gone(records, tmp_path, capsys, gone, there):
+    given = {f"{gone}_records": str(tmp_path / "gone"), f"{there}_records": str(records)}
+    run = tmp_path / "run"
+    config.from_dict(given).write(run)
+    assert figure.main(["figure", "--figure=4", f"--run_dir={run}", f"--output={tmp_path / 'figure4.png'}"]) == 1
+    assert f"error: --run_dir={run}: --{gone}_records={tmp_path / 'gone'}: no such folder" in capsys.readouterr().err
 
 
 def test_figure_5_reads_what_evaluate_wrote(tmp_path):

@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import json
 import os
@@ -203,6 +204,14 @@ def test_a_training_saves_before_a_signal_ends_the_table(tmp_path, monkeypatch, 
         told.join()
     assert Path("saved").read_text() == str(int(number))
     assert ending is KeyboardInterrupt or ended.value.code == 143
+
+
+@pytest.mark.parametrize("code", [0, 3, 1])
+def test_a_command_that_named_what_it_left_out_has_done_its_work(tmp_path, monkeypatch, code):
+    monkeypatch.chdir(tmp_path)
+    Path("ends.py").write_text(f"raise SystemExit({code})")
+    with pytest.raises(table_runs.TrainingError, match="-m ends") if code == 1 else contextlib.nullcontext():
+        table_runs._command("ends")
 
 
 def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_path, commands, capsys):
