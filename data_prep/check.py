@@ -191,7 +191,8 @@ def _run(args: flags.FlagValues) -> int:
     return FOUND_SOMETHING if needs_a_decision(report) else 0
 
 
-main = functools.partial(command.main, _run, __doc__, _define, word=Word("paths"))
+INTERRUPTED = "interrupted; the same command looks at everything anew"
+main = functools.partial(command.main, _run, __doc__, _define, word=Word("paths"), interrupted=INTERRUPTED)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -100,7 +100,8 @@ def _blob(random: np.random.Generator) -> np.ndarray:
     return cv2.fillPoly(np.zeros([TILE, TILE], np.uint8), [np.rint(outline).astype(np.int32)], 1)
 
 
-main = functools.partial(command.main, _action, __doc__, _define)
+INTERRUPTED = "interrupted; the same command makes all tiles anew, the same ones"
+main = functools.partial(command.main, _action, __doc__, _define, interrupted=INTERRUPTED)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -24,6 +24,7 @@ from gsr_tf.data.writing import write_atomically
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
 SKIPPED_NAME = "skipped.json"
+KEPT = "finished shards are kept, the same command goes on from them"
 SHARD_OR_NOTE = re.compile(r"\.?(\d{5,}-of-\d{5,}\.tfrecord)(\.json)?")
 
 Runner = Callable[[list[Shard]], Iterable[dict]]
@@ -62,8 +63,11 @@ class Report(NamedTuple):
 
 
 def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
-    """Writes shards on this machine; gives their notes."""
-    return in_processes(write_shard, shards, processes)
+    """Writes shards on this machine; gives their notes; raises PreparationError as `in_processes`."""
+    try:
+        yield from in_processes(write_shard, shards, processes)
+    except PreparationError as error:
+        raise PreparationError(f"{error}; {KEPT}") from error
 
 
 def plan(listing: Listing, output: Path) -> list[Shard]:
@@ -195,9 +199,7 @@ def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, p
             notes = _collect(shards, run(shards), progress)
             report = _write_index(listing, output, shards, notes, state)
         except OSError as error:
-            raise PreparationError(
-                f"--output={output}: {error}; finished shards are kept, the same command goes on from them"
-            ) from error
+            raise PreparationError(f"--output={output}: {error}; {KEPT}") from error
     for shard in shards:
         with contextlib.suppress(FileNotFoundError):
             shard.note.unlink()

@@ -15,9 +15,7 @@ from typing import TypeVar
 
 from data_prep.reading.entries import PreparationError
 
-REMEDY = (
-    "give fewer --processes, or the machine more memory; what is finished is kept, the same command goes on from it"
-)
+REMEDY = "give fewer --processes, or the machine more memory"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import tracemalloc
 from pathlib import Path
 
@@ -33,6 +35,10 @@ def _root(tmp_path, monkeypatch):
         mask(tmp_path / f"set/Gt/{number}.png", size=(64, 48))
         save(tmp_path / f"set/Au/{number}.png", scene(number + 100))
     return tmp_path
+
+
+def kill_itself(_):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(*paths):
@@ -89,6 +95,14 @@ def test_a_damaged_record_is_counted_and_the_others_are_looked_at(root, capsys, 
     assert part["unusable"] == {"record cannot be read": 1} and part["masks"] == 5
     (fault,) = part["unusable_files"]
     assert fault["name"] == "0.png" and fault["detail"].startswith("0.png: damaged since its preparation")
+
+
+def test_a_killed_worker_ends_the_check_which_keeps_nothing_and_says_so(root, capsys, monkeypatch):
+    monkeypatch.setattr(check, "inspect", kill_itself)
+    assert check.main(["check", "set", "--output=report", "--processes=2"]) == 1
+    said = capsys.readouterr().err
+    assert "a worker process was killed" in said and "give fewer --processes, or the machine more memory" in said
+    assert "kept" not in said and "goes on" not in said
 
 
 def test_pictures_that_look_the_same_within_and_between_sets(root, capsys):

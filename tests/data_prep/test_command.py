@@ -5,7 +5,7 @@ import errno
 import pytest
 from absl import flags
 
-from data_prep import command
+from data_prep import check, command, demo
 from gsr_tf.errors import UserError
 
 
@@ -49,6 +49,18 @@ def test_interrupted(capsys):
 
     assert command.main(action, "A script.", output_alone, ["script"]) == 130
     assert "the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("script", "words"), [(check, ["."]), (demo, ["--output=out"])], ids=["check", "demo"])
+def test_what_keeps_nothing_does_not_say_that_it_goes_on(script, words, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "list_samples", interrupted)
+    monkeypatch.setattr(demo, "tiles", interrupted)
+    assert script.main(["script", *words]) == 130
+    said = capsys.readouterr().err
+    assert "kept" not in said and "goes on" not in said and "anew" in said
 
 
 @pytest.mark.parametrize("asked", ["--help", "--helpfull"])

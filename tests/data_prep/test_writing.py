@@ -330,7 +330,9 @@ def kill_itself(shard):
 def test_a_worker_that_the_system_kills_stops_the_run_with_a_message(images, capsys, monkeypatch):
     monkeypatch.setattr(records, "write_shard", kill_itself)
     assert prepare(images, images / "out", "--processes=2") == 1
-    assert "a worker process was killed, as a system does when memory runs out; give fewer" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "a worker process was killed, as a system does when memory runs out; give fewer" in said
+    assert "finished shards are kept, the same command goes on from them" in said
     monkeypatch.undo()
     assert prepare(images, images / "out", "--processes=2") == 0
 
