@@ -103,7 +103,7 @@ def read_json_rows(value: object, path: Path) -> list[tuple[str, str | None]]:
 
 
 def read_mvss_rows(text: str, path: Path) -> list[tuple[str, str | None]]:
-    """The rows of a list of MVSS-Net: picture, mask or None, label; names may hold spaces.
+    """The rows of a list of MVSS-Net: picture, mask or None, label; a picture's name may hold spaces.
 
     Raises:
         PreparationError: a line of another form, or whose label says other than its mask.

@@ -53,8 +53,11 @@ def flat(settings: Any) -> dict[str, Any]:
 def from_flat(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     """The dataclass of these settings, defaults for those that are missing; lists become tuples.
 
+    Names of no setting are passed over, and types are not checked.
+
     Raises:
-        ConfigError: a value is out of bounds or of another type. Names of no setting are passed over.
+        ConfigError: a value is out of bounds, or one of a list cannot be made what the others are.
+        TypeError: a value of a type that cannot be compared with its bounds, or no list where one is expected.
     """
     found = {}
     for field in dataclasses.fields(kind):
@@ -75,7 +78,7 @@ def _typed(field: dataclasses.Field, value: Any) -> Any:
 
 
 class Checked:
-    """Base of dataclasses of settings: making one raises ConfigError where a value is not what its field declares."""
+    """Base of dataclasses of settings: making one raises ConfigError where a value is out of its field's bounds."""
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

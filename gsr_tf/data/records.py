@@ -154,6 +154,7 @@ class Records:
 
         Raises:
             PictureError: as `read`, and where its bytes are no example; it names the picture.
+            RecordsError: as `read`.
         """
         payload = self.read(record)
         try:
