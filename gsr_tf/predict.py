@@ -138,7 +138,8 @@ def _answer(args: flags.FlagValues, sources: Sequence[inputs.Source], segment: S
             results.add(record)
             if "error" in record:
                 skipped += 1
-                tqdm.write(f"skipped {record['path']}: {record['error']}", file=sys.stderr)
+                where = f"{args.records}: {record['file']}" if args.records else record["path"]
+                tqdm.write(f"skipped {where}: {record['error']}", file=sys.stderr)
     except (KeyboardInterrupt, Defect):
         _finish(results, sources)
         raise

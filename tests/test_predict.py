@@ -27,7 +27,7 @@ from gsr_tf.data.pictures import encode_png
 from gsr_tf.data.records import Example
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from tests.damage import damaged_pictures
-from tests.files import change_places
+from tests.files import change_places, damage_record
 from tests.tiny import authentic, write_records
 
 ROOT = Path(predict.__file__).parents[1]
@@ -190,6 +190,15 @@ def test_answers_for_records_that_were_turned_are_made_again(tmp_path, capsys):
     journal.write_text("".join(f"{json.dumps(line)}\n" for line in old))
     assert predict.main(arguments) == 0
     assert "2 of 2 pictures: changed since it was answered; answering again" in capsys.readouterr().err
+
+
+def test_a_damaged_record_is_skipped_by_its_own_name(tmp_path, capsys):
+    folder = write_records(tmp_path / "records", authentic()[:2]).path
+    damage_record(folder, "tile 1")
+    output = tmp_path / "out"
+    assert predict.main(["predict", "--method=all-positive", f"--records={folder}", f"--output={output}"]) == 3
+    assert f"skipped {folder}: tile 1: damaged since its preparation" in capsys.readouterr().err
+    assert records(output)["tile 1"]["error"].startswith("damaged since its preparation")
 
 
 def test_nothing_is_done_twice_and_what_changed_is_done_again(model, tmp_path, capsys):
