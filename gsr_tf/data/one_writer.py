@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from gsr_tf.errors import UserError
 
 LOCK = ".lock"
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # what some file systems of a network say
+HOLDER_CHARACTERS = 200  # that are read of a lock: anybody may have written it
 LOCK_BESIDE = re.compile(r"\..+\.lock")  # as `hold_from_beside` names it
 # As `gsr_tf.data.writing.write_atomically` names what it writes aside.
 ASIDE = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp")
@@ -40,7 +42,7 @@ def hold(folder: Path, flag: str) -> IO[str]:
 
     Raises:
         FolderInUse: another process holds it.
-        UserError: it is a link to what is not there.
+        UserError: it is a link to what is not there, or its lock is no plain file.
         OSError: the folder cannot be written.
     """
     if folder.is_symlink() and not folder.exists():
@@ -63,7 +65,7 @@ def hold_from_beside(folder: Path, flag: str) -> Iterator[None]:
 
     Raises:
         FolderInUse: another process holds it.
-        UserError: the lock cannot be written.
+        UserError: the lock cannot be written, or is no plain file.
     """
     path = _lock_beside(folder)
     made = [parent for parent in path.parents if not parent.exists()]
@@ -94,22 +96,21 @@ def _lock_beside(folder: Path) -> Path:
 
 def _is_at(path: Path, file: IO[str]) -> bool:
     try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        return os.path.samestat(path.lstat(), os.fstat(file.fileno()))
     except FileNotFoundError:
         return False
 
 
 def _take(path: Path, folder: Path, flag: str) -> IO[str]:
     """Locks the file at `path`, made if missing, for `folder`; arguments, result and errors else as those of `hold`."""
-    file = path.open("a+")
+    file = _open(path, folder, flag)
     with contextlib.suppress(OSError):  # as for the file of somebody else
-        os.chmod(path, 0o666)  # who comes next may be somebody else, and a lock is taken by who may write
+        os.fchmod(file.fileno(), 0o666)  # who comes next may be somebody else, and a lock is taken by who may write
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:  # POSIX allows either
         with file:
-            file.seek(0)
-            holder = file.read() or "another"
+            holder = file.read(HOLDER_CHARACTERS) or "another"
         raise FolderInUse(
             f"{flag}={folder}: {holder} is writing there; wait for its end, or give another folder"
         ) from error
@@ -121,6 +122,24 @@ def _take(path: Path, folder: Path, flag: str) -> IO[str]:
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()
     return file
+
+
+def _open(path: Path, folder: Path, flag: str) -> IO[str]:
+    """The file at `path`, made if missing; a UserError for what is none, which anybody may have put into the folder."""
+    try:
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError:  # of a link, a folder, a socket
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            raise _no_lock(path, folder, flag) from None
+        raise
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise _no_lock(path, folder, flag)
+    return open(number, "r+", encoding="utf-8", errors="replace")
+
+
+def _no_lock(path: Path, folder: Path, flag: str) -> UserError:
+    return UserError(f"{flag}={folder}: its lock {path} is a link or another thing that is no plain file; delete it")
 
 
 def _sweep(folder: Path) -> None:

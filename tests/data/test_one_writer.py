@@ -87,6 +87,39 @@ def test_a_lock_can_be_taken_by_others_later(tmp_path):
     assert (tmp_path / LOCK).stat().st_mode & 0o777 == 0o666
 
 
+def link_to_a_file(path):
+    path.symlink_to(path.with_name("private"))
+
+
+def link_to_nothing(path):
+    path.symlink_to(path.with_name("nothing"))
+
+
+@pytest.mark.parametrize("plant", [link_to_a_file, link_to_nothing, os.mkfifo, Path.mkdir])
+@pytest.mark.parametrize(("how", "name"), [("hold", LOCK), ("hold_from_beside", ".records.lock")])
+def test_what_somebody_planted_as_a_lock_is_refused_and_what_it_leads_to_stays(tmp_path, plant, how, name):
+    private = tmp_path / "private"
+    private.write_text("mine")
+    private.chmod(0o600)
+    plant(tmp_path / name)
+    folder = tmp_path if how == "hold" else tmp_path / "records"
+    with (
+        pytest.raises(UserError, match=f"--output={folder}: its lock {tmp_path / name} is a link or another thing"),
+        getattr(one_writer, how)(folder, "--output"),
+    ):
+        pass
+    assert (private.read_text(), private.stat().st_mode & 0o777) == ("mine", 0o600)
+    assert {path.name for path in tmp_path.iterdir()} == {"private", name}
+
+
+def test_of_a_lock_that_is_no_text_or_long_little_is_said(tmp_path):
+    with holding(tmp_path):
+        (tmp_path / LOCK).write_bytes(b"\xff" + b"x" * 1_000_000)
+        with pytest.raises(FolderInUse) as refused:
+            hold(tmp_path, "--output")
+        assert len(str(refused.value)) < 500
+
+
 def test_by_another_name_it_is_the_same_folder(tmp_path, monkeypatch):
     folder = tmp_path / "records"
     folder.mkdir()
