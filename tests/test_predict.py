@@ -32,6 +32,10 @@ from tests.tiny import authentic, write_records
 
 ROOT = Path(predict.__file__).parents[1]
 SETTINGS = {"detector": "red", "threshold": 0.5}
+ANSWER = {
+    **{"score": 0.5, "flagged": 0.1, "boxes": [[0, 0, 3, 4]], "width": 60, "height": 40, "orientation": 1},
+    **{"format": "PNG", "warnings": [], "seconds": {"read": 0.1}},
+}
 
 
 class Red(tf.Module):
@@ -320,6 +324,42 @@ def test_a_line_that_lacks_something_is_answered_again(model, tmp_path):
         assert run(model, *arguments) == 0
         assert records(tmp_path / "out")["a.png"]["boxes"] == first["a.png"]["boxes"]
         assert table(tmp_path / "out") == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["../own/model", "/own/model", "deep/../../own/model", "\0", "\ud800", ["x"], None])
+def test_a_line_that_names_what_is_not_in_the_folder_removes_nothing(tmp_path, name):
+    """It is as one of a picture that is called otherwise now, whose earlier files go."""
+    output, own = tmp_path / "out", tmp_path / "own/model.npz"
+    own.parent.mkdir()
+    own.touch()
+    record = {"name": "a", "file": "a.png", "path": "/in/a.png", "settings": SETTINGS, "stamp": {}, **ANSWER}
+    if name == "/own/model":
+        name = str(own.with_suffix(""))
+    Results(output).add(record)
+    with (output / "results.jsonl").open("a") as file:
+        file.write(json.dumps({**record, "name": name}) + "\n")
+    results = Results(output)
+    assert results.finish(["a"]) == [record]
+    assert results.records == {"a": record}
+    assert own.exists()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"width": "<img src=x>"}, {"score": 10**400}, {"flagged": "0"}, {"boxes": [1]}, {"warnings": [1]}),
+        *({"file": 1}, {"settings": []}, {"settings": {**SETTINGS, "scales": [[1]]}}, {"error": 1}, {"stamp": None}),
+        *({"settings": {**SETTINGS, "scales": 1}}, {"settings": {**SETTINGS, "resolution": []}}),
+        *({"settings": {"detector": 1, "threshold": 0.5}}, {"format": "\ud800"}),
+    ],
+)
+def test_a_line_of_another_form_is_not_shown(tmp_path, changed):
+    record = {"name": "a", "file": "a.png", "path": "/in/a.png", "settings": SETTINGS, "stamp": {}, **ANSWER}
+    Results(tmp_path).add({**record, "name": "b"})
+    with (tmp_path / "results.jsonl").open("a") as file:
+        file.write(json.dumps({**record, **changed}) + "\n" + "[" * 100_000 + "\n")
+    results = Results(tmp_path)
+    assert [one["name"] for one in results.finish(["a", "b"])] == ["b"]
 
 
 def test_results_of_other_pictures_stay(model, tmp_path):

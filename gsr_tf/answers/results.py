@@ -12,7 +12,8 @@ import io
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from gsr_tf.answers import files
 from gsr_tf.answers.cells import cell
@@ -24,8 +25,12 @@ COLUMNS = (
     *("file", "score", "flagged", "regions", "boxes", "width", "height", "orientation", "format", "detector"),
     *("threshold", "read_seconds", "segment_seconds", "write_seconds", "warnings", "error", "path"),
 )
-ALWAYS = {"name", "file", "path", "settings", "stamp"}
-ANSWERED = {"score", "flagged", "boxes", "warnings", "seconds"}  # as well, of a picture without an error
+NUMBER = (int, float)
+ALWAYS = {"name": str, "file": str, "path": str, "settings": dict, "stamp": dict}
+ANSWERED = {  # as well, of a picture without an error
+    **{"score": NUMBER, "flagged": NUMBER, "boxes": list, "width": int, "height": int},
+    **{"warnings": list, "seconds": dict},
+}
 
 
 class Results:
@@ -42,8 +47,7 @@ class Results:
         self.folder = folder
         self._journal = folder / journal
         _take_off_torn_line(self._journal)
-        found = read(self._journal)
-        self.records = {name: one for name, one in found.items() if "error" in one or one.keys() >= ANSWERED}
+        self.records = {name: one for name, one in read(self._journal).items() if _is_whole(one)}
 
     def why_not_done(self, name: str, settings: Mapping, stamp: Mapping, places: Iterable[Path]) -> str:
         """Why a picture is to be answered; "" when there is an answer that holds.
@@ -128,11 +132,45 @@ def read(journal: Path) -> dict[str, dict]:
     """The last record of each name; none where there is no such file."""
     records = {}
     for line in journal.read_bytes().splitlines() if journal.is_file() else ():
-        with contextlib.suppress(ValueError):  # not a line of ours
+        with contextlib.suppress(ValueError, RecursionError):  # not a line of ours
             record = json.loads(line)
-            if isinstance(record, dict) and record.keys() >= ALWAYS:
+            if _has(record, ALWAYS) and _names_files(record["name"]):
+                json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogateescape")  # as the table will be
                 records[record["name"]] = record
     return records
+
+
+def _has(record: Any, fields: Mapping) -> bool:
+    return isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in fields.items())
+
+
+def _names_files(name: str) -> bool:
+    """Whether files of that name are within the folder of answers, as ours are: those of a record may be removed."""
+    path = PurePath(name)
+    return not path.is_absolute() and os.pardir not in path.parts and "\0" not in name
+
+
+def _is_whole(record: Mapping) -> bool:
+    """Whether a record has all that table and page show of it; somebody else may have written into the folder."""
+    if not _are_settings(record["settings"]):
+        return False
+    if "error" in record:
+        return isinstance(record["error"], str)
+    return (
+        _has(record, ANSWERED)
+        and 0 <= record["score"] <= 1
+        and 0 <= record["flagged"] <= 1
+        and all(isinstance(box, list) for box in record["boxes"])
+        and all(isinstance(warning, str) for warning in record["warnings"])
+    )
+
+
+def _are_settings(settings: Mapping) -> bool:
+    of_a_model = {"fingerprint": str, "resolution": str, "scales": list}
+    given = {name: kind for name, kind in of_a_model.items() if name in settings}
+    return _has(settings, {"detector": str, "threshold": NUMBER, **given}) and all(
+        isinstance(scale, NUMBER) for scale in settings.get("scales", ())
+    )
 
 
 def _take_off_torn_line(journal: Path) -> None:

@@ -36,6 +36,13 @@ def test_pictures_come_in_the_order_of_their_names(sheet):
     assert re.findall(r'<option value="(\w+)"', sheet)[0] == "file"
 
 
+def test_nothing_of_a_record_is_markup():
+    script = "<script>alert(1)</script>"
+    marked = {**record(script, 0.5), "width": script, "height": script, "warnings": [script]}
+    failed = {**record(script, 0.5), "error": script}
+    assert script not in "".join(contact_sheet.page([marked, failed], lambda name: None))
+
+
 def test_no_score_is_an_alarm(sheet):
     assert re.findall(r'<span class="score">score (.*?)</span>', sheet) == ["0.200", "0.990", "0.500"]
     assert "hsl(" not in sheet and "red" not in contact_sheet.STYLE
