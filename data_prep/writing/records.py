@@ -26,6 +26,8 @@ LEAST_SHARDS = 8  # small sets too are worth several processes
 SKIPPED_NAME = "skipped.json"
 KEPT = "finished shards are kept, the same command goes on from them"
 SHARD_OR_NOTE = re.compile(r"\.?(\d{5,}-of-\d{5,}\.tfrecord)(\.json)?")
+# What a preparation writes aside, until it is renamed: hidden files of other names are somebody's own.
+ASIDE = re.compile(rf"\.({SHARD_OR_NOTE.pattern}|{re.escape(INDEX_NAME)}|{re.escape(SKIPPED_NAME)})\.[0-9a-f.]+\.tmp")
 
 Runner = Callable[[list[Shard]], Iterable[dict]]
 
@@ -82,13 +84,18 @@ def plan(listing: Listing, output: Path) -> list[Shard]:
 def _prepare_folder(output: Path) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for leftover in output.glob(".*.tmp"):
-            leftover.unlink()
         probe = output / f".{os.getpid()}.tmp"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise PreparationError(f"--output={output}: cannot be written ({error.strerror})") from error
+
+
+def _remove_leftovers(output: Path) -> None:
+    """Removes what interrupted preparations left half written."""
+    for file in output.iterdir():
+        if ASIDE.fullmatch(file.name):
+            file.unlink()
 
 
 def _remove_stale(output: Path, shards: list[Shard]) -> None:
@@ -193,13 +200,14 @@ def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, p
     shards = plan(listing, output) if listing.entries else []
     state = hashlib.sha256("".join(shard.digest for shard in shards).encode()).hexdigest()
     report = _finished(listing, output, state)
-    if report is None:
-        try:
+    try:
+        _remove_leftovers(output)
+        if report is None:
             _remove_stale(output, shards)
             notes = _collect(shards, run(shards), progress)
             report = _write_index(listing, output, shards, notes, state)
-        except OSError as error:
-            raise PreparationError(f"--output={output}: {error}; {KEPT}") from error
+    except OSError as error:
+        raise PreparationError(f"--output={output}: {error}; {KEPT}") from error
     for shard in shards:
         with contextlib.suppress(FileNotFoundError):
             shard.note.unlink()

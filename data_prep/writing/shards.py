@@ -72,8 +72,8 @@ def digest(entries: Iterable[Entry], settings: dict) -> str:
 def _content(file: str) -> str:
     """The SHA-256 of a mask's file; "" where it cannot be read, which the entry is refused for later."""
     try:
-        return file_sha256(file)
-    except (OSError, ValueError):  # no file, or a name that cannot be one's
+        return file_sha256(file) if os.path.isfile(file) else ""  # a pipe or a device may have no end
+    except OSError:
         return ""
 
 

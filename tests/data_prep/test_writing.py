@@ -74,6 +74,42 @@ def test_interrupted_after_any_shard_it_goes_on_to_the_same_bytes(images, monkey
     assert next(again) == 20 - done  # finished shards were not written again
 
 
+def test_of_hidden_files_only_those_of_preparations_are_removed(images):
+    output = images / "out"
+    output.mkdir()
+    own = [output / name for name in (".notes.tmp", ".7.tmp", ".00000-of-00008.tfrecord.tmp", ".index.json.old.tmp")]
+    left = [f".00000-of-00008.tfrecord.{'0f' * 16}.tmp", "..00000-of-00008.tfrecord.json.7.0123cdef.tmp"]
+    left = [output / name for name in (*left, ".index.json.7.0123cdef.tmp", ".skipped.json.7.0123cdef.tmp")]
+    for _ in range(2):  # unfinished, then finished
+        for path in (*own, *left):
+            path.touch()
+        assert prepare(images, output, "--processes=1") == 0
+        assert all(path.exists() for path in own) and not any(path.exists() for path in left)
+
+
+def test_a_folder_of_other_records_keeps_its_files(images):
+    assert prepare(images, images / "out", "--processes=1") == 0
+    left = images / "out/.index.json.7.0123cdef.tmp"
+    left.touch()
+    assert prepare(images, images / "out", "--mask_threshold=3") == 1
+    assert left.exists()
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_a_mask_without_an_end_is_skipped_and_named(images, monkeypatch, plant):
+    path = images / "masks/07.png"
+    path.unlink()
+    plant(path)
+
+    def hashed(file):
+        assert str(file) != str(path), "would be read for ever"
+        return file_sha256(file)
+
+    monkeypatch.setattr(shards, "file_sha256", hashed)
+    assert prepare(images, images / "out", "--processes=1") == 0
+    assert skipped_of(images / "out").keys() == {"07.jpg"}
+
+
 @pytest.mark.parametrize("file", ["images/07.jpg", "masks/07.png"])
 def test_what_could_not_be_read_and_can_be_now_is_not_left_out(images, monkeypatch, capsys, file):
     """As where somebody lacked a right, or a disk failed once: sizes are what they were."""
