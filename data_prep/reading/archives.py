@@ -19,7 +19,26 @@ from gsr_tf.data.writing import write_atomically
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 OTHERS = (".7z", ".rar")  # no library here opens these
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
+DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, RuntimeError, ValueError, OverflowError),
+)
+EXTENDED_HEADERS = (  # whose content is read into memory where they stand, as a member's name is of more than 100 bytes
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+EXTENDED_HEADER_BYTES = 1_000_000
+
+
+class _Member(tarfile.TarInfo):
+    """A member none of whose headers fills the memory: compressed, gigabytes of them fit into a small archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> _Member:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in EXTENDED_HEADERS and member.size > EXTENDED_HEADER_BYTES:
+            raise ValueError(f"a header of {member.size:,} bytes, where at most {EXTENDED_HEADER_BYTES:,} are expected")
+        return member
 
 
 def archive_stem(file: Path) -> str | None:
@@ -56,7 +75,7 @@ def _unpack(archive: Path, folder: Path, room: int) -> None:
             _check(archive, ((member.filename, member.file_size) for member in opened.infolist()), room)
             opened.extractall(folder)
         return
-    with tarfile.open(archive) as opened:
+    with tarfile.open(archive, tarinfo=_Member) as opened:
         members = opened.getmembers()
         links = [member.name for member in members if not (member.isfile() or member.isdir())]
         if links:

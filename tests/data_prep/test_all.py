@@ -1,8 +1,10 @@
+import gzip
 import io
 import json
 import os
 import shutil
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -315,9 +317,49 @@ def test_a_file_that_is_both_archives_gives_what_was_checked(tmp_path):
     assert not (tmp_path / "outside.txt").exists()
 
 
+def headed(path, mode, kind, size, *, first):
+    """An archive with an extended header of this size, before its only other member or behind it."""
+    header, member = tarfile.TarInfo("././@PaxHeader"), tarfile.TarInfo("a.jpg")
+    header.type, header.size = kind, size
+    parts = [header.tobuf(tarfile.USTAR_FORMAT) + bytes(size + -size % 512), member.tobuf()]
+    with {"w": open, "w:gz": gzip.open}[mode](path, "wb") as file:
+        file.write(b"".join(parts if first else parts[::-1]) + bytes(1024))
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_headers_of_archives_do_not_fill_the_memory(tmp_path, mode, kind, first):
+    headed(tmp_path / "set.tar", mode, kind, 10_000_000, first=first)
+    tracemalloc.start()
+    with pytest.raises(PreparationError, match="set.tar: cannot be unpacked .a header of 10,000,000 bytes"):
+        unpack_archive(tmp_path / "set.tar", tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    assert [path.name for path in tmp_path.iterdir()] == ["set.tar"]
+
+
+def test_a_name_in_an_extended_header_is_unpacked(tmp_path):
+    name = "/".join(["x" * 200] * 10)
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        archive = tmp_path / f"form{form}.tar"
+        with tarfile.open(archive, "w", format=form) as opened:
+            opened.addfile(tarfile.TarInfo(name))
+        assert (unpack_archive(archive, tmp_path) / name).is_file()
+
+
+def in_the_far_future(path):
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as opened:
+        info = tarfile.TarInfo("a.jpg")
+        info.pax_headers = {"mtime": "1e300"}
+        opened.addfile(info)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (in_the_far_future, "cannot be unpacked .*; download it again"),
         (lambda path: path.write_bytes(b"\xfd7zXZ\0" + b"x" * 200), "cannot be unpacked"),
         (lambda path: tar(path, "w", ("link", None)), "link is a link or device"),
         (lambda path: tar(path, "w", ("x", b"1"), ("./x", b"2")), "holds 'x' twice"),
@@ -325,7 +367,7 @@ def test_a_file_that_is_both_archives_gives_what_was_checked(tmp_path):
         (lambda path: tar(path, "w", ("x", b"1"), ("x/y", b"2")), "cannot be unpacked"),
         (lambda path: path.write_bytes(tar(path, "w:xz", ("x", bytes(9999))).read_bytes()[:-60]), "cannot be unpacked"),
     ],
-    ids=["bad xz", "link", "twice", "long name", "file and folder", "cut"],
+    ids=["far future", "bad xz", "link", "twice", "long name", "file and folder", "cut"],
 )
 def test_odd_archives_are_named_and_leave_nothing(tmp_path, make, message):
     (tmp_path / "unpacked").mkdir()
