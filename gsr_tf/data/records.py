@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -206,24 +206,55 @@ def open_records(path: str | os.PathLike, flag: str = "--records") -> Records:
         flag: the flag that gave it, for the messages.
 
     Raises:
-        RecordsError: no folder, no index, another schema, or shards that are missing or of another size.
+        RecordsError: no folder, no index or a damaged one, another schema, or shards that are missing or of another
+            size.
     """
     path = Path(path)
     text = _read_index(path, flag)
     try:
         index = json.loads(text)
-        if index["schema"] != SCHEMA_VERSION:
-            raise RecordsError(
-                f"{flag}={path}: records of schema {index['schema']}, this version reads {SCHEMA_VERSION}; "
-                "prepare the set again"
-            )
-        sizes = {shard["file"]: shard["bytes"] for shard in index["shards"]}
-        columns = {name: index["columns"][name] for name in COLUMNS}
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        schema = index["schema"]
+        sizes, columns = _sizes_and_columns(index) if schema == SCHEMA_VERSION else ({}, {})
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RecordsError(f"{flag}={path}: {INDEX_NAME} is damaged ({error}); prepare the set again") from error
+    if schema != SCHEMA_VERSION:
+        raise RecordsError(
+            f"{flag}={path}: records of schema {schema}, this version reads {SCHEMA_VERSION}; prepare the set again"
+        )
     _check_shards(path, flag, sizes)
     fingerprint = hashlib.sha256(text).hexdigest()[:16]
     return Records(path, flag, fingerprint, tuple(sizes), columns)
+
+
+def _sizes_and_columns(index: dict) -> tuple[dict[str, int], dict[str, list]]:
+    """The bytes of each shard by its file's name, and `Records.columns`; a ValueError where they cannot be right."""
+    sizes = {shard["file"]: shard["bytes"] for shard in index["shards"]}
+    if not (_are(str, sizes) and _are(int, sizes.values())):
+        raise ValueError("a shard's file is no name, or its bytes no number")
+    columns = {name: index["columns"][name] for name in COLUMNS}
+    for name, column in columns.items():
+        kind = str if name == "name" else int
+        if not (isinstance(column, list) and len(column) == len(columns["name"]) and _are(kind, column)):
+            raise ValueError(f"its column {name!r} is not of {len(columns['name'])} entries of type {kind.__name__}")
+    if b"\0" in "".join(columns["name"]).encode():
+        raise ValueError("a name with the character NUL")
+    _check_places(np.array(list(sizes.values()), np.int64), columns)
+    return sizes, columns
+
+
+def _are(kind: type, values: Iterable) -> bool:
+    return set(map(type, values)) <= {kind}
+
+
+def _check_places(sizes: np.ndarray, columns: dict[str, list]) -> None:
+    """Raises ValueError where a record's numbers are impossible, given each shard's bytes, [shards] int64."""
+    numbers = {name: np.array(column, np.int64) for name, column in columns.items() if name != "name"}
+    if any((column < 0).any() for column in numbers.values()) or (numbers["shard"] >= len(sizes)).any():
+        raise ValueError("a number below 0, or a shard that is not there")
+    size = sizes[numbers["shard"]]
+    # Subtracted, since sums may overflow.
+    if ((numbers["length"] > size - numbers["offset"]) | (numbers["masks"] > numbers["length"])).any():
+        raise ValueError("a record that reaches beyond the end of its shard, or has more masks than bytes")
 
 
 def _read_index(path: Path, flag: str) -> bytes:

@@ -60,6 +60,22 @@ def without_columns(folder):
     file.write_text(json.dumps({name: v for name, v in json.loads(file.read_text()).items() if name != "columns"}))
 
 
+def change_columns(**changed):
+    def change(folder):
+        columns = json.loads((folder / INDEX_NAME).read_text())["columns"]
+        change_index(folder, columns={**columns, **changed})
+
+    return change
+
+
+def change_shard(**changed):
+    def change(folder):
+        (shard,) = json.loads((folder / INDEX_NAME).read_text())["shards"]
+        change_index(folder, shards=[{**shard, **changed}])
+
+    return change
+
+
 def truncate_shard(folder):
     (shard,) = folder.glob("*.tfrecord")
     shard.write_bytes(shard.read_bytes()[:1000])
@@ -73,6 +89,23 @@ def truncate_shard(folder):
         (lambda folder: (folder / INDEX_NAME).write_text('{"schema": 1, '), "index.json is damaged"),
         (lambda folder: (folder / INDEX_NAME).write_text("[]"), "index.json is damaged"),
         (without_columns, "index.json is damaged .*columns"),
+        (lambda folder: (folder / INDEX_NAME).write_text("[" * 100_000), "index.json is damaged .*recursion"),
+        (change_columns(offset=[]), "index.json is damaged .*'offset' is not of 1 entries of type int"),
+        *(
+            (change_columns(length=[wrong]), "index.json is damaged .*'length'")
+            for wrong in ("1", 1.0, None, [1], True)
+        ),
+        *((change_columns(length=[wrong]), "index.json is damaged") for wrong in (-1, 10**15, 2**63 - 1, 10**30)),
+        (change_columns(offset=[2**63 - 1]), "index.json is damaged .*beyond the end of its shard"),
+        (change_columns(masks=[10**15]), "index.json is damaged .*beyond the end of its shard"),
+        *((change_columns(shard=[wrong]), "index.json is damaged .*a shard that is not there") for wrong in (-1, 1)),
+        *((change_columns(name=wrong), "index.json is damaged") for wrong in (5, "a", [5], ["a", "b"])),
+        (change_columns(name=["a\0.png"]), "index.json is damaged .a name with the character NUL"),
+        (change_columns(name=["a\ud800.png"]), "index.json is damaged .*surrogates"),
+        *(
+            (change_shard(**wrong), "index.json is damaged")
+            for wrong in ({"file": 5}, {"bytes": "5"}, {"bytes": 10**30})
+        ),
         (lambda folder: (folder / "00000-of-00001.tfrecord").unlink(), "00000-of-00001.tfrecord is missing"),
         (truncate_shard, r"00000-of-00001.tfrecord has 1000 bytes, the index says \d+ bytes"),
     ],
