@@ -68,11 +68,22 @@ def parse(
         return None
     values.set_gnu_getopt(word is not None)
     _read_words(values, values(expanded(argv))[1:], word)
-    for name in values:
-        if values[name].default is None and values[name].value == "":  # --run_dir=$RUN, and no such variable
-            raise flags.Error(f"--{name}= is empty; expected a value")
+    refuse_empty(values)
     _read_variables(values, variables)
     return values
+
+
+def refuse_empty(values: flags.FlagValues) -> None:
+    """Raises flags.Error for a flag that says nothing: --output=$OUT, and no such variable, is no working folder.
+
+    Text may be empty where it is so by default. A list may be where it has a default, and holds no empty item.
+    """
+    for name in values:
+        flag = values[name]
+        if flag.value == "" != flag.default or (flag.value == [] and flag.default is None):
+            raise flags.Error(f"--{name}= is empty; expected a value")
+        if isinstance(flag.value, list) and "" in flag.value:
+            raise flags.Error(f"--{name}={','.join(flag.value)}: an item of it is empty; expected a value")
 
 
 def variable(name: str) -> str:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
 
+import data_prep.check
 import gsr_tf
-from gsr_tf import cli, predict
+from gsr_tf import cli, command, predict
 from gsr_tf.data.pictures import encode_png
 
 
@@ -123,3 +125,60 @@ def command_lines(package):
 def test_every_command_line_is_reached():
     assert set(cli.DATA) == command_lines("data_prep")
     assert set(cli.COMMANDS) == command_lines("gsr_tf") - {"cli", "benchmark"}
+
+
+# What may be empty, in all commands, where it has a default.
+TEXTS_THAT_MAY_BE_EMPTY = {
+    *("source_records", "target_records", "validation_records", "validation_targets"),
+    *("initial_weights", "initial_generator", "harmonizer", "release_checkpoint", "path_prefix"),
+}
+LISTS_THAT_MAY_BE_EMPTY = {
+    *("attacks", "average_with", "beam_options", "evaluations", "names", "paths", "protocols", "records", "rows"),
+    *("runs", "scores", "tags", "training", "without"),  # protocols, tags, ...: their command says what it expects
+    *("boundary_class_weights", "jpeg_quality", "paste_scale", "window_scale"),
+    *("refine_on", "segment_on", "teachers", "train_on"),
+}
+
+
+@pytest.fixture(params=[*cli.COMMANDS, *(f"data {name}" for name in cli.DATA)])
+def definition(request, monkeypatch):
+    """What defines a command's flags."""
+    found = []
+    monkeypatch.setattr(command, "main", lambda action, doc, define, *_, **__: found.append(define) or 0)
+    assert cli.main(["gsr-tf", *request.param.split()]) == 0
+    return found[0]
+
+
+def test_a_flag_that_is_empty_is_refused_unless_that_means_something(definition):
+    names = flags.FlagValues()
+    definition(names)
+    for name in names:
+        values = flags.FlagValues()
+        definition(values)
+        try:
+            values[name].parse("")
+        except flags.IllegalFlagValueError:
+            continue  # numbers, and one of several words
+        allowed = LISTS_THAT_MAY_BE_EMPTY if isinstance(values[name].value, list) else TEXTS_THAT_MAY_BE_EMPTY
+        if name in allowed and values[name].default is not None:
+            command.refuse_empty(values)
+        else:
+            with pytest.raises(flags.Error, match=f"^--{name}= is empty; expected a value$"):
+                command.refuse_empty(values)
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "message"),
+    [
+        (predict.main, ["photos", "--method=noi", "--output="], "--output= is empty"),
+        (data_prep.check.main, [""], "--paths=: an item of it is empty"),
+        (data_prep.check.main, ["photos", ""], "--paths=photos,: an item of it is empty"),
+    ],
+)
+def test_an_unset_variable_does_not_mean_the_working_folder(main, words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(encode_png(np.zeros([24, 32, 3], np.uint8)))
+    assert main(["command", *words]) == 2
+    assert f"error: {message}" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
