@@ -6,8 +6,9 @@ r"""Exports a run's network, or the included one: a picture of any size in, a pr
 
 A run is one of gsr_tf.train, or of another method by gsr_tf.train_comparator; the settings come from it. Everything is
 inside: resizing, colour range, normalisation by the picture's own moments. What was written is read again, run, and
-compared with the network on generated and on real pictures before it gets its name; for a quantised model the score
-that it costs is measured. A real picture that cannot be read is named and left out; the exit code is then 3.
+compared with the network on generated and on real pictures before it gets its name; weights of another method are read
+again and compared themselves. For a quantised model the score that it costs is measured. A real picture that cannot be
+read is named and left out; the exit code is then 3.
 
 saved_model   a folder. Signatures serving_default (a picture), encoded (picture files, for TensorFlow Serving's REST
               interface) and batch (as the network sees them); assets/gsr_tf.json says what the model is.
@@ -23,11 +24,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from absl import flags
 
 from gsr_tf import command
@@ -41,7 +43,7 @@ from gsr_tf.formats.pictures import folder_pictures, run_pictures, scored_items
 from gsr_tf.inference import shipped
 from gsr_tf.inference.device import choose
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
+from gsr_tf.inference.resolution import ONE_SIZE, check_sees, parse_scales
 from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.checkpoints import restore_network
 from gsr_tf.training.device import set_up
@@ -83,7 +85,8 @@ def _define(values: flags.FlagValues) -> None:
     text("records", None, "Records with masks, to measure what --quantize costs. Default: the run's for validation.")
     flags.DEFINE_list("scores", [], "Folders of evaluations, for the metadata.", flag_values=values)
     flags.DEFINE_float(
-        "threshold", None, "Default threshold of the model. Default: the paper protocol's of the first of --scores.",
+        "threshold", None, "Default threshold of the model. Default: the paper protocol's of the first of --scores "
+        "that has one.",
         lower_bound=0.0, upper_bound=1.0, flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list(
@@ -110,13 +113,14 @@ def _action(args: flags.FlagValues) -> int:
             f"--format={args.format}: {facts['method']} has operations that this format has not; expected "
             "saved_model or weights"
         )
+    if args.format == "weights" and config and config.METHOD:
+        _save_by_name(config.stored(detector.segmenter), output, facts, source)
+        return 0
     pictures, left_out = _real_pictures(args.pictures, run_dir)
     if not pictures:
         print("no real pictures to be had: compared on generated pictures alone; --pictures=FOLDER names some")
     if args.format == "saved_model":
         worst = saved_model.save(detector, output, facts, pictures)
-    elif args.format == "weights" and config and config.METHOD:
-        worst = named_weights.save(config.stored(detector.segmenter), output, facts)
     elif args.format == "weights":
         worst = weights.save(detector, output, facts, pictures)
     elif args.quantize == "none":
@@ -159,7 +163,14 @@ def _weights_alone(config: RunSettings, run_dir: Path, output: Path, args: flags
     network = getattr(net, name)
     checkpoint = restore_network(name, network, run_dir, args.checkpoint)
     facts = export_facts(run_dir, config.flat(), checkpoint, output.stem, licence=args.licence)
-    named_weights.save(config.stored(network), output, {**facts, **config.facts(network)})
+    _save_by_name(config.stored(network), output, {**facts, **config.facts(network)}, checkpoint)
+
+
+def _save_by_name(
+    variables: Mapping[str, tf.Variable], output: Path, facts: Mapping[str, Any], checkpoint: str
+) -> None:
+    """Another method's weights as they are."""
+    named_weights.save(variables, output, facts)
     print(f"{output}: the weights of {checkpoint}, by name, read again; {output}.json says what they are")
 
 
@@ -171,6 +182,7 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     facts.update(config.facts(detector.segmenter))
     facts["centre"] = args.centre
     facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
+    check_sees(detector, "whole", facts["scales"])
     if args.average_with and config.METHOD == "exif-sc":
         raise ExportError(
             "--average_with: moments of EXIF-consistency's normalisation do not fit averaged weights; expected none"

@@ -10,15 +10,19 @@ import tensorflow as tf
 from PIL import Image
 
 from gsr_tf import config, export
+from gsr_tf.comparators import methods
+from gsr_tf.comparators.method import Method
 from gsr_tf.data.records import RecordsError
+from gsr_tf.evaluation import items, protocols, study
+from gsr_tf.evaluation.study import DataSet
 from gsr_tf.formats import onnx, pictures, tflite, weights
 from gsr_tf.formats.agreement import ExportError, largest_difference
-from gsr_tf.formats.facts import export_facts, without_places
+from gsr_tf.formats.facts import export_facts, paper_threshold, without_places
 from gsr_tf.inference import shipped
 from gsr_tf.inference.detector import Detector
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
-from gsr_tf.models.weights import load_npz, named_variables
+from gsr_tf.models.weights import load_npz, named_variables, read_npz
 from gsr_tf.training.run_dir import write_facts
 from tests import tiny
 from tests.files import damage_record
@@ -46,13 +50,14 @@ def run_dir(sources, tmp_path_factory):
     return folder
 
 
-def evaluation(folder, threshold):
+def evaluation(folder, threshold, fingerprint="0123456789abcdef"):
     """A finished evaluation, as far as an export reads it."""
     lines = [
         {"protocol": protocol, "metric": metric, "value": 0.4, "threshold": threshold if protocol == "paper" else None}
         for protocol, metric in (("fixed-0.5", "f1"), ("paper", "f1"))
     ]
     summary = {"data_set": "held out", "data_fingerprint": "f", "method": "m", "postprocessing": "none"}
+    summary["method_fingerprint"] = fingerprint
     folder.mkdir()
     (folder / "summary.json").write_text(json.dumps({**summary, "pictures": {"scored": 2}, "scores": lines}))
     return str(folder)
@@ -88,6 +93,34 @@ def test_the_threshold_is_the_one_given_else_the_papers_else_half(run_dir, tmp_p
 def test_scores_that_are_not_there_are_named(run_dir, tmp_path):
     with pytest.raises(ExportError, match=f"--scores={tmp_path}: no finished evaluation there"):
         facts(run_dir, scores=[str(tmp_path)])
+
+
+@pytest.mark.parametrize(("threshold", "fingerprint"), [(0.3, ""), (6.121, "0123456789abcdef")])
+def test_scores_of_another_method_are_refused(run_dir, tmp_path, threshold, fingerprint):
+    folder = evaluation(tmp_path / "e", threshold, fingerprint)
+    for given in (None, 0.5):
+        with pytest.raises(
+            ExportError, match=f"--scores={folder}: an evaluation of m, which is another method; expected"
+        ):
+            facts(run_dir, scores=[folder], threshold=given)
+
+
+def test_an_evaluation_of_the_model_itself_has_its_threshold_and_one_of_noi_is_refused(
+    run_dir, sources, tmp_path, capsys
+):
+    network, data_set = export.load_run(run_dir, "best")[0], DataSet("s", "f", items.from_records(sources))
+    own = Method("model", lambda picture: network(picture)["probability"].numpy()[..., 0], True, fingerprint="1")
+    thresholds = {}
+    for folder, method in (("own", own), ("noi", methods.METHODS["noi"])):
+        summary = study.run(tmp_path / folder, data_set, method, [protocols.PROTOCOLS["paper"]])["none"]
+        thresholds[folder] = paper_threshold(summary)
+    arguments = ["export", f"--run_dir={run_dir}", "--format=weights"]
+    assert export.main([*arguments, f"--output={tmp_path / 'a.npz'}", f"--scores={tmp_path / 'own'}"]) == 0
+    assert json.loads((tmp_path / "index.json").read_text())["a"]["threshold"] == thresholds["own"] != 0.5
+    both = f"--scores={tmp_path / 'own'},{tmp_path / 'noi'}"
+    assert export.main([*arguments, f"--output={tmp_path / 'b.npz'}", both]) == 1
+    assert f"error: --scores={tmp_path / 'noi'}: an evaluation of noi, which is" in capsys.readouterr().err
+    assert thresholds["noi"] > 1 and not (tmp_path / "b.npz").exists()
 
 
 @pytest.mark.parametrize("form", [onnx, tflite], ids=["onnx", "tflite"])
@@ -281,3 +314,42 @@ def test_places_on_this_machine_are_not_said():
     said = {"a": {"b": "/home/x/records"}, "teachers": ("/home/x/one.npz", "two.npz"), "steps": 3, "url": "a/b"}
     wanted = {"a": {"b": "records"}, "teachers": ("one.npz", "two.npz"), "steps": 3, "url": "a/b"}
     assert without_places(said) == wanted
+
+
+@pytest.fixture(scope="module")
+def mfcn_run(tmp_path_factory):
+    """A run of MFCN, which sees pictures whole; its checkpoint is a network of random weights."""
+    folder = tmp_path_factory.mktemp("runs") / "mfcn"
+    settings = config.any_from_dict({"method": "mfcn", "width": 0.03, "fc_channels": 8, "vgg16_weights": "random"})
+    settings.write(folder)
+    write_facts(folder, {})
+    checkpoint = tf.train.Checkpoint(segmenter=settings.build_segmenter())
+    tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints"), max_to_keep=1).save(checkpoint_number=3)
+    return folder
+
+
+@pytest.mark.parametrize("format_", ["saved_model", "weights"])
+def test_scales_at_which_a_model_cannot_see_are_refused(mfcn_run, tmp_path, capsys, format_):
+    output = tmp_path / ("model.npz" if format_ == "weights" else "model")
+    arguments = [f"--run_dir={mfcn_run}", f"--output={output}", f"--format={format_}", "--scales=.5,1"]
+    assert export.main(["export", *arguments]) == 1
+    assert "can only see a whole picture at scale 1 (--resolution=whole --scales=1)" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_another_methods_weights_only_what_was_done_is_said(mfcn_run, tmp_path, capsys):
+    output = tmp_path / "mfcn.npz"
+    assert export.main(["export", f"--run_dir={mfcn_run}", f"--output={output}", "--format=weights", "--scales=1"]) == 0
+    said = f"{output}: the weights of {mfcn_run / 'checkpoints' / 'ckpt-3'}, by name, read again; {output}.json says"
+    assert capsys.readouterr().out == f"{said} what they are\n"
+    stored = config.load_any(mfcn_run).stored(export.load_run(mfcn_run, "newest")[0].segmenter)
+    np.testing.assert_equal(read_npz(str(output), ""), {name: variable.numpy() for name, variable in stored.items()})
+
+
+def test_weights_that_are_read_again_as_others_get_no_name(mfcn_run, tmp_path, capsys, monkeypatch):
+    save = np.savez
+    monkeypatch.setattr(np, "savez", lambda file, **arrays: save(file, **{k: v + 1 for k, v in arrays.items()}))
+    arguments = [f"--run_dir={mfcn_run}", f"--output={tmp_path / 'mfcn.npz'}", "--format=weights"]
+    assert export.main(["export", *arguments]) == 1
+    assert "mfcn.npz: " in (said := capsys.readouterr().err) and "were read again as other weights" in said
+    assert not list(tmp_path.iterdir())

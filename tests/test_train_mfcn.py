@@ -68,7 +68,7 @@ def test_it_sees_whole_pictures_alone(exported, sources, tmp_path, capsys):
     arguments = [f"--saved_model={exported}", f"--records={sources.path}", f"--output={tmp_path}", "--resolution=tile"]
     assert evaluate.main(["evaluate", *arguments]) == 1
     assert (
-        "this model can only see a whole picture at scale 1 (--resolution=whole): it is another method"
+        "this model can only see a whole picture at scale 1 (--resolution=whole --scales=1): it is another method"
         in capsys.readouterr().err
     )
 

@@ -59,8 +59,9 @@ def test_it_is_evaluated_like_any_model(exported, sources, tmp_path, capsys):
     assert evaluate.main([*arguments, f"--output={tmp_path / 'one'}", "--protocols=paper"]) == 0
     assert json.loads((tmp_path / "one" / "summary.json").read_text())["pictures"]["scored"] == 7
     assert evaluate.main([*arguments, f"--output={tmp_path / 'other'}", "--resolution=tile"]) == 1
-    assert "this model can only see a whole picture at scale 1 (--resolution=whole): it is another method" in (
-        capsys.readouterr().err
+    assert (
+        "this model can only see a whole picture at scale 1 (--resolution=whole --scales=1): it is another method"
+        in (capsys.readouterr().err)
     )
 
 

@@ -35,9 +35,9 @@ def export_facts(
         settings: the run's, by the names of their flags.
         checkpoint: path of what is exported, inside `run_dir`.
         name: of the model.
-        scores: folders of evaluations (python -m gsr_tf.evaluate).
+        scores: folders of evaluations of the model (python -m gsr_tf.evaluate).
         threshold: in [0, 1], above it a pixel is flagged; None: the one at which the mean F1 of the first of
-            `scores` was highest (protocol "paper"), 0.5 without one.
+            `scores` that has one was highest (protocol "paper"), 0.5 without one.
         licence: of the weights.
 
     Returns:
@@ -46,8 +46,8 @@ def export_facts(
         "evaluations".
 
     Raises:
-        ExportError: a folder of `scores` holds no evaluation, or the score of the best checkpoint is missing
-            or damaged.
+        ExportError: a folder of `scores` holds no evaluation, or one of a method that is no model, or the score of the
+            best checkpoint is missing or damaged.
         ConfigError: run.json is damaged.
     """
     evaluations = [evaluation(path) for path in scores]
@@ -70,10 +70,16 @@ def export_facts(
 
 
 def evaluation(path: str) -> dict[str, Any]:
-    """What an evaluation's folder says, in short; raises ExportError where there is none."""
+    """What an evaluation's folder says, in short; raises ExportError where there is none, or none of a model."""
     summary = outputs.read_summary(path)
     if summary is None:
         raise ExportError(f"--scores={path}: no finished evaluation there; python -m gsr_tf.evaluate makes one")
+    # Models have weights, whose fingerprint it names, and give probabilities, which have thresholds up to 1.
+    if not summary["method_fingerprint"] or not 0 <= (paper_threshold(summary) or 0) <= 1:
+        raise ExportError(
+            f"--scores={path}: an evaluation of {summary['method']}, which is another method; expected one of the "
+            "model that is exported"
+        )
     return {
         name: summary[name]
         for name in ("data_set", "data_fingerprint", "method", "postprocessing", "pictures", "scores")

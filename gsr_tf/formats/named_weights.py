@@ -10,23 +10,31 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gsr_tf.errors import first_of
+from gsr_tf.formats.agreement import ExportError
 from gsr_tf.formats.single_file import write_with_facts
-from gsr_tf.models.weights import read_npz
 
 
-def save(variables: Mapping[str, tf.Variable], output: Path, facts: Mapping[str, Any]) -> float:
+def save(variables: Mapping[str, tf.Variable], output: Path, facts: Mapping[str, Any]) -> None:
     """Writes the weights whole: a threshold may hang on them that rounding could move a map across.
+
+    They are read again, and compared, before the file gets its name.
 
     Args:
         variables: by canonical name.
         output: an .npz.
         facts: what the file beside it says.
 
-    Returns:
-        The largest difference of a weight that was read again: 0.
+    Raises:
+        ExportError: what was read again is not what was to be written.
     """
     buffer = io.BytesIO()
     np.savez(buffer, **{name: variable.numpy() for name, variable in variables.items()})
+    buffer.seek(0)
+    with np.load(buffer) as found:
+        changed = [name for name, variable in variables.items() if not np.array_equal(found[name], variable.numpy())]
+    if changed:
+        raise ExportError(
+            f"--output={output}: {first_of(changed)} were read again as other weights; nothing is written"
+        )
     write_with_facts(output, buffer.getbuffer(), facts)
-    found = read_npz(str(output), str(output))
-    return max(float(np.max(np.abs(found[name] - variable.numpy()))) for name, variable in variables.items())

@@ -64,8 +64,8 @@ def check_sees(module: DetectorModule, resolution: str, scales: Sequence[float])
     check(resolution, scales)
     if (resolution != "whole" or tuple(scales) != ONE_SIZE) and getattr(module, "window", None) is None:
         raise ResolutionError(
-            "this model can only see a whole picture at scale 1 (--resolution=whole): it is another method than "
-            "GSR-Net, or was exported by an earlier version (export it again with python -m gsr_tf.export)"
+            "this model can only see a whole picture at scale 1 (--resolution=whole --scales=1): it is another method "
+            "than GSR-Net, or was exported by an earlier version (export it again with python -m gsr_tf.export)"
         )
 
 
