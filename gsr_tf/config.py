@@ -144,6 +144,10 @@ class Config(RunSettings):
             return super().next_command(run_dir)
         return f"python -m gsr_tf.train --initial_generator={run_dir} ..."
 
+    def way_back(self, run_dir: Path) -> str:
+        """Weights of the segmenter; or where a generator alone was trained, that."""
+        return super().way_back(run_dir) if self.step.segment_on else f"--initial_generator={run_dir}"
+
     def build_segmenter(self) -> keras.Model:
         """The segmenter alone; raises ConfigError where none was trained."""
         if not self.step.segment_on:

@@ -19,7 +19,7 @@ from gsr_tf.inference.detector import Detector
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.training import run
-from gsr_tf.training.checkpoints import restore_network
+from gsr_tf.training.checkpoints import last_step, restore_network
 from tests import tiny
 
 STEPS = 4
@@ -166,9 +166,29 @@ def test_a_loss_that_is_not_a_number_ends_the_run(command, tmp_path, capsys):
     ]
     arguments = [*command, *small, f"--run_dir={tmp_path}", "--steps=5", "--learning_rate=1e38"]
     assert train.main(arguments) == 1
-    assert re.search(r"error: step 2: .*loss/segmenter = (nan|inf).*--learning_rate", capsys.readouterr().err)
+    way_back = r"--learning_rate, with --initial_weights of an earlier checkpoint \(python -m gsr_tf.export --format=w"
+    assert re.search(rf"error: step 2: .*loss/segmenter = (nan|inf).*{way_back}", capsys.readouterr().err)
     assert (tmp_path / "checkpoints" / "ckpt-1.index").exists()
     assert not (tmp_path / "checkpoints" / "ckpt-2.index").exists()
+
+
+def test_a_generator_alone_that_diverged_says_what_can_be_begun_with(sources, targets, tmp_path, capsys):
+    alone = [
+        *["train", f"--source_records={sources.path}", f"--target_records={targets.path}", "--segment_on="],
+        *["--refine_steps=0", "--vgg16_weights=random", "--width=0.02", "--input_size=32", "--batch_size=2"],
+        *["--panels_every=0", "--save_every=1"],
+    ]
+    first = tmp_path / "first"
+    assert train.main([*alone, f"--run_dir={first}", "--steps=9", "--learning_rate=1e37"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.endswith(f"lower --learning_rate, with --initial_generator={first}") and "--initial_weights" not in said
+    second = tmp_path / "second"
+    assert train.main([*alone, f"--run_dir={second}", "--steps=0", said.split()[-1]]) == 0
+    newest, begun = (saved(folder, last_step(folder)) for folder in (first, second))
+    generator = [name for name in begun if name.startswith("generator/") and "OPTIMIZER_SLOT" not in name]
+    assert generator
+    for name in generator:
+        np.testing.assert_array_equal(begun[name], newest[name], err_msg=name)
 
 
 def test_the_exported_model_is_the_checkpoint(trained, exported):

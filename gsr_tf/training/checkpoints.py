@@ -32,6 +32,10 @@ class CheckpointError(UserError):
     """A checkpoint that is missing, does not fit, or could not be written."""
 
 
+class NonFiniteWeights(CheckpointError):
+    """Weights that are NaN or infinite, of which no checkpoint is made."""
+
+
 def checkpoint_items(net: Trained) -> dict[str, object]:
     """Everything that a run needs to go on exactly; the position in the data is the step."""
     names = [*net.frozen, *(name for network in net.networks for name in (network, f"{network}_optimizer"))]
@@ -82,13 +86,13 @@ class Checkpoints:
         return True
 
     def check_finite(self) -> None:
-        """Raises CheckpointError where the present state is of no use: weights that are NaN or infinite."""
+        """Raises NonFiniteWeights where the present state is of no use: weights that are NaN or infinite."""
         names = [name for name in self.net.networks if not _is_finite(getattr(self.net, name))]
         if names:
-            raise CheckpointError(
+            raise NonFiniteWeights(
                 f"step {int(self.net.step.numpy())}: weights of the {' and the '.join(names)} are NaN or "
                 "infinite. They were not saved; earlier checkpoints are whole. Start another --run_dir at a lower "
-                "--learning_rate, with --initial_weights of one of them (python -m gsr_tf.export --format=weights)"
+                "--learning_rate"
             )
 
     def save(self) -> None:

@@ -100,7 +100,8 @@ def train(
 
     Raises:
         NonFiniteLoss: at the step after the one whose loss it was, or before anything is saved.
-        CheckpointError: a state could not be written, or is of no use.
+        CheckpointError: a state could not be written.
+        NonFiniteWeights: a state is of no use.
     """
     step, clock, losses = int(net.step.numpy()), Clock(), _LatestLosses()
     stopped = left_out = False  # the run, before its planned end; the last validation
@@ -167,8 +168,7 @@ class _LatestLosses:
         if bad:
             raise NonFiniteLoss(
                 f"step {self.step}: {', '.join(bad)}. Nothing was saved after it. Look at the data of this step, or "
-                "start another --run_dir at a lower --learning_rate, with --initial_weights from an earlier checkpoint "
-                "(python -m gsr_tf.export --format=weights)"
+                "start another --run_dir at a lower --learning_rate"
             )
         return values
 

@@ -15,9 +15,9 @@ from gsr_tf.data.one_writer import hold
 from gsr_tf.data.pipeline import readable, source_pairs
 from gsr_tf.data.records import Records
 from gsr_tf.settings import ConfigError
-from gsr_tf.training.checkpoints import Checkpoints
+from gsr_tf.training.checkpoints import Checkpoints, NonFiniteWeights
 from gsr_tf.training.device import build_strategy, kept_ahead, set_up
-from gsr_tf.training.loop import train
+from gsr_tf.training.loop import NonFiniteLoss, train
 from gsr_tf.training.run_dir import check_records, described, read_facts, write_facts
 from gsr_tf.training.run_settings import RunSettings, check_same
 from gsr_tf.training.summaries import Summaries
@@ -42,8 +42,8 @@ def run(config: RunSettings, run_dir: Path, command: str) -> int:
         0 at its planned end, 128 + n when signal n ended it early.
 
     Raises:
-        ConfigError, RecordsError, WeightsError, CheckpointError, NonFiniteLoss, FolderInUse, WorkerLost: as their
-            messages say.
+        ConfigError, DeviceError, RecordsError, WeightsError, CheckpointError, NonFiniteLoss, FolderInUse, WorkerLost:
+            as their messages say.
     """
     workers = find_workers()
     with losses_named(workers):
@@ -89,7 +89,10 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
         summaries = Summaries(run_dir, config.panel)
         line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
         summaries.introduction(described(line, read_facts(run_dir)), config.flat())
-    number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
+    try:
+        number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
+    except (NonFiniteLoss, NonFiniteWeights) as error:
+        raise type(error)(f"{error}, with {config.way_back(run_dir)}") from error
     end = int(net.step.numpy())
     words = _last_words(run_dir, end, steps, config.next_command(run_dir))
     print(words if workers.is_chief else f"{workers}: ended at step {end}")

@@ -65,6 +65,10 @@ class RunSettings(Checked):
         """What makes something of the finished run in a folder."""
         return f"python -m gsr_tf.export --run_dir={run_dir} {self.export_flags}"
 
+    def way_back(self, run_dir: Path) -> str:
+        """With what another run begins where a checkpoint of the run in a folder is."""
+        return "--initial_weights of an earlier checkpoint (python -m gsr_tf.export --format=weights)"
+
     def build(self) -> Trained:
         """What is trained, at its initial random weights; inside a strategy's scope, on its replicas."""
         raise NotImplementedError
