@@ -402,7 +402,9 @@ def test_what_cannot_be_answered_is_named_and_the_rest_is_done(model, tmp_path, 
     assert "score" in found[f"{below}/good.png"]
     assert "2 could not be answered" in (output / "index.html").read_text()
     assert run(model, output, f"--list={tmp_path / 'names.txt'}", "--max_megapixels=0.001", "--threshold=0.1") == 3
-    assert "good.png: 60x40 pixels, more than the limit of 1,000" in capsys.readouterr().err
+    assert (
+        "good.png: 60x40 pixels, more than the limit of 1,000, which --max_megapixels sets\n" in capsys.readouterr().err
+    )
 
 
 def test_a_picture_too_large_for_the_memory_does_not_end_the_run(tmp_path):
@@ -601,7 +603,7 @@ def test_damaged_pictures_get_an_answer_or_an_error_each(model, tmp_path):
         expected = {"empty": "the file is empty", "text": "not a picture", "archive": "not a picture"}
         assert expected.get(kind, "") in error
         if kind in ("tiny_bomb", "true_bomb"):
-            assert error == "50000x50000 pixels, more than the limit of 2,000,000"
+            assert error == "50000x50000 pixels, more than the limit of 2,000,000, which --max_megapixels sets"
     for kind in ("empty", "text", "archive", "tiny_bomb", "true_bomb"):
         assert sum(f"_{kind}." in file for file in errors) == 4
     for kind in ("wrong_suffix", "looping_tiff", "truncated_exif", "text_bomb"):  # a text is not unpacked

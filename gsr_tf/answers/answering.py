@@ -17,7 +17,7 @@ from gsr_tf.answers import files, memory
 from gsr_tf.answers.inputs import Source
 from gsr_tf.answers.results import Results
 from gsr_tf.data.decoding.lacking import was_lacking
-from gsr_tf.data.pictures import MAX_PIXELS, decode_picture, pixel_count
+from gsr_tf.data.pictures import MAX_PIXELS, PictureTooLarge, decode_picture, pixel_count
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError
 from gsr_tf.inference.device import gpus
@@ -141,7 +141,10 @@ class Answering:
         data = source.read()
         with contextlib.ExitStack() as stack:
             stack.enter_context(_no_earlier_answer(self._output, source.name))
-            count = pixel_count(data, source.file, max_pixels=self._max_pixels)
+            try:
+                count = pixel_count(data, source.file, max_pixels=self._max_pixels)
+            except PictureTooLarge as error:
+                raise PictureTooLarge(f"{error}, which --max_megapixels sets") from error
             if count > LARGE:
                 stack.enter_context(self._one_large)
             as_file = source.record is None

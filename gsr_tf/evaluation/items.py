@@ -26,7 +26,7 @@ Read = TypeVar("Read")
 
 
 def evenly(sequence: Sequence, count: int) -> list:
-    """Up to `count` entries, evenly spread, first and last among them."""
+    """Up to `count` entries, evenly spread; of two or more the first and the last are among them."""
     return [sequence[i] for i in np.unique(np.linspace(0, len(sequence) - 1, count).astype(int))] if sequence else []
 
 
@@ -153,7 +153,7 @@ def fingerprint(path: str | os.PathLike) -> str:
     Raises:
         PictureError: the list cannot be read.
     """
-    return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
+    return hashlib.sha256(_list_bytes(path)).hexdigest()[:16]
 
 
 def files_now(path: str | os.PathLike) -> str:
@@ -184,14 +184,22 @@ def _now(path: Path) -> tuple[int, int, int] | None:
         return None
 
 
+def _list_bytes(path: str | os.PathLike) -> bytes:
+    try:
+        return read_bytes(path)
+    except PictureError as error:
+        raise PictureError(f"--pairs={error}") from error
+
+
 def _rows(path: str | os.PathLike) -> list[tuple[str, str]]:
     if Path(path).suffix.lower() == ".json":
         raise PictureError(
             f"--pairs={path}: expected a CSV file; a list in JSON becomes records, python -m data_prep.interchange "
             f"--input={path} --output=DIR, and is then evaluated by --records=DIR"
         )
+    data = _list_bytes(path)
     try:
-        text = marked_text.decode(read_bytes(path))
+        text = marked_text.decode(data)
         rows = marked_text.rows(text, ";" if ";" in text and "," not in text else ",")
     except ValueError as error:
         raise PictureError(f"--pairs={path}: {error}") from error

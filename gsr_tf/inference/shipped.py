@@ -49,7 +49,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[DetectorModule, dict[str, An
     """
     index = read_index(folder)
     if name not in index:
-        raise WeightsError(f"{name}: no such weights in {folder}; there are: {', '.join(index) or 'none'}")
+        raise WeightsError(f"--weights={name}: no such weights in {folder}; there are: {', '.join(index) or 'none'}")
     entry = index[name]
     values = _read(folder / entry["file"], entry["sha256"])
     segmenter = build_segmenter(Networks(**entry["segmenter"]), kernel_initializer="zeros")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gsr_tf.inference.detector import located
 from gsr_tf.inference.saved_model import DetectorError, read_metadata
 
 TRAINED = ("mfcn", "sfcn", "rgbn", "exif-sc")
@@ -12,10 +13,10 @@ def check(method: str | None, path: str | None) -> None:
 
     Args:
         method: one of `TRAINED`, or None for any.
-        path: the folder that was exported; None for none.
+        path: the folder that was exported, or the name of included weights; None for none.
 
     Raises:
-        DetectorError: there is no model, or it is of another method.
+        DetectorError: there is no model, no such folder, or it is of another method.
     """
     if method is None:
         return
@@ -25,6 +26,7 @@ def check(method: str | None, path: str | None) -> None:
             f"gsr_tf.train_comparator --flagfile=comparators/{method}, then python -m gsr_tf.export, then "
             f"--method={method} --saved_model=EXPORT"
         )
+    located(path)  # a folder that is not there says nothing of its method
     found = read_metadata(path).get("method", "GSR-Net")
     if found != method:
         raise DetectorError(

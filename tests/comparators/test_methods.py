@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gsr_tf import flagfiles, predict, serve
+from gsr_tf import evaluate, flagfiles, predict, serve
 from gsr_tf.comparators import floors, methods, sources
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import encode_png, read_picture
@@ -65,6 +65,19 @@ def test_a_model_of_another_method_is_refused(arguments, tmp_path, capsys):
     metadata.write_text("{}")
     with pytest.raises(DetectorError, match="is a model of GSR-Net"):
         methods.from_flags(str(tmp_path), "mfcn")
+
+
+@pytest.mark.parametrize("command", [predict, evaluate, serve], ids=lambda module: module.__name__)
+def test_a_model_that_is_not_there_is_none_of_any_method(command, tmp_path, capsys):
+    asked = {
+        predict: [f"--input={write_picture(tmp_path)}"],
+        evaluate: [f"--pairs={tmp_path / 'list.csv'}", f"--output={tmp_path / 'results'}"],
+        serve: [],
+    }[command]
+    (tmp_path / "list.csv").write_text("a.png\n")
+    arguments = [*asked, "--method=mfcn", f"--saved_model={tmp_path / 'typo'}"]
+    assert command.main(["command", *arguments]) == 1
+    assert f"error: --saved_model={tmp_path / 'typo'}: no such folder" in capsys.readouterr().err
 
 
 def write_picture(folder):

@@ -371,6 +371,12 @@ def test_bad_lists_are_refused(tmp_path, text, message):
         items.from_list(tmp_path / "list.csv")
 
 
+@pytest.mark.parametrize("read", [items.from_list, items.fingerprint, items.files_now])
+def test_a_list_that_is_not_there_is_named_with_its_flag(tmp_path, read):
+    with pytest.raises(PictureError, match=f"^--pairs={tmp_path}/none.csv: cannot be read \\(No such file"):
+        read(tmp_path / "none.csv")
+
+
 def test_a_list_in_json_is_told_who_reads_it(tmp_path):
     path = tmp_path / "test.json"
     path.write_text('[["a.jpg", "a.png"], ["b.jpg", "Negative"]]')

@@ -65,7 +65,7 @@ def test_the_first_is_the_default_and_stays_it_when_replaced(detector, folder):
 
 
 def test_a_name_that_is_not_there(folder):
-    with pytest.raises(WeightsError, match="third: no such weights in .*; there are: first, second"):
+    with pytest.raises(WeightsError, match="--weights=third: no such weights in .*; there are: first, second"):
         shipped.load("third", folder)
 
 
