@@ -118,7 +118,11 @@ def printed(summaries: dict[str, dict]) -> str:
 def chosen_method(
     device: str, saved_model: str | None, method: str | None, resolution: str, scales: list[str] | None
 ) -> Method:
-    """The method that the flags of these names tell, on a device; raises DeviceError, MethodError, DetectorError."""
+    """The method that the flags of these names tell, on a device.
+
+    Raises:
+        DeviceError, MethodError, DetectorError, ResolutionError: as their messages say.
+    """
     choose(device)
     return methods.from_flags(saved_model, method, resolution=resolution, scales=parse_scales(scales))
 

@@ -66,6 +66,7 @@ def from_flags(
     Raises:
         MethodError: both of them; or another method is to look at pictures otherwise than it does.
         DetectorError: no such model, or one of another method.
+        ResolutionError: no such resolution, or scales that cannot be.
     """
     if name in TRAINED:
         check(name, path)

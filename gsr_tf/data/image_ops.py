@@ -36,7 +36,7 @@ def resize(x: tf.Tensor, size: Sequence[int], *, half_pixel: bool = True) -> tf.
             multiples of in/out (the release).
 
     Returns:
-        float32 (or x's floating type) of the target size.
+        float32 of the target size.
     """
     if half_pixel:
         return tf.image.resize(x, size, method="bilinear")

@@ -88,13 +88,19 @@ def _lost_rows(opened: Opened, pixels: np.ndarray) -> list[str]:
 
 
 def pixel_count(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIXELS) -> int:
-    """Width times height by the file's header, nothing decoded; arguments and errors as `decode_picture`."""
+    """Width times height by the file's header, nothing decoded.
+
+    Arguments, but for `orient`, and errors are those of `decode_picture`.
+    """
     width, height = open_file(data, name, max_pixels)[0].size
     return width * height
 
 
 def decoding_bytes(data: bytes, name: str = "picture", *, max_pixels: int = MAX_PIXELS) -> int:
-    """How much memory decoding takes at most, by the file's header; arguments and errors as `decode_picture`."""
+    """How much memory decoding takes at most, by the file's header.
+
+    Arguments, but for `orient`, and errors are those of `decode_picture`.
+    """
     picture, whole = open_file(data, name, max_pixels)
     with damage(name, "damaged header"):
         # A PNG's orientation may stand behind its pixels.

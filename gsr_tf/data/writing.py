@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Writes `data` aside and renames it: a reader never sees half a file. An OSError names `path`."""
+    """Writes `data` aside and renames it: a reader never sees half a file.
+
+    An OSError names `path`, or the folder above it that cannot be made.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The rest of the name is drawn: containers number their processes alike, and may write the same picture.

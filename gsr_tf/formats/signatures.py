@@ -63,8 +63,8 @@ def decode(data: tf.Tensor) -> tf.Tensor:
     """A picture file's bytes, scalar string -> [h, w, 3] uint8 RGB.
 
     JPEG, PNG, BMP of 24 or 32 bits, and a GIF's first frame; alpha is dropped, 16 bits become 8. The pixels are as
-    stored: EXIF orientation is not applied. For JPEG and PNG they are Pillow's to the bit, for which a JPEG needs the
-    accurate cosine transform (TensorFlow's default is up to 18 levels off).
+    stored: EXIF orientation is not applied. For JPEG and PNG of 8 bits they are Pillow's to the bit, for which a JPEG
+    needs the accurate cosine transform (TensorFlow's default is up to 18 levels off).
     """
     image = tf.cond(
         tf.io.is_jpeg(data),

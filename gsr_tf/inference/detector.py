@@ -119,8 +119,8 @@ class Detector:
         """The maps of [h, w, 3] uint8 RGB; the other arguments as those of `segment`.
 
         Returns:
-            {"probability": [h, w] float32 in [0, 1], and with a boundary branch "boundary", which pictures above 64
-            megapixels have only at resolution "whole"}.
+            {"probability": [h, w] float32 in [0, 1], and with a boundary branch "boundary", which pictures that
+            resolution "tile" sees at more than 64 megapixels have not}.
 
         Raises:
             PictureError: the picture is smaller than `minimum_side`, too long for a network that keeps its aspect, or

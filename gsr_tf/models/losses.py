@@ -1,4 +1,6 @@
-"""Eq. 3-7, the cross entropies of Section 3.2, and weight decay. Tensors in, scalars out.
+"""Eq. 3-7, the cross entropies of Section 3.2, and weight decay.
+
+Tensors in, scalars out; of the cross entropies one number a picture.
 
 Units: pictures are in 0-255 (less the Caffe mean), as in the release: the lambdas (1, 2, 5) of Eq. 7 balance there.
 """

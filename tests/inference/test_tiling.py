@@ -16,7 +16,7 @@ from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 
-REACH = 216  # pixels: how far the network sees
+REACH = 232  # pixels: how far the network sees, 228, in whole strides
 SMALL = Layout(64, 16, 16)
 
 
