@@ -6,6 +6,7 @@ skipped, 128 + n ended by signal n.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -68,20 +69,23 @@ def parse(
         return None
     values.set_gnu_getopt(word is not None)
     _read_words(values, values(expanded(argv))[1:], word)
-    refuse_empty(values)
+    refuse_nothing(values)
     _read_variables(values, variables)
     return values
 
 
-def refuse_empty(values: flags.FlagValues) -> None:
+def refuse_nothing(values: flags.FlagValues) -> None:
     """Raises flags.Error for a flag that says nothing: --output=$OUT, and no such variable, is no working folder.
 
-    Text may be empty where it is so by default. A list may be where it has a default, and holds no empty item.
+    Text may be empty where it is so by default. A list may be where it has a default, and holds no empty item. Of
+    numbers it is nan, which is neither below nor above any bound.
     """
     for name in values:
         flag = values[name]
         if flag.value == "" != flag.default or (flag.value == [] and flag.default is None):
             raise flags.Error(f"--{name}= is empty; expected a value")
+        if isinstance(flag.value, float) and math.isnan(flag.value):
+            raise flags.Error(f"--{name}={flag.value}: expected a number")
         if isinstance(flag.value, list) and "" in flag.value:
             raise flags.Error(f"--{name}={','.join(flag.value)}: an item of it is empty; expected a value")
 

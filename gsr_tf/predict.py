@@ -27,7 +27,6 @@ first.
 from __future__ import annotations
 
 import functools
-import math
 import os
 import sys
 from collections import Counter
@@ -110,10 +109,6 @@ def define(values: flags.FlagValues) -> None:
         "max_megapixels", 128, "Larger pictures are refused. A picture of 25 megapixels takes about 1 GiB of memory.",
         0, 10**9, flag_values=values,
     )  # fmt: skip
-    for name in ("threshold", "max_megapixels"):  # nan is within any bounds
-        flags.register_validator(
-            name, lambda value: value is None or not math.isnan(value), "expected a number", flag_values=values
-        )
 
 
 def _action(args: flags.FlagValues) -> int:

@@ -1,6 +1,8 @@
 """The console command finds what it is asked for, and hands its words on."""
 
+import contextlib
 import importlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -161,10 +163,23 @@ def test_a_flag_that_is_empty_is_refused_unless_that_means_something(definition)
             continue  # numbers, and one of several words
         allowed = LISTS_THAT_MAY_BE_EMPTY if isinstance(values[name].value, list) else TEXTS_THAT_MAY_BE_EMPTY
         if name in allowed and values[name].default is not None:
-            command.refuse_empty(values)
+            command.refuse_nothing(values)
         else:
             with pytest.raises(flags.Error, match=f"^--{name}= is empty; expected a value$"):
-                command.refuse_empty(values)
+                command.refuse_nothing(values)
+
+
+def test_a_number_that_is_none_is_refused(definition):
+    names = flags.FlagValues()
+    definition(names)
+    for name in names:
+        values = flags.FlagValues()
+        definition(values)
+        with contextlib.suppress(flags.IllegalFlagValueError):  # words, and numbers that refuse it themselves
+            values[name].parse("nan")
+        if isinstance(values[name].value, float) and math.isnan(values[name].value):
+            with pytest.raises(flags.Error, match=f"^--{name}=nan: expected a number$"):
+                command.refuse_nothing(values)
 
 
 @pytest.mark.parametrize(
