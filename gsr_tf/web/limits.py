@@ -12,7 +12,7 @@ MEGA = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bounds of a server; its memory is that of the workers, and at most (workers + queue) uploads.
+    """Bounds of a server; its memory is that of the workers, at most (workers + queue) uploads, and answers being read.
 
     Attributes:
         upload_bytes: of one picture file.

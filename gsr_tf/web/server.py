@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 
 import h11
@@ -14,20 +15,27 @@ from gsr_tf.web.service import Service
 
 CONNECTIONS = 256
 SILENCE_SECONDS = 10  # until a request's headers are there
+UNREAD_SECONDS = 40  # in which nothing of an answer is taken; a kernel tells of a slow reader's bytes by the 100 kB
+UNSENT_BYTES = 16_384  # of an answer that the kernel holds; the rest is with us, and shrinks as it is read
 GRACE_SECONDS = 20  # for pictures at work when the server is told to stop
 
 
 class Impatient(H11Protocol):
-    """A connection that is closed when no request comes, or none that comes to the end of its headers.
+    """A connection that is closed when no request comes, none to the end of its headers, or nobody reads the answer.
 
-    uvicorn waits for a first request, and for the rest of one that has begun, without an end.
+    uvicorn waits for a first request, for the rest of one that has begun, and for a reader, without an end.
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _look: asyncio.TimerHandle | None = None
+    _unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """The deadline of the first request begins."""
         super().connection_made(transport)
+        with contextlib.suppress(OSError):  # where a system cannot, who reads has to read faster
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        self._look_for_reader()
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -39,6 +47,7 @@ class Impatient(H11Protocol):
         """Nothing is left to close."""
         super().connection_lost(exc)
         self._forget()
+        self._look.cancel()
 
     def _watch(self) -> None:
         answered = self.conn.our_state is h11.DONE  # a body that nobody reads any more may not go on for ever
@@ -51,6 +60,15 @@ class Impatient(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _look_for_reader(self) -> None:
+        """Gives up an answer of which nothing was taken for long, and its memory; a closed connection waits for it."""
+        unread, now = self.transport.get_write_buffer_size(), self.loop.time()
+        if unread != self._unread:
+            self._unread, self._since = unread, now
+        elif unread and now - self._since > UNREAD_SECONDS:
+            self.transport.abort()
+        self._look = self.loop.call_later(UNREAD_SECONDS / 10, self._look_for_reader)
 
 
 class Server(uvicorn.Server):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import httpx
+import numpy as np
 import pytest
 
 from gsr_tf.errors import UserError
@@ -59,6 +61,55 @@ def test_a_request_that_takes_longer_than_silence_may_is_answered(monkeypatch):
         time.sleep(0.6)
         connection.sendall(PICTURE)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+@contextlib.contextmanager
+def asked_for_much(address, requests):
+    """A connection that has sent requests, and is told little at a time of what its reader has not read."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(address)
+        connection.sendall(requests)
+        yield connection
+
+
+def read_slowly(connection, count, seconds):
+    """Bytes read until there are so many, or the connection is closed; 4096 at most each time."""
+    found = 0
+    while found < count and (piece := connection.recv(4096)):
+        found += len(piece)
+        time.sleep(seconds)
+    return found
+
+
+LARGE = encoded(np.random.default_rng(0).integers(0, 256, [900, 900, 3], np.uint8))
+ASK_LARGE = b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(LARGE) + LARGE
+ASK_SMALL = b"GET /v1/model HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("requests", [ASK_LARGE, ASK_SMALL * 40, ASK_SMALL * 400], ids=["large", "some", "many"])
+def test_an_answer_that_nobody_reads_is_given_up(monkeypatch, requests):
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 1)
+    told = []
+    with running(red_detector(), told=told) as address, asked_for_much(address, requests) as connection:
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        start = time.monotonic()
+        while told[0].server_state.connections:
+            time.sleep(0.05)
+            assert time.monotonic() - start < 10
+        assert time.monotonic() - start > 0.5
+
+
+def test_who_reads_slowly_gets_all_of_a_large_answer(monkeypatch):
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 2)
+    with running(red_detector()) as address, asked_for_much(address, ASK_LARGE) as connection:
+        head, _, body = connection.recv(4096).partition(b"\r\n\r\n")
+        size = int(re.search(rb"content-length: (\d+)", head)[1])
+        assert size > 2_000_000
+        slow = read_slowly(connection, 250_000, seconds=0.05)
+        rest = read_slowly(connection, size - len(body) - slow, seconds=0)
+        assert len(body) + slow + rest == size
 
 
 def test_slow_bodies_keep_nobody_out():
