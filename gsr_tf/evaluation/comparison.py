@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gsr_tf.answers.cells import text_of
 from gsr_tf.errors import UserError
 from gsr_tf.evaluation import outputs
 from gsr_tf.evaluation.accumulator import interval
@@ -110,9 +111,16 @@ def _truths(path: Path) -> dict[str, dict[str, str]]:
     """`TRUTH` of each picture, by its name; evaluations by earlier versions have no checksum."""
     try:
         with (path / outputs.PER_IMAGE).open(encoding="utf-8") as stream:
-            return {row["name"]: {key: row[key] for key in TRUTH if key in row} for row in csv.DictReader(stream)}
+            rows = list(csv.DictReader(stream))
     except (FileNotFoundError, NotADirectoryError):
         raise ComparisonError(f"{path}: no {outputs.PER_IMAGE}; give the --output of a finished evaluation") from None
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        name = text_of(row["name"])
+        if name in found:  # earlier versions wrote some names alike
+            raise ComparisonError(f"{path}: {outputs.PER_IMAGE} has two pictures {name}; evaluate it anew")
+        found[name] = {key: row[key] for key in TRUTH if key in row}
+    return found
 
 
 def describe(difference: Difference, other: str | os.PathLike) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gsr_tf.answers.cells import cell
+from gsr_tf.answers.cells import text_of
 from gsr_tf.comparators.method import Method
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import attacks, figures, gallery, html, outputs, study
@@ -117,8 +117,7 @@ def _gallery(path: Path, data_set: DataSet, scorer: Scorer) -> list[str]:
         return []
     stored = np.load(path / outputs.REPLICATES)
     threshold = float(stored["thresholds"][stored["curve/f1"].argmax()])
-    named = {cell(item.name): item.name for item in data_set.items}
-    drawn = gallery.draw(data_set.items, scorer, [named[row["name"]] for row in rows], values, threshold)
+    drawn = gallery.draw(data_set.items, scorer, [text_of(row["name"]) for row in rows], values, threshold)
     histogram = figures.histogram(values[np.isfinite(values)], f"F1 at threshold {threshold:.4g}")
     return [
         html.heading("Pictures"),

@@ -2,10 +2,11 @@
 
 import csv
 import io
+import itertools
 
 import pytest
 
-from gsr_tf.answers.cells import cell
+from gsr_tf.answers.cells import cell, text_of
 from gsr_tf.answers.results import Results
 from gsr_tf.evaluation.outputs import as_csv
 
@@ -16,7 +17,12 @@ NAMES = {
     "@sum.png": "'@sum.png",
     "\t=1.png": "\\t=1.png",
     "a\nb\rc.png": "a\\nb\\rc.png",
-    "a=b-c, d.png": "a=b-c, d.png",
+    "a\\nb.png": "a\\\\nb.png",
+    "'=1.png": "''=1.png",
+    "'a'.png": "''a'.png",
+    "x;=HYPERLINK(1);y.png": "x;'=HYPERLINK(1);y.png",
+    'x; "=1".png': 'x; "\'=1".png',
+    "a=b-c, d; e.png": "a=b-c, d; e.png",
     "\udcff.png": "\udcff.png",
 }
 
@@ -24,6 +30,19 @@ NAMES = {
 @pytest.mark.parametrize(("text", "shown"), NAMES.items())
 def test_a_cell_is_a_line_of_text(text, shown):
     assert cell(text) == shown
+    assert text_of(shown) == text
+
+
+def test_every_text_has_a_cell_of_its_own():
+    texts = ["".join(letters) for count in range(6) for letters in itertools.product("\\n\n;'= ", repeat=count)]
+    cells = [cell(text) for text in texts]
+    assert len(set(cells)) == len(texts) == 19608
+    assert [text_of(one) for one in cells] == texts
+
+
+@pytest.mark.parametrize("earlier", [r"scans\a.png", "'a.png", "x;=1.png"])
+def test_cells_of_earlier_versions_are_read(earlier):
+    assert text_of(earlier) == earlier
 
 
 def test_per_image_has_a_row_a_picture_and_numbers_as_they_are():

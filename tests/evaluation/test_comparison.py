@@ -135,6 +135,30 @@ def test_earlier_evaluations_are_compared_by_the_size_of_their_masks(folders, tm
         comparison.compare(tmp_path / "smaller", folders / "sharp")
 
 
+def named(folder, names):
+    items = [item._replace(name=name) for item, name in zip(ITEMS, names)]
+    data = DataSet("toy", "f00d", items)
+    summaries = study.run(folder, data, noisy("sharp", 0.05), choose(["paper"]))
+    report.write(folder, data, noisy("sharp", 0.05), "none", summaries)  # finds its pictures by these names
+
+
+def test_pictures_whose_names_look_alike_are_told_apart(tmp_path):
+    names = ["=a.png", "'=a.png", "b\nc.png", "b\\nc.png", "d;=1.png"]
+    named(tmp_path / "all", names)
+    named(tmp_path / "others", [*names[:1], *names[2:]])
+    with pytest.raises(ComparisonError, match="1 are in one only, the first '=a.png"):
+        comparison.compare(tmp_path / "all", tmp_path / "others")
+    assert comparison.compare(tmp_path / "all", tmp_path / "all")
+
+
+def test_two_pictures_that_an_earlier_version_wrote_alike_are_refused(tmp_path):
+    named(tmp_path / "alike", ["=a.png", "'=a.png"])
+    table = tmp_path / "alike" / "per_image.csv"
+    table.write_text(table.read_text().replace("''=a", "'=a"))
+    with pytest.raises(ComparisonError, match="alike: per_image.csv has two pictures =a.png; evaluate it anew"):
+        comparison.check(tmp_path / "alike")
+
+
 def test_evaluations_without_a_protocol_in_common_are_refused(folders, tmp_path):
     study.run(tmp_path, DATA, noisy("sharp", 0.05), choose(["pooled", "mvss"]))
     with pytest.raises(ComparisonError, match="of paper, fixed-0.5, .* of pooled, mvss: none in common; .*--protocols"):
