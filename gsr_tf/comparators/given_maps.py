@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import math
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 from PIL import ImageOps
@@ -24,6 +26,7 @@ from gsr_tf.inference.score_maps import ScoreError
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 ENDING = "_map"  # of those that `gsr_tf.predict` writes
 ARRAY = "map"  # which of several in an NPZ file
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 MAPS_HELP = (
     "Instead of --saved_model, a folder of maps that another tool made, one of each picture's size: NAME.png or .tif "
@@ -144,12 +147,26 @@ def read_map(path: Path) -> np.ndarray:
 
 def _array(data: bytes, name: str) -> np.ndarray:
     with damage(name, "cannot be read"):
+        if data.startswith(np.lib.format.MAGIC_PREFIX):
+            return _read_array(io.BytesIO(data), len(data))
         stored = np.load(io.BytesIO(data), allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return stored
         if len(stored.files) != 1 and ARRAY not in stored.files:
             raise ValueError(f"arrays {first_of(stored.files)}; expected one, or one called {ARRAY}")
-        return stored[ARRAY if ARRAY in stored.files else stored.files[0]]
+        member = stored.zip.getinfo(f"{ARRAY if ARRAY in stored.files else stored.files[0]}.npy")
+        with stored.zip.open(member) as stream:
+            return _read_array(stream, member.file_size)
+
+
+def _read_array(stream: IO[bytes], size: int) -> np.ndarray:
+    """The array in a stream of that many bytes; ValueError where its header names more, before memory is taken."""
+    version = np.lib.format.read_magic(stream)
+    if version not in HEADERS:
+        raise ValueError(f"version {version} of the format; expected one of {', '.join(map(str, HEADERS))}")
+    shape, _, dtype = HEADERS[version](stream)
+    if math.prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"an array of {shape} of {dtype} in {size:,} bytes")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _picture(data: bytes, name: str) -> np.ndarray:

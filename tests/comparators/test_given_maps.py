@@ -1,5 +1,7 @@
+import io
 import json
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -116,6 +118,29 @@ def test_code_in_an_array_is_not_run(folder):
     np.save(folder / "a.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(PictureError, match="a.npy: cannot be read .*allow_pickle"):
         given_maps.read_map(folder / "a.npy")
+
+
+@pytest.mark.parametrize("member, content", [("map.txt", b"hi"), ("map.npy", b""), ("map.npy", b"\x93NUMPY\x09\0")])
+def test_an_archive_without_an_array_is_refused(folder, member, content):
+    with zipfile.ZipFile(folder / "a.npz", "w") as archive:
+        archive.writestr(member, content)
+    with pytest.raises(PictureError, match=r"a.npz: cannot be read \("):
+        given_maps.read_map(folder / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_a_header_that_names_more_than_there_is_takes_no_memory(folder, name):
+    header = io.BytesIO()
+    shape = (1_000_000, 10_000_000)
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    path = folder / name
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("map.npy", header.getvalue() + bytes(64))
+    else:
+        path.write_bytes(header.getvalue() + bytes(64))
+    with pytest.raises(PictureError, match=rf"{name}: cannot be read \(an array of .* of float32 in 192 bytes"):
+        given_maps.read_map(path)
 
 
 def test_a_file_cut_short_is_refused(folder):
