@@ -27,7 +27,7 @@ from data_prep.reading.archives import OTHERS, archive_stem, unpack_archive
 from data_prep.reading.entries import PreparationError
 from data_prep.reading.files import require_folder
 from data_prep.reading.outlines import AreaLimits
-from gsr_tf.errors import UserError
+from gsr_tf.errors import UserError, one_line
 
 
 class Found(NamedTuple):
@@ -130,7 +130,7 @@ def _run(args: flags.FlagValues) -> int:
     done, failures = prepare(found, args)
     print("\n" + "\n".join(missing([name for name, *_ in found])))
     for problem in (*problems, *failures):
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {one_line(problem)}", file=sys.stderr)
     print(f"\nprepared: {', '.join(done) or 'nothing'}")
     return 0 if done and not problems and not failures else 1
 

@@ -48,6 +48,7 @@ from data_prep.writing.workers import in_processes
 from gsr_tf.command import Word
 from gsr_tf.data.pictures import encode_png
 from gsr_tf.data.writing import write_atomically
+from gsr_tf.errors import one_line
 
 FOUND_SOMETHING = 3
 
@@ -186,7 +187,7 @@ def _run(args: flags.FlagValues) -> int:
         report = check([Path(path) for path in args.paths], Path(args.output), args.processes)
     except OSError as error:
         raise PreparationError(f"--output={args.output}: cannot be written ({error.strerror})") from error
-    print("\n".join(_lines(report)))
+    print("\n".join(map(one_line, _lines(report))))
     print(f"report, histogram and contact sheets are in {args.output}")
     return FOUND_SOMETHING if needs_a_decision(report) else 0
 

@@ -34,7 +34,7 @@ from data_prep.reading.masks import MaskFile
 from data_prep.reading.pairing import Pairs, pair
 from gsr_tf.data import lists
 from gsr_tf.data.masks import MaskRule
-from gsr_tf.errors import UserError
+from gsr_tf.errors import UserError, one_line
 from gsr_tf.marked_text import decode, lines
 
 NEGATIVE = "Negative"  # JsonDataset's word for "no mask: authentic"
@@ -193,7 +193,7 @@ def _run(args: flags.FlagValues) -> int:
         except UserError as error:
             problems.append(f"{name}: {error}" if name else str(error))
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {one_line(problem)}", file=sys.stderr)
     return 1 if problems else 0
 
 

@@ -33,6 +33,7 @@ from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import open_records
 from gsr_tf.data.writing import write_atomically
+from gsr_tf.errors import one_line
 
 MANIPULATED, AUTHENTIC = "manipulated", "authentic"
 SEVERAL, DAMAGED = "several masks, left out", "damaged, left out"
@@ -107,7 +108,7 @@ def unpack(records_path: Path, folder: Path) -> dict[str, int]:
         try:
             name, image, masks, _ = records.example(number)
         except PictureError as error:
-            tqdm.write(f"skipped {error}")
+            tqdm.write(one_line(f"skipped {error}"))
             damaged += 1
             continue
         if len(masks) > 1:

@@ -17,14 +17,14 @@ import tensorflow as tf
 from absl import flags
 
 from gsr_tf import standard_output
-from gsr_tf.errors import UserError
+from gsr_tf.errors import UserError, one_line
 from gsr_tf.flag_help import Group, describe, wrapped
 from gsr_tf.flagfiles import expanded
 
 SOME_SKIPPED = 3
 NEEDED = re.compile(r"flag --(\w+)=None: Flag --\w+ must have a value other than None\.")  # as absl says it
 # What a user can mend; anything else is a defect and keeps its traceback.
-MENDABLE = (UserError, OSError, MemoryError, tf.errors.ResourceExhaustedError)
+MENDABLE = (UserError, OSError, MemoryError)
 
 
 class Word(NamedTuple):
@@ -166,7 +166,7 @@ def main(
         return action(values) or 0
     except flags.Error as error:
         words = NEEDED.sub(r"--\1 is needed", str(error))
-        print(f"error: {words}; --help explains all flags", file=sys.stderr)
+        print(f"error: {one_line(words)}; --help explains all flags", file=sys.stderr)
         return 2
     except BrokenPipeError as error:
         if standard_output.is_closed():
@@ -176,6 +176,9 @@ def main(
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return 130
-    except MENDABLE as error:
+    except tf.errors.ResourceExhaustedError as error:  # a table of TensorFlow's, which names no files
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except MENDABLE as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1

@@ -1,8 +1,11 @@
 """The base of every error that a user can mend, and what messages say in short."""
 
+import re
 from collections.abc import Sequence
 
 SHOWN = 3  # names in a message
+# What moves a terminal's cursor, sets its title or turns the direction of its text, and bytes that are no text.
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
 class UserError(ValueError):
@@ -10,6 +13,11 @@ class UserError(ValueError):
 
     Command lines print it without a traceback and end with 1; any other exception is a defect and keeps its own.
     """
+
+
+def one_line(message: object) -> str:
+    r"""A message as it is printed: whoever named a file in it starts no line of ours with it; \x1b is written out."""
+    return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(message))
 
 
 def first_line(error: Exception) -> str:

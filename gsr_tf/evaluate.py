@@ -25,6 +25,7 @@ from gsr_tf.comparators import given_maps, methods
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data import one_writer
 from gsr_tf.data.records import RecordsError, open_records
+from gsr_tf.errors import one_line
 from gsr_tf.evaluation import attacks, comparison, items, outputs, pieces, protocols, report, runner, study
 from gsr_tf.evaluation.protocols.protocol import Protocol, ProtocolError
 from gsr_tf.evaluation.study import DataSet
@@ -112,7 +113,7 @@ def printed(summaries: dict[str, dict]) -> str:
             lines.append(f"{count} skipped, the first {first['name']}: {first['reason']}; all are in {outputs.SUMMARY}")
     if len(summaries) > 1 < len(scored):
         lines.append(f"under an attack, the scores of the other protocols are in attacks/NAME/{outputs.SUMMARY}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def chosen_method(

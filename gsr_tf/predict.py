@@ -45,6 +45,7 @@ from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators import methods, sources
 from gsr_tf.data import one_writer
 from gsr_tf.data.writing import write_atomically
+from gsr_tf.errors import one_line
 from gsr_tf.inference import trained_methods
 from gsr_tf.inference.detector import Detector, located
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
@@ -134,7 +135,7 @@ def _answer(args: flags.FlagValues, sources: Sequence[inputs.Source], segment: S
             if "error" in record:
                 skipped += 1
                 where = f"{args.records}: {record['file']}" if args.records else record["path"]
-                tqdm.write(f"skipped {where}: {record['error']}", file=sys.stderr)
+                tqdm.write(one_line(f"skipped {where}: {record['error']}"), file=sys.stderr)
     except (KeyboardInterrupt, Defect):
         _finish(results, sources)
         raise

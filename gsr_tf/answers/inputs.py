@@ -16,7 +16,7 @@ from gsr_tf.answers.results import holds_answers
 from gsr_tf.data import folders, lists
 from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
 from gsr_tf.data.records import INDEX_NAME, open_records
-from gsr_tf.errors import UserError
+from gsr_tf.errors import UserError, one_line
 from gsr_tf.marked_text import decode, lines
 
 STANDARD_INPUT = "-"
@@ -132,7 +132,7 @@ def _in_folder(folder: Path, output: Path) -> list[Source]:
         else:
             files.append((path, str(file)))
     for reason, others in left_out.items():
-        print(f"--input={folder}: left out {len(others)}, {reason}: {_some(others)}", file=sys.stderr)
+        print(one_line(f"--input={folder}: left out {len(others)}, {reason}: {_some(others)}"), file=sys.stderr)
     if not files:
         raise InputError(f"--input={folder}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
     return _named(files)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from gsr_tf.data.aspect import refuse_sliver
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import Example, Records, RecordsError
+from gsr_tf.errors import one_line
 
 # Records hold pictures as they are to be seen; an orientation tag beside them is of the past.
 COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -95,7 +96,7 @@ class Readable:
         name, _, reason = error.partition(": ")
         if name not in self.unreadable:
             self.unreadable[name] = reason
-            tqdm.write(f"{self.records.path}: skipped {error} ({len(self.unreadable)} so far)")
+            tqdm.write(one_line(f"{self.records.path}: skipped {error} ({len(self.unreadable)} so far)"))
 
 
 class Loader(Readable):

@@ -19,6 +19,7 @@ from gsr_tf.data.lists import find
 from gsr_tf.data.masks import PLAIN, read_mask
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.data.records import Records
+from gsr_tf.errors import one_line
 
 HEADERS = [[picture, "mask"] for picture in ("picture", "image")]
 Sample = tuple[np.ndarray, np.ndarray | None]
@@ -129,7 +130,7 @@ def from_list(path: str | os.PathLike) -> Sequence[Item]:
     def say(mask: str, note: str) -> None:
         if note not in said:
             said.add(note)
-            tqdm.write(f"{mask}: {note} (said once)", file=sys.stderr)
+            tqdm.write(one_line(f"{mask}: {note} (said once)"), file=sys.stderr)
 
     spelt: dict[str, str] = {}
 

@@ -28,6 +28,7 @@ from gsr_tf.comparators.exif.settings import (
 from gsr_tf.comparators.exif.weights import initialize_trunk, stored_variables
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import Records, RecordsError
+from gsr_tf.errors import one_line
 from gsr_tf.evaluation import items, metrics
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import load_npz
@@ -174,4 +175,4 @@ def _readable(found: Sequence[items.Item]) -> Iterator[items.Sample]:
         try:
             yield item.read()
         except PictureError as error:
-            tqdm.write(f"skipped {error}")
+            tqdm.write(one_line(f"skipped {error}"))

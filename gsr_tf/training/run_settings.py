@@ -205,8 +205,8 @@ def check_same(run_dir: Path, config: RunSettings) -> None:
         free -= {"steps"}  # the way of the rate depends on them
     changed = [name for name in now if now[name] != earlier[name] and name not in free]
     if changed:
-        lines = [f"  --{name}: {earlier[name]} there, {now[name]} now" for name in changed]
+        differ = [f"--{name}: {earlier[name]} there, {now[name]} now" for name in changed]
         raise ConfigError(
-            f"--run_dir={run_dir} holds a run of other settings:\n" + "\n".join(lines) + "\n"
-            "Use its settings to go on with it, or another --run_dir to start a new run"
+            f"--run_dir={run_dir} holds a run of other settings: {'; '.join(differ)}; use its settings to go on with "
+            "it, or another --run_dir to start a new run"
         )

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from gsr_tf.comparators.exif.attributes import tag_codes
 from gsr_tf.data.loading import Excluded, Readable
 from gsr_tf.data.records import Records, RecordsError
+from gsr_tf.errors import one_line
 
 
 class Photographs(Readable):
@@ -70,9 +71,11 @@ def large_enough(records: Records, numbers: range | list[int], minimum_side: int
     if small:
         n = small[0]
         tqdm.write(
-            f"{records.flag}={records.path}: {len(small)} of {len(numbers)} pictures left out, the first "
-            f"{columns['name'][n]}: {columns['width'][n]}x{columns['height'][n]} pixels; EXIF-consistency needs at "
-            f"least {minimum_side} on each side"
+            one_line(
+                f"{records.flag}={records.path}: {len(small)} of {len(numbers)} pictures left out, the first "
+                f"{columns['name'][n]}: {columns['width'][n]}x{columns['height'][n]} pixels; EXIF-consistency needs at "
+                f"least {minimum_side} on each side"
+            )
         )
     left_out = set(small)
     return [n for n in numbers if n not in left_out]

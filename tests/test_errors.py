@@ -1,0 +1,60 @@
+"""What messages show of names that strangers gave."""
+
+import numpy as np
+import pytest
+
+from gsr_tf import command, predict
+from gsr_tf.data.pictures import encode_png
+from gsr_tf.errors import UserError, one_line
+
+TITLE = "p\x1b]0;PWN\a\x1b[2K\rall answered.png"
+ORDINARY = [
+    "Łódź – 写真　1.png",
+    "نامه\u200cها.png",
+    "👩\u200d🔬 a\u00a0b\u202fc.png",
+    r"C:\new\t.png",
+    "'a' \"b\".png",
+]
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_ordinary_names_stay_as_they_are(name):
+    assert one_line(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (TITLE, r"p\x1b]0;PWN\x07\x1b[2K\rall answered.png"),
+        ("a\nerror: b", r"a\nerror: b"),
+        ("a\u2028b\x85c\x7f", r"a\u2028b\x85c\x7f"),
+        ("gnp.\u202egpj\u202c", r"gnp.\u202egpj\u202c"),
+        ("\udcff.png", r"\udcff.png"),
+    ],
+)
+def test_what_speaks_to_a_terminal_is_written_out(name, shown):
+    assert one_line(name) == shown
+
+
+def test_errors_of_commands_are_one_line(capsys):
+    def action(args):
+        raise UserError(f"{TITLE}\nerror: nothing: damaged")
+
+    assert command.main(action, "A test.", lambda values: None, ["test"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == rf"error: {one_line(TITLE)}\nerror: nothing: damaged"
+    assert command.main(action, "A test.", lambda values: None, ["test", "--a\x1b[2K=1"]) == 2
+    assert r"'a\x1b[2K'" in (said := capsys.readouterr().err) and "\x1b" not in said
+
+
+def test_skipped_pictures_are_named_without_their_commands_to_the_terminal(tmp_path, capfd):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(encode_png(np.zeros([8, 8, 3], np.uint8)))
+    for name in (TITLE, "b\nerror: c.png"):
+        (tmp_path / "in" / name).write_bytes(b"no picture")
+    command_line = ["predict", "--method=all-positive", f"--input={tmp_path}/in", f"--output={tmp_path}/out"]
+    assert predict.main(command_line) == 3
+    said = capfd.readouterr().err
+    assert rf"skipped {tmp_path}/in/{one_line(TITLE)}: not a picture" in said
+    assert rf"skipped {tmp_path}/in/b\nerror: c.png: not a picture" in said
+    assert "\x1b]" not in said and "\nerror" not in said
