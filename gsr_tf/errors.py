@@ -1,5 +1,6 @@
 """The base of every error that a user can mend, and what messages say in short."""
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -18,6 +19,12 @@ class UserError(ValueError):
 def one_line(message: object) -> str:
     r"""A message as it is printed: whoever named a file in it starts no line of ours with it; \x1b is written out."""
     return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(message))
+
+
+def renamed(message: object, folder: str | os.PathLike, name: str) -> str:
+    """A message in which the paths of files in a folder begin with `name`: it is published, and the folder is not."""
+    beginning = re.escape(os.path.join(folder, ""))
+    return re.sub(rf"(?<![^\s'\"(]){beginning}", lambda _: name, str(message))
 
 
 def first_line(error: Exception) -> str:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.decoding.opening import damage, open_file
 from gsr_tf.data.pictures import MAX_PIXELS, read_bytes
-from gsr_tf.errors import first_of
+from gsr_tf.errors import UserError, first_of, renamed
 from gsr_tf.inference.score_maps import ScoreError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
@@ -49,9 +49,17 @@ def load(folder: str, names: Sequence[str]) -> Method:
     if not files:
         raise MethodError(f"--maps={folder}: no maps there ({', '.join(SUFFIXES)})")
     partners = _partners(names, {path: path.relative_to(folder).as_posix() for path in files})
+    own_name = Path(folder).resolve().name
+
+    def score(picture: np.ndarray, name: str) -> np.ndarray:
+        try:
+            return read_map(partners(name))
+        except UserError as error:
+            raise type(error)(renamed(error, Path(folder), f"{own_name}/")) from error
+
     return Method(
-        name=Path(folder).resolve().name,
-        score=lambda picture, name: read_map(partners(name)),
+        name=own_name,
+        score=score,
         probabilities=True,
         fingerprint=_fingerprint(folder, files),
         uses_name=True,

@@ -19,7 +19,7 @@ from gsr_tf.data.lists import find
 from gsr_tf.data.masks import PLAIN, read_mask
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.data.records import Records
-from gsr_tf.errors import one_line
+from gsr_tf.errors import one_line, renamed
 
 HEADERS = [[picture, "mask"] for picture in ("picture", "image")]
 Sample = tuple[np.ndarray, np.ndarray | None]
@@ -138,9 +138,18 @@ def from_list(path: str | os.PathLike) -> Sequence[Item]:
         first = spelt.setdefault(os.path.abspath(find(folder / picture)), picture)
         if first != picture:
             return Item(picture, functools.partial(_listed_before, picture, first))
-        return from_paths(picture, folder / picture, folder / mask if mask else None, functools.partial(say, mask))
+        made = from_paths(picture, folder / picture, folder / mask if mask else None, functools.partial(say, mask))
+        return made._replace(read=functools.partial(_read_listed, made.read, folder))
 
     return [item(picture, mask) for picture, mask in rows]
+
+
+def _read_listed(read: Callable[[], Sample], folder: Path) -> Sample:
+    """What an item reads; errors name its files as the list does."""
+    try:
+        return read()
+    except PictureError as error:
+        raise PictureError(renamed(error, folder, "")) from error
 
 
 def _listed_before(picture: str, first: str) -> Sample:

@@ -262,6 +262,15 @@ def test_a_picture_without_a_map_is_named(tmp_path, capsys):
     assert "1 skipped, the first img/2.png: there is no map of it" in capsys.readouterr().out
 
 
+def test_a_map_that_cannot_be_read_is_named_without_the_folders_of_the_machine(tmp_path):
+    line = written(tmp_path, 3)
+    (tmp_path / "tool" / "0.npy").write_bytes(b"no array")
+    assert evaluate.main([*line, f"--output={tmp_path / 'out'}"]) == evaluate.SOME_SKIPPED
+    (skipped,) = json.loads((tmp_path / "out" / "summary.json").read_text())["skipped"]
+    assert skipped["reason"].startswith("tool/0.npy: cannot be read (")
+    assert str(tmp_path) not in (tmp_path / "out" / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     "other", ["--method=noi", "--saved_model=x", "--resolution=tile", "--scales=1,2", "--attacks=jpeg-50"]
 )

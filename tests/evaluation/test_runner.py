@@ -243,6 +243,30 @@ def test_lists_are_read_relative_to_themselves(tmp_path):
         found[4].read()
 
 
+@pytest.mark.parametrize("relative", [False, True])
+def test_what_is_published_of_a_list_names_no_folder_of_the_machine(tmp_path, monkeypatch, relative):
+    (tmp_path / "set").mkdir()
+    lines = written_list(tmp_path / "set")
+    (tmp_path / "other.png").write_bytes(b"no picture")
+    (tmp_path / "set" / "small.png").write_bytes(encode_png(np.full((3, 4), 255, np.uint8)))
+    lines += ["missing.png,", "../other.png,", "0.png,small.png", "1.png,missing.png"]
+    (tmp_path / "set" / "list.csv").write_text("\n".join(lines[-4:] + lines[2:3]))
+    monkeypatch.chdir(tmp_path / "set")
+    folder = "" if relative else f"{tmp_path}/set/"
+    command = ["evaluate", "--method=all-positive", f"--pairs={folder}list.csv", f"--output={tmp_path}/out"]
+    assert evaluate.main(command) == 3
+    skipped = json.loads((tmp_path / "out" / "summary.json").read_text())["skipped"]
+    assert [one["reason"].partition(" (")[0] for one in skipped] == [
+        "missing.png: cannot be read",
+        "../other.png: not a picture in a format that is read: JPEG, PNG, TIFF, WebP, BMP, GIF, HEIC",
+        "0.png: picture 64x48, mask 4x3",
+        "missing.png: cannot be read",
+    ]
+    assert "is small.png this picture's?" in skipped[2]["reason"]
+    for name in ("summary.json", "report.html"):
+        assert str(tmp_path) not in (tmp_path / "out" / name).read_text()
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
