@@ -49,7 +49,7 @@ def read_or_name(read: Callable[[], Read], where: str) -> Read | None:
     try:
         return read()
     except PictureError as error:
-        print(f"{where}: left out {error}", file=sys.stderr)
+        print(one_line(f"{where}: left out {error}"), file=sys.stderr)
         return None
 
 
