@@ -155,6 +155,13 @@ def test_a_batch_that_replicas_cannot_share_is_refused(command, tmp_path, monkey
     assert not (tmp_path / "config.json").exists()
 
 
+def test_a_step_of_several_replicas_is_not_compiled(command, tmp_path, monkeypatch, two_replicas, capsys):
+    monkeypatch.setattr(run, "build_strategy", lambda _: two_replicas)
+    assert train.main([*command, f"--run_dir={tmp_path}", "--jit_compile", "--nodeterministic", "--steps=1"]) == 1
+    assert re.search(r"error: --jit_compile: there are 2 replicas \(.*CUDA_VISIBLE_DEVICES=0", capsys.readouterr().err)
+    assert not (tmp_path / "config.json").exists()
+
+
 def test_a_loss_that_is_not_a_number_ends_the_run(command, tmp_path, capsys):
     small = [
         "--segment_on=pasted",

@@ -65,7 +65,9 @@ class Step(Checked):
         least=0.0,
         most=1.0,
     )
-    jit_compile: bool = setting(False, "Compile the step with XLA: for GPUs; slower on CPUs.", may_change=True)
+    jit_compile: bool = setting(
+        False, "Compile the step with XLA: for one GPU; slower on CPUs, and not for several replicas.", may_change=True
+    )
 
     def __post_init__(self):
         super().__post_init__()

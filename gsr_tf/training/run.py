@@ -66,6 +66,7 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
     if workers.several:
         check_alike(workers, strategy, _in_common(config, records, strategy))
     _check_batch_size(config.optimization.batch_size, workers, strategy)
+    _check_not_compiled(config, workers, strategy)
     with strategy.scope():
         net = config.build()
     checkpoints = _begin(config, run_dir, records, net) if workers.is_chief else None
@@ -118,10 +119,24 @@ def _check_batch_size(batch_size: int, workers: Workers, strategy: tf.distribute
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         raise ConfigError(
-            f"--batch_size={batch_size}: {replicas} replicas ({len(workers.addresses)} workers with "
-            f"{replicas // len(workers.addresses)} devices each) share a batch in equal parts; expected a multiple of "
-            f"{replicas}"
+            f"--batch_size={batch_size}: {_described(replicas, workers)} share a batch in equal parts; expected a "
+            f"multiple of {replicas}"
         )
+
+
+def _check_not_compiled(config: RunSettings, workers: Workers, strategy: tf.distribute.Strategy) -> None:
+    """XLA has no collective operations of a CPU, nor the variables of several devices; on GPUs nobody has tried."""
+    replicas = strategy.num_replicas_in_sync
+    if replicas > 1 and config.flat().get("jit_compile"):
+        raise ConfigError(
+            f"--jit_compile: there are {_described(replicas, workers)}, and a compiled step is for one; leave it out, "
+            "or train on one machine with one device (CUDA_VISIBLE_DEVICES=0)"
+        )
+
+
+def _described(replicas: int, workers: Workers) -> str:
+    count = len(workers.addresses)
+    return f"{replicas} replicas ({count} workers with {replicas // count} devices each)"
 
 
 def _in_common(config: RunSettings, records: Mapping[str, Records], strategy: tf.distribute.Strategy) -> list[object]:
