@@ -86,7 +86,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_list("scores", [], "Folders of evaluations, for the metadata.", flag_values=values)
     flags.DEFINE_float(
         "threshold", None, "Default threshold of the model. Default: the paper protocol's of the first of --scores "
-        "that has one.",
+        "that has one, moved as --centre moves the map.",
         lower_bound=0.0, upper_bound=1.0, flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list(
@@ -177,7 +177,7 @@ def _save_by_name(
 def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any], str]:
     """The detector, what is known of it, and where it comes from."""
     detector, config, checkpoint = load_run(run_dir, args.checkpoint, args.size, args.centre)
-    said = {"scores": args.scores, "threshold": args.threshold, "licence": args.licence}
+    said = {"scores": args.scores, "threshold": args.threshold, "centre": args.centre, "licence": args.licence}
     facts = export_facts(run_dir, config.flat(), checkpoint, Path(args.output).stem, **said)
     facts.update(config.facts(detector.segmenter))
     facts["centre"] = args.centre

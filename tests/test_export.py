@@ -50,8 +50,8 @@ def run_dir(sources, tmp_path_factory):
     return folder
 
 
-def evaluation(folder, threshold, fingerprint="0123456789abcdef"):
-    """A finished evaluation, as far as an export reads it."""
+def evaluation(folder, threshold, fingerprint="0123456789abcdef", **more):
+    """A finished evaluation, as far as an export reads it; `more` of its summary."""
     lines = [
         {"protocol": protocol, "metric": metric, "value": 0.4, "threshold": threshold if protocol == "paper" else None}
         for protocol, metric in (("fixed-0.5", "f1"), ("paper", "f1"))
@@ -59,7 +59,7 @@ def evaluation(folder, threshold, fingerprint="0123456789abcdef"):
     summary = {"data_set": "held out", "data_fingerprint": "f", "method": "m", "postprocessing": "none"}
     summary["method_fingerprint"] = fingerprint
     folder.mkdir()
-    (folder / "summary.json").write_text(json.dumps({**summary, "pictures": {"scored": 2}, "scores": lines}))
+    (folder / "summary.json").write_text(json.dumps({**summary, "pictures": {"scored": 2}, "scores": lines, **more}))
     return str(folder)
 
 
@@ -90,6 +90,24 @@ def test_the_threshold_is_the_one_given_else_the_papers_else_half(run_dir, tmp_p
     assert facts(run_dir, scores=[with_one], threshold=0.0)["threshold"] == 0.0
 
 
+def test_the_papers_threshold_is_moved_with_the_map(run_dir, tmp_path):
+    still, moved = evaluation(tmp_path / "a", 0.375), evaluation(tmp_path / "b", 0.375, centre=0.3)
+    assert facts(run_dir, scores=[still], centre=0.375)["threshold"] == pytest.approx(0.5)
+    assert facts(run_dir, scores=[still], centre=0.2)["threshold"] == pytest.approx(12 / 17)  # odds 3/5 by 1/4
+    assert facts(run_dir, scores=[moved])["threshold"] == pytest.approx(9 / 44)  # 3/5 by 7/3: as the network gives it
+    assert facts(run_dir, scores=[moved], centre=0.3)["threshold"] == 0.375
+    assert facts(run_dir, scores=[still], centre=0.2, threshold=0.25)["threshold"] == 0.25
+    ends = [facts(run_dir, scores=[evaluation(tmp_path / str(x), x)], centre=0.2)["threshold"] for x in (0.0, 1.0)]
+    assert ends == [0.0, 1.0]
+    assert facts(run_dir, scores=[moved, still])["scores"]["evaluations"][0]["centre"] == 0.3
+
+
+def test_an_export_hands_its_centre_to_the_threshold(run_dir, tmp_path):
+    arguments = [f"--run_dir={run_dir}", f"--output={tmp_path / 'ours.npz'}", "--format=weights", "--centre=0.375"]
+    assert export.main(["export", *arguments, f"--scores={evaluation(tmp_path / 'e', 0.375)}"]) == 0
+    assert shipped.load("ours", tmp_path)[1]["threshold"] == pytest.approx(0.5)
+
+
 def test_scores_that_are_not_there_are_named(run_dir, tmp_path):
     with pytest.raises(ExportError, match=f"--scores={tmp_path}: no finished evaluation there"):
         facts(run_dir, scores=[str(tmp_path)])
@@ -113,7 +131,7 @@ def test_an_evaluation_of_the_model_itself_has_its_threshold_and_one_of_noi_is_r
     thresholds = {}
     for folder, method in (("own", own), ("noi", methods.METHODS["noi"])):
         summary = study.run(tmp_path / folder, data_set, method, [protocols.PROTOCOLS["paper"]])["none"]
-        thresholds[folder] = paper_threshold(summary)
+        thresholds[folder] = paper_threshold({**summary, "centre": 0.5}, 0.5)
     arguments = ["export", f"--run_dir={run_dir}", "--format=weights"]
     assert export.main([*arguments, f"--output={tmp_path / 'a.npz'}", f"--scores={tmp_path / 'own'}"]) == 0
     assert json.loads((tmp_path / "index.json").read_text())["a"]["threshold"] == thresholds["own"] != 0.5

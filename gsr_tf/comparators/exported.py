@@ -31,4 +31,5 @@ def load(
         score=lambda picture: detector.maps(picture, resolution=resolution, scales=scales)["probability"],
         probabilities=True,
         fingerprint=detector.fingerprint + how,
+        centre=float(detector.metadata.get("centre", 0.5)),
     )

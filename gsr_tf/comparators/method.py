@@ -29,6 +29,7 @@ class Method:
         minimum_side: smallest height and width, in pixels, that the method can work on.
         fingerprint: of what the scores depend on besides the picture (a model's weights); empty for none.
         uses_truth, uses_name: see `score`.
+        centre: what a model's network itself calls the .5 of its maps, see `DetectorModule`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Method:
     fingerprint: str = ""
     uses_truth: bool = False
     uses_name: bool = False
+    centre: float = 0.5
 
     def __call__(self, picture: np.ndarray, mask: np.ndarray | None = None, name: str = "") -> np.ndarray:
         """Scores of a picture.

@@ -65,12 +65,15 @@ def here(
 
 def setting_of(data_set: DataSet, method: Method, attack: Attack, post: str, protocols: Sequence[Protocol]) -> dict:
     """All that the numbers depend on: two passes with the same setting give the same numbers."""
+    # Of a map as its network gives it nothing is said, as in evaluations of earlier versions, which stay finished.
+    moved = {} if method.centre == 0.5 else {"centre": method.centre}
     return {
         "data_set": data_set.name,
         "data_fingerprint": data_set.fingerprint,
         "data_files": data_set.files(),
         "method": method.name,
         "method_fingerprint": method.fingerprint,
+        **moved,
         "scoring": scoring.fingerprint(method),
         "attack": attack.name,
         "postprocessing": post,

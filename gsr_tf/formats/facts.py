@@ -26,6 +26,7 @@ def export_facts(
     *,
     scores: Sequence[str] = (),
     threshold: float | None = None,
+    centre: float = 0.5,
     licence: str = LICENCE,
 ) -> dict[str, Any]:
     """The metadata of an export; of folders only names, for their places mean nothing on another machine.
@@ -37,7 +38,9 @@ def export_facts(
         name: of the model.
         scores: folders of evaluations of the model (python -m gsr_tf.evaluate).
         threshold: in [0, 1], above it a pixel is flagged; None: the one at which the mean F1 of the first of
-            `scores` that has one was highest (protocol "paper"), 0.5 without one.
+            `scores` that has one was highest (protocol "paper"), moved where those maps have another centre, 0.5
+            without one.
+        centre: as `DetectorModule`'s.
         licence: of the weights.
 
     Returns:
@@ -52,7 +55,8 @@ def export_facts(
     """
     evaluations = [evaluation(path) for path in scores]
     if threshold is None:
-        threshold = next((found for found in map(paper_threshold, evaluations) if found is not None), THRESHOLD)
+        chosen = (paper_threshold(one, centre) for one in evaluations)
+        threshold = next((found for found in chosen if found is not None), THRESHOLD)
     measured = {"evaluations": evaluations}
     if Path(checkpoint).parent.name == "best":
         measured["validation"] = _read_json(run_dir / BEST_SCORE_NAME)
@@ -74,22 +78,31 @@ def evaluation(path: str) -> dict[str, Any]:
     summary = outputs.read_summary(path)
     if summary is None:
         raise ExportError(f"--scores={path}: no finished evaluation there; python -m gsr_tf.evaluate makes one")
+    said = {
+        name: summary[name]
+        for name in ("data_set", "data_fingerprint", "method", "postprocessing", "pictures", "scores")
+    }
+    said["centre"] = summary.get("centre", 0.5)
     # Models have weights, whose fingerprint it names, and give probabilities, which have thresholds up to 1.
-    if not summary["method_fingerprint"] or not 0 <= (paper_threshold(summary) or 0) <= 1:
+    if not summary["method_fingerprint"] or not 0 <= (paper_threshold(said, said["centre"]) or 0) <= 1:
         raise ExportError(
             f"--scores={path}: an evaluation of {summary['method']}, which is another method; expected one of the "
             "model that is exported"
         )
-    return {
-        name: summary[name]
-        for name in ("data_set", "data_fingerprint", "method", "postprocessing", "pictures", "scores")
-    }
+    return said
 
 
-def paper_threshold(evaluated: dict[str, Any]) -> float | None:
-    """The threshold of the paper's protocol, of its F1; None of an evaluation without it."""
+def paper_threshold(evaluated: dict[str, Any], centre: float) -> float | None:
+    """The threshold of the paper's protocol, of its F1, in maps of this centre; None of an evaluation without it."""
     found = [line["threshold"] for line in evaluated["scores"] if (line["protocol"], line["metric"]) == ("paper", "f1")]
-    return next(iter(found), None)
+    threshold = next(iter(found), None)
+    return None if threshold is None else _moved(threshold, evaluated["centre"], centre)
+
+
+def _moved(threshold: float, before: float, after: float) -> float:
+    """A threshold, moved with the maps from one centre to another: in logits by their difference."""
+    odds = before * (1 - after) / ((1 - before) * after)  # 1 to the bit where the two are one
+    return threshold * odds / (1 + threshold * (odds - 1))
 
 
 def without_places(value: Any) -> Any:

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -428,6 +429,13 @@ def test_a_study_writes_what_it_found(tmp_path):
     assert summaries["blur-3"]["attack"] == "blur-3"
 
 
+def test_a_study_says_where_a_map_was_moved_to(tmp_path):
+    for centre, said in ((0.5, None), (0.3, 0.3)):
+        method = dataclasses.replace(BRIGHTNESS, centre=centre)
+        study.run(tmp_path, DATA, method, choose(["paper"]))
+        assert json.loads((tmp_path / outputs.SUMMARY).read_text()).get("centre") == said
+
+
 def test_frozen_thresholds_are_those_of_before_the_attack(tmp_path):
     study.run(tmp_path, DATA, BRIGHTNESS, choose(["paper"]), attacks.parse_all(["gamma-2", "jpeg-70"]))
     columns = study.robustness(tmp_path, ["none", "gamma-2", "jpeg-70"])
@@ -647,6 +655,10 @@ def test_an_exported_detector_is_a_method(tmp_path):
     np.testing.assert_allclose(method(picture, mask), BRIGHTNESS.score(picture), atol=1e-6)
     assert method.name == "detector" and method.probabilities
     assert method.fingerprint == fingerprint(tmp_path / "detector") and len(method.fingerprint) == 16
+    assert method.centre == 0.5
+    (tmp_path / "detector" / "assets").mkdir(exist_ok=True)
+    (tmp_path / "detector" / "assets" / "gsr_tf.json").write_text('{"centre": 0.3}')
+    assert exported.load(tmp_path / "detector").centre == 0.3
 
 
 def test_authentic_pictures_alone_can_be_attacked(tmp_path):
