@@ -180,6 +180,8 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     said = {"scores": args.scores, "threshold": args.threshold, "centre": args.centre, "licence": args.licence}
     facts = export_facts(run_dir, config.flat(), checkpoint, Path(args.output).stem, **said)
     facts.update(config.facts(detector.segmenter))
+    if args.checkpoint == "mean" and facts.get("edge_threshold_chosen_by") == "validation":
+        facts["edge_threshold_chosen_by"] = "validation of the newest checkpoint"  # not of the mean
     facts["centre"] = args.centre
     facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
     check_sees(detector, "whole", facts["scales"])

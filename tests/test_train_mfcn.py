@@ -1,5 +1,8 @@
 """MFCN by the command that trains another method: a run, what is exported of it, and another that starts from it."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -71,6 +74,16 @@ def test_it_sees_whole_pictures_alone(exported, sources, tmp_path, capsys):
         "this model can only see a whole picture at scale 1 (--resolution=whole --scales=1): it is another method"
         in capsys.readouterr().err
     )
+
+
+def test_the_mean_has_the_newest_ones_edge_threshold_and_says_so(trained, tmp_path):
+    file = tmp_path / "mean.npz"
+    arguments = [f"--run_dir={trained}", f"--output={file}", "--format=weights", "--checkpoint=mean"]
+    assert export.main(["export", *arguments]) == 0
+    said, newest = json.loads(Path(f"{file}.json").read_text()), export.load_run(trained, "newest")[0].segmenter
+    assert said["checkpoint"] == "checkpoints/ckpt-{2,4}"
+    assert said["edge_threshold"] == float(newest.edge_threshold.numpy())
+    assert said["edge_threshold_chosen_by"] == "validation of the newest checkpoint"
 
 
 def test_weights_by_name_start_another_run(command, trained, tmp_path):

@@ -178,7 +178,7 @@ def restore_network(name: str, network: keras.Model, run_dir: Path, which: str) 
         run_dir: the run's folder.
         which: "best" (by validation; the newest where there was none), "newest", or "mean": the mean of the weights of
             all checkpoints that were kept (Izmailov et al., Averaging weights leads to wider optima and better
-            generalization, UAI 2018).
+            generalization, UAI 2018). What is no weight, as MFCN's edge threshold, is then the newest checkpoint's.
 
     Returns:
         The checkpoint's path; of several "FOLDER/ckpt-{80,160}".
@@ -187,14 +187,21 @@ def restore_network(name: str, network: keras.Model, run_dir: Path, which: str) 
         CheckpointError: none there, or it does not fit.
     """
     paths = _kept(run_dir, which, "--run_dir")
-    total = [np.zeros(variable.shape) for variable in network.variables]
+    weights = _weights(network)
+    total = [np.zeros(variable.shape) for variable in weights]
     for path in paths:
         _restore(path, **{name: network})
-        total = [so_far + variable.numpy() for so_far, variable in zip(total, network.variables)]
-    for variable, so_far in zip(network.variables, total):
+        total = [so_far + variable.numpy() for so_far, variable in zip(total, weights)]
+    for variable, so_far in zip(weights, total):
         variable.assign(so_far / len(paths))
     steps = [step_of(Path(path)) for path in paths]
     return paths[0] if len(paths) == 1 else f"{paths[0].rpartition('-')[0]}-{{{','.join(steps)}}}"
+
+
+def _weights(network: keras.Model) -> list[tf.Variable]:
+    """Its variables but what it holds itself and does not train: MFCN's edge threshold, EXIF-consistency's `known`."""
+    others = {x.ref() for x in vars(network).values() if isinstance(x, tf.Variable) and not x.trainable}
+    return [variable for variable in network.variables if variable.ref() not in others]
 
 
 def restore_generation(net: GSRNet, run_dir: str | os.PathLike) -> None:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -175,6 +176,23 @@ def test_export_takes_the_mean_of_those_that_were_kept(tmp_path):
         paths.append(restore_network("segmenter", segmenter, tmp_path, "mean"))
     assert paths[0].endswith("checkpoints/ckpt-1") and paths[-1].endswith("checkpoints/ckpt-{2,3,10}")
     assert segmenter.weight.numpy().tolist() == [5.0, 5.0, 5.0]
+
+
+def test_of_what_is_no_weight_the_mean_has_the_newest(tmp_path):
+    net, segmenter = small_net(), module(3, 0)
+    for network in (net.segmenter, segmenter):
+        network.threshold = tf.Variable(0.0, trainable=False)
+        network.layer = tf.Module()
+        network.layer.moments = tf.Variable(0.0, trainable=False)
+    checkpoints = Checkpoints(net, tmp_path, keep=3)
+    for step, threshold in ((1, 0.1), (2, 0.7), (3, 0.9)):
+        set_all(net, step)
+        net.segmenter.threshold.assign(threshold)
+        net.segmenter.layer.moments.assign(step)
+        checkpoints.save()
+    restore_network("segmenter", segmenter, tmp_path, "mean")
+    assert (segmenter.threshold.numpy(), segmenter.layer.moments.numpy()) == (np.float32(0.9), 2.0)
+    assert segmenter.weight.numpy().tolist() == [2.0, 2.0, 2.0]
 
 
 @pytest.mark.parametrize("which", ["best", "newest", "mean"])
