@@ -1,6 +1,7 @@
 """RGB-N: its pure parts by hand, its network, its step, its map."""
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -529,8 +530,10 @@ def test_pictures_to_learn_from_are_chosen(train_on, pictures):
     np.testing.assert_array_equal(k, np.concatenate([batch.k] * len(pictures)))
 
 
-def test_two_replicas_of_one_picture_are_one_of_two(two_replicas):
-    runs.assert_two_replicas_are_one(tiny, make_batch(2, 64), two_replicas, stored_variables)
+@pytest.mark.parametrize("train_on", [("source",), ("source", "pasted")], ids=",".join)
+def test_two_replicas_of_one_element_are_one_of_two(two_replicas, train_on):
+    build = functools.partial(tiny, train_on=train_on)
+    runs.assert_two_replicas_are_one(build, make_batch(2, 128), two_replicas, stored_variables)
 
 
 def composites(side=96):

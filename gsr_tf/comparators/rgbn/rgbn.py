@@ -45,9 +45,8 @@ class RGBN(OneNetwork):
         image, k = self.examples(batch)
         with separate_moments(image.shape[0]):
             found = self.segmenter.look(image, training=True)
-        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
-        first = replica * image.shape[0]
-        each = [self._picture(found, i, k[i], tf.stack([self.step, first + i])) for i in range(image.shape[0])]
+        numbers = _numbers(batch.k.shape[0], len(self.settings.train_on))
+        each = [self._picture(found, i, k[i], tf.stack([self.step, number])) for i, number in enumerate(numbers)]
         parts = {name: tf.add_n([one[name] for one in each]) / len(each) for name in each[0]}
         parts["loss/weight_decay"] = weight_decay(self.segmenter.trainable_variables, self.settings.weight_decay)
         return tf.add_n(list(parts.values())), parts
@@ -73,3 +72,16 @@ class RGBN(OneNetwork):
                 judged["deltas"], regions.deltas, regions.positive, regions.chosen, REGION_SIGMA
             ),
         }
+
+
+def _numbers(share: int, kinds: int) -> list[tf.Tensor]:
+    """What a replica's pictures are numbered in the step, scalars int64, as if one replica had all of them.
+
+    Args:
+        share: elements of the replica, of each of which there is a picture of every kind, kind after kind.
+        kinds: how many.
+    """
+    context = tf.distribute.get_replica_context()
+    first = tf.cast(context.replica_id_in_sync_group, tf.int64) * share
+    every = share * context.num_replicas_in_sync
+    return [kind * every + first + element for kind in range(kinds) for element in range(share)]
