@@ -72,6 +72,7 @@ class Config(RunSettings):
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
         self.preparation.check_source("source" in self.step.segment_on)
+        self.preparation.check_composites(self.step.segment_on != ("source",), bool(self.records.validation_targets))
         if not self.step.segment_on and self.records.validation_records:
             raise ConfigError(
                 f"--validation_records={self.records.validation_records}: with --segment_on empty no segmenter learns "
@@ -81,6 +82,11 @@ class Config(RunSettings):
             raise ConfigError(
                 f"--initial_generator={self.initialization.initial_generator} is of no use without 'generated' in "
                 "--segment_on"
+            )
+        if self.initialization.initial_weights and not self.step.segment_on:
+            raise ConfigError(
+                f"--initial_weights={self.initialization.initial_weights} is of no use with --segment_on empty: no "
+                "segmenter learns"
             )
         if bool(self.initialization.harmonizer) != self.step.harmonizes:
             raise ConfigError(

@@ -14,6 +14,8 @@ from gsr_tf.training.run_settings import check_same
 ROOT = Path(__file__).resolve().parents[1]
 FLAGFILES = sorted(path.relative_to(ROOT) for path in (ROOT / "flags").rglob("*.cfg"))
 VALID = {"vgg16_weights": "random"}
+SOURCE_ALONE = {"segment_on": ("source",), "refine_steps": 0, "refine_on": ()}
+OF_COMPOSITES = {"feather": 3.0, "jpeg_quality": (10, 20), "copy_move_share": 1.0, "target_size": 20}
 
 
 def parsed(*arguments):
@@ -137,6 +139,18 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
             "--copy_move_share=0.5 would paste regions where they were: set --flip",
         ),
         ({"authentic_share": 0.1}, "--authentic_share: K is then not what was manipulated in S"),
+        *(
+            ({**SOURCE_ALONE, name: value}, f"--{name}: for composites, and this run learns from S alone")
+            for name, value in OF_COMPOSITES.items()
+        ),
+        (
+            {**SOURCE_ALONE, "copy_move_share": 0.5, "validation_records": "v", "validation_targets": "v"},
+            "--copy_move_share: for composites",
+        ),
+        (
+            {"segment_on": (), "refine_steps": 0, "initial_weights": "w.npz"},
+            "--initial_weights=w.npz is of no use with --segment_on empty",
+        ),
         ({"shape_share": 0.1}, "--shape_share: K is then not what was manipulated in S"),
         ({"paste_rotation": 9.0}, "--paste_scale or --paste_rotation: K is then not what was manipulated in S"),
         (
@@ -188,6 +202,22 @@ def test_what_changes_k_is_for_composites_alone():
     assert config.from_dict({**VALID, **composites}).preparation.shape_share == 0.1
     unplaced = {"paste_rotation": 9.0, "placed_share": 0.0}
     assert config.from_dict({**VALID, **unplaced}).preparation.paste_rotation == 9
+
+
+@pytest.mark.parametrize("name", OF_COMPOSITES)
+def test_what_is_done_to_composites_is_for_runs_that_see_some(name):
+    changes = {**VALID, name: OF_COMPOSITES[name]}
+    seen = {"validation_records": "v", "validation_targets": "v"}
+    for method in ("mfcn", "rgbn"):
+        kind = config.KINDS[method]
+        given = {key: value for key, value in changes.items() if key in kind.names()}
+        with pytest.raises(ConfigError, match=f"--{name}: for composites, and this run learns from S alone"):
+            kind().changed(**given)
+        kind().changed(**given, train_on=("source", "pasted"))
+        if name != "copy_move_share":  # of which a validation has none
+            kind().changed(**given, **seen)
+            config.from_dict({**SOURCE_ALONE, **changes, **seen})
+    config.from_dict(changes)
 
 
 def test_initial_weights_need_no_pretrained_ones_and_so_have_any_width():

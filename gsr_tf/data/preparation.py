@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from gsr_tf.data.augment.retouching import Retouching
-from gsr_tf.settings import Checked, ConfigError, setting
+from gsr_tf.settings import Checked, ConfigError, flat, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +160,18 @@ class Preparation(Checked):
             raise ConfigError(
                 f"--{given[0]}: K is then not what was manipulated in S, from which this run learns, too; leave it, or "
                 "learn from composites alone (--segment_on, --train_on)"
+            )
+
+    def check_composites(self, learnt_from: bool, validated_on: bool) -> None:
+        """Raises ConfigError for a setting of M or T alone in a run that does not look at them."""
+        unused = {} if learnt_from else {"copy_move_share": 0.0}  # never validated on, see `unmoved`
+        if not learnt_from and not validated_on:
+            unused.update(flat(Retouching()), target_size=0)
+        given = [name for name, unset in unused.items() if flat(self)[name] != unset]
+        if given:
+            raise ConfigError(
+                f"--{given[0]}: for composites, and this run learns from S alone; leave it, or learn from composites "
+                "(--segment_on, --train_on)"
             )
 
     def unmoved(self, **changes: object) -> Preparation:

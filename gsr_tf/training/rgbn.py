@@ -51,6 +51,7 @@ class RGBNRun(RunSettings):
         """Checks what two rooms must agree on; each room has checked its own."""
         super().__post_init__()
         self.preparation.check_source("source" in self.step.train_on)
+        self.preparation.check_composites("pasted" in self.step.train_on, bool(self.records.validation_targets))
         weights, backbone = self.initialization.resnet_weights, self.network.backbone
         released = self.initialization.release_checkpoint
         if released and (backbone == "tiny" or self.network.streams != "both"):
