@@ -20,6 +20,7 @@ from gsr_tf.formats.agreement import ExportError, largest_difference
 from gsr_tf.formats.facts import export_facts, paper_threshold, without_places
 from gsr_tf.inference import shipped
 from gsr_tf.inference.detector import Detector
+from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import load_npz, named_variables, read_npz
@@ -43,6 +44,7 @@ def run_dir(sources, tmp_path_factory):
     settings = config.from_dict({**small, "validation_records": str(sources.path)})
     settings.write(folder)
     write_facts(folder, {"--validation_records": sources})
+    keras.utils.set_random_seed(3)
     segmenter = build_segmenter(settings.networks)
     manager = tf.train.CheckpointManager(tf.train.Checkpoint(segmenter=segmenter), str(folder / "best"), max_to_keep=1)
     manager.save(checkpoint_number=7)
