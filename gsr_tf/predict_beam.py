@@ -4,10 +4,10 @@ r"""Where were these millions of pictures manipulated? `gsr_tf.predict` by the w
     python -m gsr_tf.predict_beam --records=records/coco --output=answers --runner=FlinkRunner \
         --beam_options=--flink_master=HOST:8081,--parallelism=8
 
-It needs the extra `beam`. The flags of gsr_tf.predict say which pictures and how, and the answers are the same: the
-files of each picture under --output, the folder tree kept. In place of results.jsonl, results.csv and the page there
-are answers-00000-of-0000N.jsonl, ..., with a line a picture that was answered, and, where some were not,
-dead-letters-00000-of-0000N.jsonl, ..., with their paths and the reasons.
+It needs the extra `beam`. The flags of gsr_tf.predict say which pictures and how (no standard input, which workers
+cannot read), and the answers are the same: the files of each picture under --output, the folder tree kept. In place of
+results.jsonl, results.csv and the page there are answers-00000-of-0000N.jsonl, ..., with a line a picture that was
+answered, and, where some were not, dead-letters-00000-of-0000N.jsonl, ..., with their paths and the reasons.
 
 --input, --output and a --saved_model that is a folder lie on a file system that every worker sees under the same path.
 Each worker loads the model once. The same command again answers what is new or has changed, what other settings or

@@ -24,7 +24,8 @@ class RunRecords(Checked):
     )
     validation_targets: str = setting(
         "",
-        "If given, validation scores composites (Eq. 1) of --validation_records on these; else the pictures as is.",
+        "If given, validation scores composites (Eq. 1) of --validation_records on these; else the pictures as is. "
+        "DIH: what is recoloured. EXIF-consistency takes none.",
         may_change=True,
     )
 
