@@ -81,13 +81,16 @@ def refuse_nothing(values: flags.FlagValues) -> None:
     numbers it is nan, which is neither below nor above any bound.
     """
     for name in values:
-        flag = values[name]
-        if flag.value == "" != flag.default or (flag.value == [] and flag.default is None):
-            raise flags.Error(f"--{name}= is empty; expected a value")
-        if isinstance(flag.value, float) and math.isnan(flag.value):
-            raise flags.Error(f"--{name}={flag.value}: expected a number")
-        if isinstance(flag.value, list) and "" in flag.value:
-            raise flags.Error(f"--{name}={','.join(flag.value)}: an item of it is empty; expected a value")
+        _refuse_nothing(values[name])
+
+
+def _refuse_nothing(flag: flags.Flag) -> None:
+    if flag.value == "" != flag.default or (flag.value == [] and flag.default is None):
+        raise flags.Error(f"--{flag.name}= is empty; expected a value")
+    if isinstance(flag.value, float) and math.isnan(flag.value):
+        raise flags.Error(f"--{flag.name}={flag.value}: expected a number")
+    if isinstance(flag.value, list) and "" in flag.value:
+        raise flags.Error(f"--{flag.name}={','.join(flag.value)}: an item of it is empty; expected a value")
 
 
 def variable(name: str) -> str:
@@ -117,7 +120,8 @@ def _read_variables(values: flags.FlagValues, names: Sequence[str]) -> None:
         if text and not values[name].present:
             try:
                 values[name].parse(text)
-            except flags.IllegalFlagValueError as error:
+                _refuse_nothing(values[name])
+            except flags.Error as error:
                 raise flags.Error(f"{variable(name)}={text}, a variable of the environment: {error}") from error
 
 

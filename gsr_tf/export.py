@@ -43,7 +43,7 @@ from gsr_tf.formats.pictures import folder_pictures, run_pictures, scored_items
 from gsr_tf.inference import shipped
 from gsr_tf.inference.device import choose
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.resolution import ONE_SIZE, check_sees, parse_scales
+from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
 from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.checkpoints import restore_network
 from gsr_tf.training.device import set_up
@@ -184,7 +184,8 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
         facts["edge_threshold_chosen_by"] = "validation of the newest checkpoint"  # not of the mean
     facts["centre"] = args.centre
     facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
-    check_sees(detector, "whole", facts["scales"])
+    if facts["scales"] != list(ONE_SIZE) and detector.window is None:
+        raise ExportError(f"--scales={','.join(args.scales)}: {config.METHOD} sees whole pictures at scale 1 alone")
     if args.average_with and config.METHOD == "exif-sc":
         raise ExportError(
             "--average_with: moments of EXIF-consistency's normalisation do not fit averaged weights; expected none"

@@ -185,8 +185,10 @@ def test_a_generator_alone_that_diverged_says_what_can_be_begun_with(sources, ta
         *["--refine_steps=0", "--vgg16_weights=random", "--width=0.02", "--input_size=32", "--batch_size=2"],
         *["--panels_every=0", "--save_every=1"],
     ]
-    first = tmp_path / "first"
-    assert train.main([*alone, f"--run_dir={first}", "--steps=9", "--learning_rate=1e37"]) == 1
+    first, soon = tmp_path / "first", ["--steps=9", "--learning_rate=1e37"]
+    assert train.main([*alone, f"--run_dir={tmp_path / 'nothing saved'}", *soon, "--save_every=9"]) == 1
+    assert capsys.readouterr().err.strip().endswith("start another --run_dir at a lower --learning_rate")
+    assert train.main([*alone, f"--run_dir={first}", *soon]) == 1
     said = capsys.readouterr().err.strip()
     assert said.endswith(f"lower --learning_rate, with --initial_generator={first}") and "--initial_weights" not in said
     second = tmp_path / "second"

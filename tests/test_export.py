@@ -115,7 +115,9 @@ def test_scores_that_are_not_there_are_named(run_dir, tmp_path):
         facts(run_dir, scores=[str(tmp_path)])
 
 
-@pytest.mark.parametrize(("threshold", "fingerprint"), [(0.3, ""), (6.121, "0123456789abcdef")])
+@pytest.mark.parametrize(
+    ("threshold", "fingerprint"), [(0.3, ""), (0.3, "maps 0123456789abcdef"), (6.121, "0123456789abcdef")]
+)
 def test_scores_of_another_method_are_refused(run_dir, tmp_path, threshold, fingerprint):
     folder = evaluation(tmp_path / "e", threshold, fingerprint)
     for given in (None, 0.5):
@@ -353,7 +355,7 @@ def test_scales_at_which_a_model_cannot_see_are_refused(mfcn_run, tmp_path, caps
     output = tmp_path / ("model.npz" if format_ == "weights" else "model")
     arguments = [f"--run_dir={mfcn_run}", f"--output={output}", f"--format={format_}", "--scales=.5,1"]
     assert export.main(["export", *arguments]) == 1
-    assert "can only see a whole picture at scale 1 (--resolution=whole --scales=1)" in capsys.readouterr().err
+    assert "--scales=.5,1: mfcn sees whole pictures at scale 1 alone" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -344,6 +344,18 @@ def test_a_line_that_names_what_is_not_in_the_folder_removes_nothing(tmp_path, n
     assert own.exists()
 
 
+def test_a_link_in_the_folder_leads_nobody_to_remove_what_is_elsewhere(tmp_path):
+    output, own = tmp_path / "out", tmp_path / "own/photo.npz"
+    own.parent.mkdir()
+    own.touch()
+    record = {"name": "a", "file": "a.png", "path": "/in/a.png", "settings": SETTINGS, "stamp": {}, **ANSWER}
+    Results(output).add(record)
+    (output / "sub").symlink_to(own.parent)
+    Results(output).add({**record, "name": "sub/photo"})
+    assert Results(output).finish(["a"]) == [record]
+    assert own.exists()
+
+
 @pytest.mark.parametrize(
     "changed",
     [

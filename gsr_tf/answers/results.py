@@ -31,6 +31,7 @@ ANSWERED = {  # as well, of a picture without an error
     **{"score": NUMBER, "flagged": NUMBER, "boxes": list, "width": int, "height": int},
     **{"warnings": list, "seconds": dict},
 }
+SETTINGS = {"detector": str, "threshold": NUMBER, "fingerprint": str, "resolution": str, "scales": list}
 
 
 class Results:
@@ -109,7 +110,8 @@ class Results:
         meant = [record for name, record in self.records.items() if name in names]
         write_atomically(self._journal, b"".join(map(json_line, self.records.values())))
         for name in renamed:
-            files.remove(self.folder, name)
+            if _is_within(self.folder, name):
+                files.remove(self.folder, name)
         return meant
 
 
@@ -150,6 +152,11 @@ def _names_files(name: str) -> bool:
     return not path.is_absolute() and os.pardir not in path.parts and "\0" not in name
 
 
+def _is_within(folder: Path, name: str) -> bool:
+    """Whether the files of that name are within the folder, also where links in it lead elsewhere."""
+    return Path(os.path.realpath((folder / name).parent)).is_relative_to(os.path.realpath(folder))
+
+
 def _is_whole(record: Mapping) -> bool:
     """Whether a record has all that table and page show of it; somebody else may have written into the folder."""
     if not _are_settings(record["settings"]):
@@ -166,11 +173,8 @@ def _is_whole(record: Mapping) -> bool:
 
 
 def _are_settings(settings: Mapping) -> bool:
-    of_a_model = {"fingerprint": str, "resolution": str, "scales": list}
-    given = {name: kind for name, kind in of_a_model.items() if name in settings}
-    return _has(settings, {"detector": str, "threshold": NUMBER, **given}) and all(
-        isinstance(scale, NUMBER) for scale in settings.get("scales", ())
-    )
+    whole = {"fingerprint": "", "resolution": "", "scales": [], **settings}  # of a method without weights
+    return _has(whole, SETTINGS) and all(isinstance(scale, NUMBER) for scale in whole["scales"])
 
 
 def _take_off_torn_line(journal: Path) -> None:

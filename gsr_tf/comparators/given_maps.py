@@ -26,6 +26,7 @@ from gsr_tf.inference.score_maps import ScoreError
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 ENDING = "_map"  # of those that `gsr_tf.predict` writes
 ARRAY = "map"  # which of several in an NPZ file
+FINGERPRINT = "maps "  # with which those of given maps begin: they are of no model that is here
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 MAPS_HELP = (
@@ -61,12 +62,12 @@ def load(folder: str, names: Sequence[str]) -> Method:
         name=own_name,
         score=score,
         probabilities=True,
-        fingerprint=_fingerprint(folder, files),
+        fingerprint=f"{FINGERPRINT}{_digest(folder, files)}",
         uses_name=True,
     )
 
 
-def _fingerprint(folder: str, files: Sequence[Path]) -> str:
+def _digest(folder: str, files: Sequence[Path]) -> str:
     """Of the maps and of how they are read: sixteen hexadecimal digits."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for path in tqdm(files, desc="maps", unit="file", delay=2):

@@ -104,8 +104,10 @@ def _is_at(path: Path, file: IO[str]) -> bool:
 def _take(path: Path, folder: Path, flag: str) -> IO[str]:
     """Locks the file at `path`, made if missing, for `folder`; arguments, result and errors else as those of `hold`."""
     file = _open(path, folder, flag)
+    ours = os.fstat(file.fileno()).st_nlink == 1  # else it has another name, under which it may be no lock
     with contextlib.suppress(OSError):  # as for the file of somebody else
-        os.fchmod(file.fileno(), 0o666)  # who comes next may be somebody else, and a lock is taken by who may write
+        if ours:
+            os.fchmod(file.fileno(), 0o666)  # who comes next may be another user, and a lock is taken by who may write
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:  # POSIX allows either
@@ -118,16 +120,17 @@ def _take(path: Path, folder: Path, flag: str) -> IO[str]:
         if error.errno not in WITHOUT_LOCKS:
             raise
         print(f"{path.parent}: has no locks ({error.strerror}); start no second command there", file=sys.stderr)
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
+    if ours:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
     return file
 
 
 def _open(path: Path, folder: Path, flag: str) -> IO[str]:
     """The file at `path`, made if missing; a UserError for what is none, which anybody may have put into the folder."""
     try:
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     except OSError:  # of a link, a folder, a socket
         if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
             raise _no_lock(path, folder, flag) from None

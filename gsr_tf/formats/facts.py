@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gsr_tf.comparators import given_maps
 from gsr_tf.evaluation import outputs
 from gsr_tf.formats.agreement import ExportError
 from gsr_tf.training.checkpoints import BEST_SCORE_NAME, last_step
@@ -84,7 +85,9 @@ def evaluation(path: str) -> dict[str, Any]:
     }
     said["centre"] = summary.get("centre", 0.5)
     # Models have weights, whose fingerprint it names, and give probabilities, which have thresholds up to 1.
-    if not summary["method_fingerprint"] or not 0 <= (paper_threshold(said, said["centre"]) or 0) <= 1:
+    fingerprint = summary["method_fingerprint"]
+    of_a_model = fingerprint and not fingerprint.startswith(given_maps.FINGERPRINT)
+    if not of_a_model or not 0 <= (paper_threshold(said, said["centre"]) or 0) <= 1:
         raise ExportError(
             f"--scores={path}: an evaluation of {summary['method']}, which is another method; expected one of the "
             "model that is exported"

@@ -93,6 +93,8 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
     try:
         number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
     except (NonFiniteLoss, NonFiniteWeights) as error:
+        if not (checkpoints and checkpoints.newest.latest_checkpoint):
+            raise
         raise type(error)(f"{error}, with {config.way_back(run_dir)}") from error
     end = int(net.step.numpy())
     words = _last_words(run_dir, end, steps, config.next_command(run_dir))

@@ -15,7 +15,7 @@ from gsr_tf.web.service import Service
 
 CONNECTIONS = 256
 SILENCE_SECONDS = 10  # until a request's headers are there
-UNREAD_SECONDS = 40  # in which nothing of an answer is taken; a kernel tells of a slow reader's bytes by the 100 kB
+UNREAD_SECONDS = 120  # in which nothing of an answer is taken; a kernel tells of a slow reader's bytes by the 100 kB
 UNSENT_BYTES = 16_384  # of an answer that the kernel holds; the rest is with us, and shrinks as it is read
 GRACE_SECONDS = 20  # for pictures at work when the server is told to stop
 

@@ -95,6 +95,17 @@ def link_to_nothing(path):
     path.symlink_to(path.with_name("nothing"))
 
 
+def test_a_lock_that_is_another_file_as_well_is_held_and_stays_as_it_is(tmp_path):
+    private = tmp_path / "private"
+    private.write_text("mine")
+    private.chmod(0o600)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / LOCK).hardlink_to(private)
+    with hold(folder, "--output"):
+        assert (private.read_text(), private.stat().st_mode & 0o777) == ("mine", 0o600)
+
+
 @pytest.mark.parametrize("plant", [link_to_a_file, link_to_nothing, os.mkfifo, Path.mkdir])
 @pytest.mark.parametrize(("how", "name"), [("hold", LOCK), ("hold_from_beside", ".records.lock")])
 def test_what_somebody_planted_as_a_lock_is_refused_and_what_it_leads_to_stays(tmp_path, plant, how, name):
