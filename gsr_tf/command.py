@@ -93,6 +93,13 @@ def _refuse_nothing(flag: flags.Flag) -> None:
         raise flags.Error(f"--{flag.name}={','.join(flag.value)}: an item of it is empty; expected a value")
 
 
+def code_but_for(left_out: int) -> int:
+    """The exit code of a command that is done but for so many pictures that cannot be read; it tells of them."""
+    if left_out:
+        print(f"pictures left out, since they cannot be read: {left_out}", file=sys.stderr)
+    return SOME_SKIPPED if left_out else 0
+
+
 def variable(name: str) -> str:
     """The variable of the environment that sets a flag: GSR_TF_QUEUE for queue."""
     return f"GSR_TF_{name.upper()}"

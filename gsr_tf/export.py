@@ -34,7 +34,6 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data import patterns
 from gsr_tf.formats import named_weights, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, trial_pictures
@@ -135,9 +134,7 @@ def _action(args: flags.FlagValues) -> int:
     )
     if args.format == "saved_model":
         print(f"Next: python -m gsr_tf.predict --saved_model={output} --input=PICTURE_OR_FOLDER --output=FOLDER")
-    if left_out:
-        print(f"pictures left out, since they cannot be read: {left_out}", file=sys.stderr)
-    return SOME_SKIPPED if left_out else 0
+    return command.code_but_for(left_out)
 
 
 def _real_pictures(folder: str | None, run_dir: Path | None) -> tuple[list[np.ndarray], int]:

@@ -16,6 +16,7 @@ A picture of --records that cannot be read is named and left out; the exit code 
 from __future__ import annotations
 
 import csv
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,6 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data.image_ops import from_network_range
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.records import open_records
@@ -84,11 +84,14 @@ def _samples(args: flags.FlagValues) -> tuple[list[tuple[str, np.ndarray, np.nda
     if not len(opened.pairs):
         raise UserError(f"{where}: no picture with a mask among its {len(opened)} records")
     chosen = items.evenly(items.from_records(opened)[: len(opened.pairs)], args.pictures)
-    read = [(Path(item.name).name, items.read_or_name(item.read, where)) for item in chosen]
-    found = [(name, *sample) for name, sample in read if sample]
+    found, left_out = items.readable([functools.partial(_sample, item) for item in chosen], where)
     if not found:
         raise UserError(f"{where}: of {len(chosen)} pictures to show none can be read; prepare the set again")
-    return found, len(chosen) - len(found)
+    return found, left_out
+
+
+def _sample(item: items.Item) -> tuple[str, np.ndarray, np.ndarray]:
+    return (Path(item.name).name, *item.read())
 
 
 def figure_1(args: flags.FlagValues) -> Drawn:
@@ -187,9 +190,7 @@ def _action(args: flags.FlagValues) -> int:
     drawn = DRAW[args.figure](args)
     write_atomically(args.output, drawn.png)
     print(args.output)
-    if drawn.left_out:
-        print(f"pictures left out, since they cannot be read: {drawn.left_out}", file=sys.stderr)
-    return SOME_SKIPPED if drawn.left_out else 0
+    return command.code_but_for(drawn.left_out)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -44,13 +44,15 @@ class Item(NamedTuple):
     read: Callable[[], Sample]
 
 
-def read_or_name(read: Callable[[], Read], where: str) -> Read | None:
-    """What `read` gives; None where it raises PictureError, which standard error is told as left out of `where`."""
-    try:
-        return read()
-    except PictureError as error:
-        print(one_line(f"{where}: left out {error}"), file=sys.stderr)
-        return None
+def readable(reads: Sequence[Callable[[], Read]], where: str) -> tuple[list[Read], int]:
+    """What can be read, and how many raise PictureError, which standard error is told as left out of `where`."""
+    found = []
+    for read in reads:
+        try:
+            found.append(read())
+        except PictureError as error:
+            print(one_line(f"{where}: left out {error}"), file=sys.stderr)
+    return found, len(reads) - len(found)
 
 
 def _read_record(records: Records, record: int, mask: int | None) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ def folder_pictures(folder: str) -> tuple[list[np.ndarray], int]:
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     shown = [path for path in files if not folders.is_hidden(path.relative_to(folder))]
     reads = [functools.partial(read_picture, path) for path in items.evenly(shown, COMPARED)]
-    found, left_out = _readable(reads, f"--pictures={folder}")
+    found, left_out = items.readable(reads, f"--pictures={folder}")
     if not found:
         raise ExportError(f"--pictures={folder}: no pictures that can be read ({', '.join(PICTURE_SUFFIXES)})")
     return found, left_out
@@ -57,7 +57,7 @@ def run_pictures(run_dir: Path) -> tuple[list[np.ndarray], int]:
         if records:
             chosen = items.evenly(range(len(records)), COMPARED)
             reads = [functools.partial(_read_record, records, record) for record in chosen]
-            found, more = _readable(reads, f"{flag}={records.path}")
+            found, more = items.readable(reads, f"{flag}={records.path}")
             left_out += more
             if found:
                 return found, left_out
@@ -66,13 +66,6 @@ def run_pictures(run_dir: Path) -> tuple[list[np.ndarray], int]:
 
 def _read_record(records: Records, record: int) -> np.ndarray:
     return records.example(record).read_picture()
-
-
-def _readable(reads: Iterable[Callable[[], np.ndarray]], where: str) -> tuple[list[np.ndarray], int]:
-    """What can be read, and how many cannot; these are named."""
-    pictures = [items.read_or_name(read, where) for read in reads]
-    found = [picture for picture in pictures if picture is not None]
-    return found, len(pictures) - len(found)
 
 
 def scored_items(path: str | None, run_dir: Path | None) -> tuple[list[items.Item], int]:
@@ -92,10 +85,15 @@ def scored_items(path: str | None, run_dir: Path | None) -> tuple[list[items.Ite
     if not len(records.pairs):
         raise RecordsError(f"{where}: no pictures with a mask, so there is nothing to score")
     chosen = items.evenly(items.from_records(records)[: len(records.pairs)], SCORED)
-    found = [item for item in chosen if items.read_or_name(item.read, where)]
+    found, left_out = items.readable([functools.partial(_once_read, item) for item in chosen], where)
     if not found:
         raise RecordsError(f"{where}: of {len(chosen)} pictures with a mask none can be read; prepare the set again")
-    return found, len(chosen) - len(found)
+    return found, left_out
+
+
+def _once_read(item: items.Item) -> items.Item:
+    item.read()
+    return item
 
 
 def _run_records(run_dir: Path, flag: str) -> Records | None:
