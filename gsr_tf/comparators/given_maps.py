@@ -27,7 +27,11 @@ SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 ENDING = "_map"  # of those that `gsr_tf.predict` writes
 ARRAY = "map"  # which of several in an NPZ file
 FINGERPRINT = "maps "  # with which those of given maps begin: they are of no model that is here
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # differs in names of fields alone, of which maps have none
+}
 
 MAPS_HELP = (
     "Instead of --saved_model, a folder of maps that another tool made, one of each picture's size: NAME.png or .tif "
@@ -161,7 +165,8 @@ def _array(data: bytes, name: str) -> np.ndarray:
         stored = np.load(io.BytesIO(data), allow_pickle=False)
         if len(stored.files) != 1 and ARRAY not in stored.files:
             raise ValueError(f"arrays {first_of(stored.files)}; expected one, or one called {ARRAY}")
-        member = stored.zip.getinfo(f"{ARRAY if ARRAY in stored.files else stored.files[0]}.npy")
+        array = ARRAY if ARRAY in stored.files else stored.files[0]
+        member = stored.zip.getinfo(array if array in stored.zip.namelist() else f"{array}.npy")
         with stored.zip.open(member) as stream:
             return _read_array(stream, member.file_size)
 

@@ -35,7 +35,7 @@ def load(path: str | Path) -> tf.Module:
         raise DetectorError(f"--saved_model={path}: {refusal}; python -m gsr_tf.export makes one")
     try:
         detector = tf.saved_model.load(str(path))
-    except (OSError, tf.errors.OpError, ValueError, KeyError) as error:
+    except (OSError, tf.errors.OpError, ValueError, KeyError, IndexError) as error:
         why = patterns.WHY if patterns.is_pattern(path) else f"damaged ({error}); export the model again"
         raise DetectorError(f"--saved_model={path}: {why}") from error
     if not callable(detector):

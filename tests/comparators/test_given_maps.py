@@ -114,6 +114,23 @@ def test_an_archive_of_several_arrays_without_a_map_is_refused(folder):
     np.testing.assert_array_equal(given_maps.read_map(folder / "a.npz"), MAP)
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_all_versions_of_the_format_are_read(folder, version):
+    with (folder / "a.npy").open("wb") as file:
+        np.lib.format.write_array(file, MAP, version)
+    np.testing.assert_array_equal(given_maps.read_map(folder / "a.npy"), MAP)
+
+
+@pytest.mark.parametrize("members", [["map"], ["map", "mask.npy"], ["x"], ["x.npy"]])
+def test_a_member_of_an_archive_needs_no_suffix(folder, members):
+    array = io.BytesIO()
+    np.save(array, MAP)
+    with zipfile.ZipFile(folder / "a.npz", "w") as archive:
+        for name in members:
+            archive.writestr(name, array.getvalue())
+    np.testing.assert_array_equal(given_maps.read_map(folder / "a.npz"), MAP)
+
+
 def test_code_in_an_array_is_not_run(folder):
     np.save(folder / "a.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(PictureError, match="a.npy: cannot be read .*allow_pickle"):

@@ -140,6 +140,14 @@ def test_a_detector_that_lost_its_weights_is_damaged(tmp_path):
         saved_model.load(tmp_path / "model")
 
 
+def test_a_detector_whose_weights_were_cut_short_is_damaged(tmp_path):
+    written(tmp_path / "model", PICTURE, ["probability"])
+    weights = tmp_path / "model/variables/variables.data-00000-of-00001"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(DetectorError, match="model: damaged (.|\n)*; export the model again"):
+        saved_model.load(tmp_path / "model")
+
+
 @pytest.mark.parametrize("name", ["model[1]", "model\\1"])
 def test_a_detector_in_a_folder_that_tensorflow_takes_for_a_pattern_is_not_called_damaged(tmp_path, name):
     written(tmp_path / "model", PICTURE, ["probability"])
