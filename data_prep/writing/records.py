@@ -107,17 +107,49 @@ def _remove_stale(output: Path, shards: list[Shard]) -> None:
             file.unlink()
 
 
+@contextlib.contextmanager
+def _damage(output: Path, name: str) -> Iterator[None]:
+    """Within it a file of a finished folder is read: what its form makes go wrong is a PreparationError."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise PreparationError(f"--output={output}: {name} is damaged ({error}); delete the folder") from error
+
+
 def _read_json(output: Path, name: str, kind: type) -> Any:
     """The content, which is of this kind, of a file of a finished folder."""
     try:
-        content = json.loads((output / name).read_bytes())
-        if not isinstance(content, kind):
-            raise ValueError(f"a {type(content).__name__} where a {kind.__name__} is expected")
-        return content
+        text = (output / name).read_bytes()
     except FileNotFoundError as error:
         raise PreparationError(f"--output={output}: {name} is missing; delete the folder") from error
-    except ValueError as error:
-        raise PreparationError(f"--output={output}: {name} is damaged ({error}); delete the folder") from error
+    with _damage(output, name):
+        content = json.loads(text)
+        if not isinstance(content, kind):
+            raise ValueError(f"a {type(content).__name__} where a {kind.__name__} is expected")
+    return content
+
+
+def _numbers(counts: dict[str, Any]) -> dict[str, int]:
+    return {name: int(count) for name, count in counts.items()}
+
+
+def _report(index: dict) -> Report:
+    """What an index tells of its preparation."""
+    report, counts = index["report"], index["counts"]
+    return Report(
+        found=int(report["found"]),
+        kept=int(report["kept"]),
+        skipped=_numbers(report["skipped"]),
+        remarks=_numbers(report["remarks"]),
+        counts={name: int(counts[name]) for name in ("records", "masks", "authentic", "originals")},
+    )
+
+
+def _skipped(said: dict) -> Skipped:
+    skip = Skipped(**said)
+    if not all(isinstance(text, str) for text in skip):
+        raise TypeError(f"{list(skip)} where texts are expected")
+    return skip
 
 
 def _changed_skip(listing: Listing, before: Iterable[Skipped]) -> Skipped | None:
@@ -140,14 +172,15 @@ def _finished(listing: Listing, output: Path, state: str) -> Report | None:
         raise PreparationError(
             f"--output={output}: holds records of other files or settings; give another folder, or delete this one"
         )
-    for shard in index["shards"]:
-        path = output / shard["file"]
-        if not path.exists() or file_sha256(path) != shard["sha256"]:
+    with _damage(output, INDEX_NAME):
+        shards = {output / shard["file"]: shard["sha256"] for shard in index["shards"]}
+        report = _report(index)
+    for path, sha256 in shards.items():
+        if not path.exists() or file_sha256(path) != sha256:
             raise PreparationError(f"--output={output}: shard {path.name} is missing or damaged; delete the folder")
-    try:
-        skipped = [Skipped(**skip) for skip in _read_json(output, SKIPPED_NAME, list)]
-    except TypeError as error:
-        raise PreparationError(f"--output={output}: {SKIPPED_NAME} is damaged ({error}); delete the folder") from error
+    said = _read_json(output, SKIPPED_NAME, list)
+    with _damage(output, SKIPPED_NAME):
+        skipped = [_skipped(skip) for skip in said]
     changed = _changed_skip(listing, skipped)
     if changed:
         raise PreparationError(
@@ -159,7 +192,7 @@ def _finished(listing: Listing, output: Path, state: str) -> Report | None:
         raise PreparationError(
             f"--output={output}: {name} could not be read then, and can be now; give another folder, or delete this one"
         )
-    return Report(**index["report"], counts=index["counts"])
+    return report
 
 
 def _collect(shards: list[Shard], notes: Iterable[dict], progress: bool) -> list[dict]:

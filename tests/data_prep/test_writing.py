@@ -1,6 +1,7 @@
 import errno
 import functools
 import itertools
+import json
 import multiprocessing
 import multiprocessing.synchronize
 import os
@@ -296,7 +297,36 @@ def test_a_damaged_index_is_reported(images, capsys, text):
     assert "index.json is damaged" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '[{"name": "a"}]'])
+REPORT = {"found": 20, "kept": 20, "skipped": {}, "remarks": {}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shards": None},
+        {"shards": [5]},
+        {"shards": [{"file": 5, "sha256": ""}]},
+        {"counts": []},
+        {"counts": {"records": 20}},
+        {"report": None},
+        {"report": {}},
+        {"report": {**REPORT, "found": "many"}},
+        {"report": {**REPORT, "skipped": [1]}},
+        {"report": {**REPORT, "remarks": {"a": None}}},
+    ],
+)
+def test_an_index_of_a_wrong_form_is_damaged(images, change):
+    run = functools.partial(records.run_locally, processes=1)
+    listing = Listing([Entry("a.jpg", str(images / "images/00.jpg"))], [], {})
+    records.write_records(listing, images / "out", run=run)
+    (images / "out/index.json").write_text(json.dumps(index_of(images / "out") | change))
+    with pytest.raises(PreparationError, match=r"out: index.json is damaged \(.+\); delete the folder"):
+        records.write_records(listing, images / "out", run=run)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '[{"name": "a"}]', '[{"name": 1, "reason": [], "detail": 2}]', "[" * 100_000]
+)
 def test_a_damaged_list_of_what_was_skipped_is_reported(images, capsys, text):
     prepare(images, images / "out", "--processes=1")
     (images / "out/skipped.json").write_text(text)
