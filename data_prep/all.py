@@ -88,7 +88,7 @@ def prepare(found: list[Found], args: flags.FlagValues) -> tuple[list[str], list
     """Prepares each set; returns the names of those that worked, and what stopped the others or is missing in them."""
     done, problems = [], []
     for name, list_pictures, authentic in found:
-        print(f"\n{name}")
+        print(f"\n{one_line(name)}")
         output = Path(args.output) / name
         try:
             listing = list_pictures()
@@ -131,7 +131,7 @@ def _run(args: flags.FlagValues) -> int:
     print("\n" + "\n".join(missing([name for name, *_ in found])))
     for problem in (*problems, *failures):
         print(f"error: {one_line(problem)}", file=sys.stderr)
-    print(f"\nprepared: {', '.join(done) or 'nothing'}")
+    print(f"\nprepared: {one_line(', '.join(done)) or 'nothing'}")
     return 0 if done and not problems and not failures else 1
 
 

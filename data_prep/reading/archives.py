@@ -13,9 +13,11 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
+from typing import NoReturn
 
 from data_prep.reading.entries import PreparationError
 from gsr_tf.data.writing import write_atomically
+from gsr_tf.errors import first_line
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 OTHERS = (".7z", ".rar")  # no library here opens these
@@ -30,6 +32,10 @@ EXTENDED_HEADERS = (  # whose content is read into memory where they stand, as a
 EXTENDED_HEADER_BYTES = 1_000_000
 
 
+class SparseError(ValueError):
+    """A member that is stored without its holes."""
+
+
 class _Member(tarfile.TarInfo):
     """A member none of whose headers fills the memory: compressed, gigabytes of them fit into a small archive."""
 
@@ -39,6 +45,12 @@ class _Member(tarfile.TarInfo):
         if member.type in EXTENDED_HEADERS and member.size > EXTENDED_HEADER_BYTES:
             raise ValueError(f"a header of {member.size:,} bytes, where at most {EXTENDED_HEADER_BYTES:,} are expected")
         return member
+
+    def _refuse_sparse(self, *_: object) -> NoReturn:
+        raise SparseError("holds a file with holes (GNU tar's --sparse)")
+
+    # All that read a map of holes, which may have any length.
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
 
 def archive_stem(file: Path) -> str | None:
@@ -120,8 +132,12 @@ def unpack_archive(archive: Path, folder: Path) -> Path:
         write_atomically(note, json.dumps(now).encode())
     except PreparationError:
         raise
+    except SparseError as error:
+        raise PreparationError(f"{archive}: {error}; unpack this archive by hand") from error
     except DAMAGE as error:
-        raise PreparationError(f"{archive}: cannot be unpacked ({error}); download it again") from error
+        raise PreparationError(
+            f"{archive}: cannot be unpacked ({first_line(error).rstrip(':')}); download it again"
+        ) from error
     except OSError as error:
         raise PreparationError(f"{archive}: cannot be unpacked ({error.strerror or error})") from error
     finally:

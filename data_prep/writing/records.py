@@ -20,6 +20,7 @@ from data_prep.writing.shards import Shard, digest, readable_since, write_shard
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.records import COLUMNS, INDEX_NAME, SCHEMA_VERSION, write_index
 from gsr_tf.data.writing import write_atomically
+from gsr_tf.errors import one_line
 
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
@@ -50,7 +51,7 @@ class Report(NamedTuple):
     counts: dict[str, int]
 
     def summary(self, output: Path) -> str:
-        """The lines that end every preparation."""
+        """The lines that end every preparation, as they are printed."""
         counts = self.counts
         lines = [
             f"found {self.found} = kept {self.kept} + skipped {self.found - self.kept}",
@@ -61,7 +62,7 @@ class Report(NamedTuple):
         ]
         if self.skipped:
             lines.append(f"{output / SKIPPED_NAME} names what was skipped")
-        return "\n".join(lines)
+        return "\n".join(map(one_line, lines))
 
 
 def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:

@@ -216,8 +216,23 @@ def test_one_bad_archive_does_not_keep_the_others_from_being_prepared(tmp_path, 
     (tmp_path / "downloads/columbia.rar").write_bytes(b"Rar!")
     assert run(tmp_path) == 1
     captured = capsys.readouterr()
-    assert "broken.zip: cannot be unpacked" in captured.err and "columbia.rar: unpack it by hand" in captured.err
+    assert "broken.zip: cannot be unpacked (file could not be opened successfully); download it again" in captured.err
+    assert "columbia.rar: unpack it by hand" in captured.err
     assert "prepared: casia1" in captured.out
+
+
+def test_names_of_downloads_begin_no_lines_and_move_no_cursor(tmp_path, capsys):
+    coco(tmp_path / "downloads")
+    name = "ev\x1b[2J\nerror: forged"
+    annotations = tmp_path / "downloads/annotations"
+    (annotations / "instances_val2017.json").rename(annotations / f"instances_{name}.json")
+    (tmp_path / "downloads/val2017").rename(tmp_path / "downloads" / name)
+    assert run(tmp_path) == 0
+    text = capsys.readouterr().out
+    assert "\x1b" not in text and not any(line.startswith("error") for line in text.splitlines())
+    shown = r"coco_ev\x1b[2J\nerror: forged"
+    assert f"\n{shown}\nfound 1 = kept 1" in text and f"prepared: {shown}\n" in text
+    assert f"records in {tmp_path / 'out'}/{shown}: 1 pictures" in text
 
 
 def test_an_archive_that_was_replaced_is_named_and_nothing_that_was_unpacked_is_lost(tmp_path):
@@ -338,6 +353,32 @@ def test_headers_of_archives_do_not_fill_the_memory(tmp_path, mode, kind, first)
     tracemalloc.stop()
     assert peak < 2_000_000
     assert [path.name for path in tmp_path.iterdir()] == ["set.tar"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"GNU.sparse.size": "0"},
+        {"GNU.sparse.map": "0,0"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+    ],
+    ids=["gnu", "0.0", "0.1", "1.0"],
+)
+def test_maps_of_holes_are_not_read(tmp_path, headers):
+    """Which may have any length: an archive of 58 kB took 1.5 GB."""
+    member, data = tarfile.TarInfo("a.jpg"), b"1000000\n" + b"0\n" * 2_000_000
+    member.type, member.pax_headers = (tarfile.REGTYPE if headers else tarfile.GNUTYPE_SPARSE), headers
+    member.size = len(data)
+    with gzip.open(tmp_path / "set.tar.gz", "wb", compresslevel=1) as file:
+        file.write(member.tobuf(tarfile.PAX_FORMAT if headers else tarfile.GNU_FORMAT) + data + bytes(1024))
+    tracemalloc.start()
+    with pytest.raises(PreparationError, match="set.tar.gz: holds a file with holes .*; unpack this archive by hand"):
+        unpack_archive(tmp_path / "set.tar.gz", tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    assert [path.name for path in tmp_path.iterdir()] == ["set.tar.gz"]
 
 
 def test_a_name_in_an_extended_header_is_unpacked(tmp_path):
