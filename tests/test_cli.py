@@ -151,12 +151,18 @@ def definition(request, monkeypatch):
     return found[0]
 
 
-def test_a_flag_that_is_empty_is_refused_unless_that_means_something(definition):
+def each(definition):
+    """(name, all flags at their defaults), anew for each flag."""
     names = flags.FlagValues()
     definition(names)
     for name in names:
         values = flags.FlagValues()
         definition(values)
+        yield name, values
+
+
+def test_a_flag_that_is_empty_is_refused_unless_that_means_something(definition):
+    for name, values in each(definition):
         try:
             values[name].parse("")
         except flags.IllegalFlagValueError:
@@ -170,11 +176,7 @@ def test_a_flag_that_is_empty_is_refused_unless_that_means_something(definition)
 
 
 def test_a_number_that_is_none_is_refused(definition):
-    names = flags.FlagValues()
-    definition(names)
-    for name in names:
-        values = flags.FlagValues()
-        definition(values)
+    for name, values in each(definition):
         with contextlib.suppress(flags.IllegalFlagValueError):  # words, and numbers that refuse it themselves
             values[name].parse("nan")
         if isinstance(values[name].value, float) and math.isnan(values[name].value):
