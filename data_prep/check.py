@@ -170,7 +170,9 @@ def check(paths: Sequence[Path], output: Path, processes: int) -> dict:
             write_atomically(sheet, encode_png(contact_sheet(samples)))
     shares = {name: [share for fact in part for share in fact.shares] for name, part in facts.items()}
     draw_histogram(shares, str(output / "shares.png"))
-    write_atomically(output / "report.json", json.dumps(report, indent=1, ensure_ascii=False).encode())
+    write_atomically(
+        output / "report.json", json.dumps(report, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
+    )
     return report
 
 

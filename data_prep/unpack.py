@@ -32,6 +32,7 @@ from gsr_tf.data.decoding.png_chunks import SIGNATURE
 from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.records import open_records
+from gsr_tf.data.unfindable import NO_UTF8, is_utf8
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import one_line
 
@@ -71,9 +72,11 @@ def claim(folder: Path, mark: str, made_of: dict) -> None:
         made_of: what decides the set; a folder that was begun with the same is gone on with.
 
     Raises:
-        PreparationError: the folder holds other files, or its mark is damaged, or its name has a space, which ends a
-            path in list.txt.
+        PreparationError: the folder holds other files, or its mark is damaged, or its name is not UTF-8 or has a
+            space, which ends a path in list.txt.
     """
+    if not is_utf8(folder):
+        raise PreparationError(f"--output={folder}: {NO_UTF8}")
     if any(letter.isspace() for letter in str(folder)):
         raise PreparationError(f"--output={folder}: list.txt takes no space in a path; give a folder without one")
     path = folder / mark

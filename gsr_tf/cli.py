@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 
 import gsr_tf
+from gsr_tf import standard_output
 
 COMMANDS = (
     *("predict", "predict_beam", "serve", "train", "train_comparator"),
@@ -30,18 +31,25 @@ DATA = ("all", "check", "coco", "coco_panoptic", "compose", "demo", "folder", "i
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console command; returns the exit code of the one that it calls, 2 where there is none of that name."""
+    standard_output.set_up()
     words = list(sys.argv if argv is None else argv)[1:]
     if not words or words[0] in ("--help", "-h", "help"):
-        print(__doc__.strip())
-        return 0
+        return _say(__doc__.strip())
     if words[0] == "--version":
-        print(f"gsr_tf {gsr_tf.__version__}")
-        return 0
+        return _say(f"gsr_tf {gsr_tf.__version__}")
     module, arguments = _module(words)
     if module is None:
         print(f"error: gsr-tf {' '.join(words[:2])}: no such command\n\n{__doc__.strip()}", file=sys.stderr)
         return 2
     return importlib.import_module(module).main([module, *arguments])
+
+
+def _say(words: str) -> int:
+    try:
+        return standard_output.say(words)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 def _module(words: Sequence[str]) -> tuple[str | None, list[str]]:

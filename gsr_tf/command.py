@@ -169,7 +169,7 @@ def main(
     `action` returns an exit code, or None for 0; `doc`, `define`, `groups`, `variables` and `word` are `parse`'s;
     without `argv` it is the process's; `interrupted` is said after Ctrl-C.
     """
-    standard_output.open_closed()
+    standard_output.set_up()
     try:
         values = parse(sys.argv if argv is None else argv, doc, define, groups, variables, word)
         if values is None:

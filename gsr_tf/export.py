@@ -34,7 +34,7 @@ from absl import flags
 
 from gsr_tf import command
 from gsr_tf import config as config_lib
-from gsr_tf.data import patterns
+from gsr_tf.data.unfindable import why_unfindable
 from gsr_tf.formats import named_weights, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, trial_pictures
 from gsr_tf.formats.facts import LICENCE, export_facts
@@ -218,8 +218,8 @@ def check_output(output: Path, format_: str, quantize: str) -> None:
             f"--output={output}: --format={format_} is a folder, and {output.suffix} ends a file of "
             f"--format={others[output.suffix]}; expected that format, or another name"
         )
-    if not ending and patterns.is_pattern(output):
-        raise ExportError(f"--output={output}: {patterns.WHY}")
+    if not ending and (why := why_unfindable(output)):
+        raise ExportError(f"--output={output}: {why}")
     if quantize != "none" and format_ != "tflite":
         raise ExportError(f"--quantize={quantize} is for --format=tflite, not --format={format_}")
     if output.exists():

@@ -1,7 +1,8 @@
-"""Standard output that nobody reads to its end: `gsr-tf predict --help | head`. And streams that are closed."""
+"""Standard output that nobody reads to its end: `gsr-tf predict --help | head`. Streams that are closed, or ASCII."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -9,6 +10,16 @@ import sys
 
 DESCRIPTOR = 1
 CLOSED = 141  # 128 + SIGPIPE: how other tools end then
+
+
+def set_up() -> None:
+    """Makes the standard streams such that printing a line, whatever names are in it, ends no command."""
+    open_closed()
+    with contextlib.suppress(AttributeError):  # what takes its place in tests and notebooks
+        if sys.stdout.errors == "strict":
+            sys.stdout.reconfigure(
+                errors="backslashreplace"
+            )  # as standard error has it: \xe9 for what it cannot express
 
 
 def open_closed() -> None:
@@ -32,11 +43,22 @@ def _is_open(number: int) -> bool:
     return True
 
 
+def say(words: str) -> int:
+    """Prints the whole of what a command says, and returns its exit code: 0, or `CLOSED`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with contextlib.suppress(BrokenPipeError):
+        print(words)
+    return CLOSED if is_closed() else 0
+
+
 def is_closed() -> bool:
     """Whether nobody reads what is printed any more; it is then led into nothing, so that Python ends in silence."""
     closed = not _flushed() or _has_no_reader()
     if closed:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), DESCRIPTOR)
+        _lead_into_nothing()
     return closed
 
 
@@ -46,9 +68,14 @@ def _flushed() -> bool:
         sys.stdout.flush()
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EINVAL):  # the latter on Windows
+            _lead_into_nothing()
             raise
         return False
     return True
+
+
+def _lead_into_nothing() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), DESCRIPTOR)
 
 
 def _has_no_reader() -> bool:

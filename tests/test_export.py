@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import numpy as np
@@ -228,6 +229,7 @@ def test_a_file_that_disagrees_is_not_written(run_dir, tmp_path, capsys, monkeyp
         (["--output=model.pb", "--format=onnx"], "--output=model.pb: expected a file name that ends in .onnx"),
         (["--output=model.onnx"], "--output=model.onnx: --format=saved_model is a folder, and .onnx ends a file of"),
         (["--output=model[1]"], "--output=model[1]: to TensorFlow a path with *, ?, [ or \\ is a pattern"),
+        (["--output=" + os.fsdecode(b"model\xe9")], "--output=model\\udce9: not UTF-8"),
         (["--output=model", "--quantize=int8"], "--quantize=int8 is for --format=tflite, not --format=saved_model"),
         (["--output=m.tflite", "--format=tflite", "--pictures=none"], "--pictures=none: no pictures that can be read"),
         (

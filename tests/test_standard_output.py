@@ -1,5 +1,6 @@
 """Nobody reads what a command prints: it ends in silence, as other tools do."""
 
+import os
 import subprocess
 import sys
 
@@ -61,3 +62,24 @@ def test_a_command_without_streams_ends_as_with_them(streams, arguments, code, s
 def test_output_that_is_read_is_not_closed(first):
     script = f"{first}from gsr_tf import standard_output as o; print('a'); print(o.is_closed())"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "a\nFalse\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_name_that_standard_output_cannot_express_is_printed_as_standard_error_prints_it(encoding):
+    script = "from gsr_tf import standard_output as o; o.set_up(); print('p\\xe9\\udce9')"
+    environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment)
+    assert ended.stdout == "pé\\udce9\n".encode(encoding, errors="backslashreplace"), ended.stderr
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_what_the_console_command_says_of_itself_ends_as_help_of_the_others(word, buffered):
+    command = [sys.executable, "-m", "gsr_tf.cli", word]
+    environment = {**os.environ, "PYTHONUNBUFFERED": buffered}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", standard_output.CLOSED)
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert (ended.returncode, ended.stderr) == (1, "error: [Errno 28] No space left on device\n")

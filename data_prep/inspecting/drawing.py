@@ -63,6 +63,7 @@ def draw_histogram(shares: dict[str, Sequence[float]], path: str) -> None:
     figure = Figure(figsize=(7, 2.2 * rows + 0.6))
     axes = figure.subplots(rows, 1, squeeze=False, sharex=True)
     for axis, (name, values) in zip(axes[:, 0], shares.items()):
+        name = name.encode(errors="backslashreplace").decode()  # a folder's, which need not be UTF-8
         axis.hist(np.asarray(values) * 100, bins=np.arange(0, 102, 2), color="tab:blue")
         axis.set_title(f"{name}: {len(values):,} masks, median {np.median(values):.1%} of the picture", fontsize=10)
         axis.set_ylabel("masks")

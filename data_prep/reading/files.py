@@ -12,6 +12,7 @@ from data_prep.reading.entries import PreparationError, Skipped
 from gsr_tf.data import folders
 from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PICTURE_SUFFIXES
+from gsr_tf.data.unfindable import is_utf8
 
 HIDDEN, NOT_A_PICTURE = NO_PICTURE = ("hidden", "not a picture")  # why files are skipped that come and go unnoticed
 
@@ -49,11 +50,9 @@ def list_files(folder: Path) -> list[PurePosixPath]:
 
 def not_utf_8(name: str) -> Skipped | None:
     """Why a picture's name cannot be in records and lists, which hold UTF-8; None when it can be."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return Skipped(name.encode(errors="backslashreplace").decode(), "name is not UTF-8", "rename the file")
-    return None
+    if is_utf8(name):
+        return None
+    return Skipped(name.encode(errors="backslashreplace").decode(), "name is not UTF-8", "rename the file")
 
 
 def _fault_of_name(file: PurePosixPath) -> Skipped | None:

@@ -19,6 +19,7 @@ from data_prep.reading.files import NO_PICTURE, file_sha256
 from data_prep.writing.shards import Shard, digest, readable_since, write_shard
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.records import COLUMNS, INDEX_NAME, SCHEMA_VERSION, write_index
+from gsr_tf.data.unfindable import NO_UTF8, is_utf8
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import one_line
 
@@ -83,6 +84,8 @@ def plan(listing: Listing, output: Path) -> list[Shard]:
 
 
 def _prepare_folder(output: Path) -> None:
+    if not is_utf8(output):
+        raise PreparationError(f"--output={output}: {NO_UTF8}")
     try:
         output.mkdir(parents=True, exist_ok=True)
         probe = output / f".{os.getpid()}.tmp"

@@ -26,6 +26,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from gsr_tf.data.pictures import PictureError, decode_picture
+from gsr_tf.data.unfindable import NO_UTF8, is_utf8
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError
 
@@ -206,10 +207,12 @@ def open_records(path: str | os.PathLike, flag: str = "--records") -> Records:
         flag: the flag that gave it, for the messages.
 
     Raises:
-        RecordsError: no folder, no index or a damaged one, another schema, or shards that are missing or of another
-            size.
+        RecordsError: no folder, or one whose path is not UTF-8, no index or a damaged one, another schema, or shards
+            that are missing or of another size.
     """
     path = Path(path)
+    if not is_utf8(path):
+        raise RecordsError(f"{flag}={path}: {NO_UTF8}")
     text = _read_index(path, flag)
     try:
         index = json.loads(text)

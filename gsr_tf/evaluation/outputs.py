@@ -118,7 +118,9 @@ def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[s
     (path / SUMMARY).unlink(missing_ok=True)  # an earlier pass's would call finished what is half of this one
     write_atomically(path / REPLICATES, buffer.getvalue())
     write_atomically(path / PER_IMAGE, as_csv(evaluation.table).encode())
-    write_atomically(path / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode())
+    write_atomically(
+        path / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
+    )
     return summary
 
 

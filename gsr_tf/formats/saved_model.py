@@ -55,6 +55,8 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
 
 
 def _write(detector: DetectorModule, folder: Path, facts: Mapping) -> None:
+    for part in (tf.saved_model.ASSETS_DIRECTORY, tf.saved_model.VARIABLES_DIRECTORY):
+        (folder / part).mkdir(parents=True)  # as the umask says; TensorFlow would not ask it
     with temporary.folder("what the model says of itself") as aside:
         file = Path(aside) / Path(METADATA).name
         file.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

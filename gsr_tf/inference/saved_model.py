@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from gsr_tf.data import patterns
+from gsr_tf.data.unfindable import why_unfindable
 from gsr_tf.errors import UserError
 
 GRAPH, SIGNATURE = "saved_model.pb", "serving_default"
@@ -36,7 +36,7 @@ def load(path: str | Path) -> tf.Module:
     try:
         detector = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError, ValueError, KeyError, IndexError) as error:
-        why = patterns.WHY if patterns.is_pattern(path) else f"damaged ({error}); export the model again"
+        why = why_unfindable(path) or f"damaged ({error}); export the model again"
         raise DetectorError(f"--saved_model={path}: {why}") from error
     if not callable(detector):
         raise DetectorError(

@@ -16,7 +16,7 @@ from google.protobuf import text_format
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 from tqdm import tqdm
 
-from gsr_tf.data import patterns
+from gsr_tf.data.unfindable import why_unfindable
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError, first_line
 from gsr_tf.models.gsr_net import GSRNet
@@ -298,8 +298,8 @@ def _list_without_the_clock(folder: Path) -> None:
 def _unusable(path: str, networks: str, error: Exception) -> CheckpointError:
     if is_whole(Path(path)):
         return CheckpointError(f"{path} does not fit {networks}: {first_line(error)}")
-    if patterns.is_pattern(path):
-        return CheckpointError(f"{path} cannot be read: {patterns.WHY}")
+    if why := why_unfindable(path):
+        return CheckpointError(f"{path} cannot be read: {why}")
     return CheckpointError(f"{path} is damaged: {first_line(error)}. {way_on(Path(path).parent)}")
 
 

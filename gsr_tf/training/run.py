@@ -10,10 +10,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from gsr_tf import __version__
-from gsr_tf.data import patterns
 from gsr_tf.data.one_writer import hold
 from gsr_tf.data.pipeline import readable, source_pairs
 from gsr_tf.data.records import Records
+from gsr_tf.data.unfindable import why_unfindable
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.checkpoints import Checkpoints, NonFiniteWeights
 from gsr_tf.training.device import build_strategy, kept_ahead, set_up
@@ -51,8 +51,8 @@ def run(config: RunSettings, run_dir: Path, command: str) -> int:
         build_strategy(workers)  # before anything can be wrong: who meets nobody waits long, who loses one soon knows
         if not workers.is_chief:
             return _run(config, run_dir, command, workers)
-        if patterns.is_pattern(run_dir):
-            raise ConfigError(f"--run_dir={run_dir}: {patterns.WHY}")
+        if why := why_unfindable(run_dir):
+            raise ConfigError(f"--run_dir={run_dir}: {why}")
         check_same(run_dir, config)
         with hold(run_dir, "--run_dir"):
             return _run(config, run_dir, command, workers)

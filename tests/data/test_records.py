@@ -117,6 +117,12 @@ def test_what_cannot_be_used_is_refused_at_once(tmp_path, damage, message):
         open_records(folder, "--target_records")
 
 
+def test_a_folder_that_tensorflow_cannot_name_is_refused(tmp_path):
+    folder = tiny.write_records(tmp_path / "records", tiny.authentic()[:1]).path
+    with pytest.raises(RecordsError, match="^--records=.*: not UTF-8"):
+        open_records(folder.rename(tmp_path / os.fsdecode(b"r\xe9")))
+
+
 def test_a_missing_folder_says_how_to_make_one(tmp_path):
     with pytest.raises(RecordsError, match="no such folder; make records with `python -m data_prep"):
         open_records(tmp_path / "none")

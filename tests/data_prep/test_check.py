@@ -57,10 +57,11 @@ def test_a_clean_set_before_preparation(root):
     assert Image.open("report/shares.png").size[0] > 500
 
 
-def test_a_folder_may_have_dollars_in_its_name(root):
-    Path("set").rename("a$_$b")
-    code, report = run("a$_$b")
-    assert code == 0 and report["sets"]["a$_$b"]["usable"] == 12
+@pytest.mark.parametrize("name", ["a$_$b", os.fsdecode(b"a\xe9")])
+def test_a_folder_may_have_any_name(root, name):
+    Path("set").rename(name)
+    code, report = run(name)
+    assert code == 0 and report["sets"][name]["usable"] == 12
     assert Image.open("report/shares.png").size[0] > 500
 
 

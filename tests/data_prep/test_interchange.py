@@ -1,4 +1,5 @@
 import json
+import os
 import unicodedata
 from functools import partial
 from pathlib import Path
@@ -215,7 +216,11 @@ def test_a_folder_of_other_files_is_not_unpacked_into(root, capsys):
     assert "--output=files: unpacked.json is damaged (" in capsys.readouterr().err
     assert unpack.main(["unpack", "--records=b_records", "--output=my files"]) == 1
     assert "--output=my files: list.txt takes no space in a path" in capsys.readouterr().err
-    assert sorted(root.glob("files/**/*")) == before and not (root / "my files").exists()
+    no_utf8 = os.fsdecode(b"files\xe9")
+    assert unpack.main(["unpack", "--records=b_records", f"--output={no_utf8}"]) == 1
+    assert folder.main(["folder", "--images=a", f"--output={no_utf8}"]) == 1
+    assert capsys.readouterr().err.count("--output=files\\udce9: not UTF-8") == 2
+    assert sorted(root.glob("files/**/*")) == before and len(list(root.glob("*files*"))) == 1
 
 
 def test_stems_stay_apart():

@@ -1,6 +1,7 @@
 """ONNX and TensorFlow Lite say what the network says, on real pictures."""
 
 import errno
+import os
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import skimage.data
 import tensorflow as tf
 
 from gsr_tf.data.image_ops import resize
-from gsr_tf.formats import onnx, tflite
+from gsr_tf.formats import onnx, saved_model, tflite
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.formats.signatures import portable, shrink
 from gsr_tf.formats.single_file import write_with_facts
@@ -132,6 +133,16 @@ def test_a_difference_above_the_tolerance_is_refused():
 
 def test_the_input_is_one_picture(squashing):
     assert portable(squashing).get_concrete_function().structured_input_signature[0] == (PICTURE,)
+
+
+def test_folders_of_a_saved_model_are_as_the_umask_says(squashing, tmp_path):
+    before = os.umask(0o002)
+    try:
+        saved_model.save(squashing, tmp_path / "model", {})
+    finally:
+        os.umask(before)
+    folders = [tmp_path / "model" / name for name in ("", "assets", "variables")]
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o775}
 
 
 def test_no_facts_of_a_model_that_could_not_be_written(tmp_path, monkeypatch):
