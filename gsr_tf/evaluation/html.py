@@ -64,4 +64,4 @@ def page(title: str, sections: Iterable[str]) -> bytes:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n'
         f"<body><h1>{text(title)}</h1>\n{body}\n</body></html>\n"
-    ).encode()
+    ).encode(errors="backslashreplace")  # names of folders, which need not be UTF-8

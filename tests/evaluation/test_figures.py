@@ -121,8 +121,9 @@ def test_a_gallery_shows_each_picture_once_best_first(count):
 
 
 def test_html_escapes_and_fetches_nothing():
-    page = html.page("<a & b>", [html.table(["x"], [["<script>"], [-1.5]]), html.figure(PNG, "a caption")]).decode()
-    assert "&lt;script&gt;" in page and "<script" not in page and "&lt;a &amp; b&gt;" in page
+    sections = [html.table(["x"], [["<script>"], [-1.5], ["\udce9"]]), html.figure(PNG, "a caption")]
+    page = html.page("<a & b>", sections).decode()
+    assert "&lt;script&gt;" in page and "<script" not in page and "&lt;a &amp; b&gt;" in page and "\\udce9" in page
     assert 'class="number">-1.5' in page
     assert "http" not in page and "data:image/png;base64,iVBORw0KGgo" in page
 
