@@ -44,13 +44,12 @@ def test_dilated_convolution_is_a_padded_one(side):
     x = tf.random.stateless_normal([2, side, side + 1, 4], [0, 1])
     layer = DilatedConvolution(3, 12)
     layer.build(x.shape)
-
-    def ours(x, w):
-        layer.kernel.assign(w)
-        return layer(x)
-
-    theirs = tf.nn.convolution(x, layer.kernel, padding="SAME", dilations=12)
-    assert_same(ours(x, layer.kernel), theirs)
+    layer.bias.assign([1.0, -2.0, 0.5])
+    inputs = (x, layer.kernel, layer.bias)
+    theirs = value_and_gradients(lambda x, w, b: tf.nn.convolution(x, w, padding="SAME", dilations=12) + b, *inputs)
+    assert_same(value_and_gradients(lambda x, *_: layer(x), *inputs), theirs)
+    with convolution.without_gradients():
+        assert_same(layer(x), theirs[0])
 
 
 @pytest.mark.parametrize("kernel_size", [1, 4])
@@ -120,6 +119,15 @@ def test_the_gradient_is_our_own_where_tensorflows_is_slow(monkeypatch, native, 
     monkeypatch.setattr(convolution, "on_gpu", lambda: False)
     monkeypatch.setattr(convolution, "_native_filter_gradient", lambda: native)
     assert ("IdentityN" in calls(Convolution(5, 3, use_bias=False), tf.zeros([1, 9, 8, channels]))) == own
+
+
+@pytest.mark.parametrize(
+    ("gpu", "avx_512", "native"), [(False, False, False), (False, True, True), (True, False, True)]
+)
+def test_tensorflows_is_quick_on_gpus_and_where_there_is_avx_512(monkeypatch, gpu, avx_512, native):
+    monkeypatch.setattr(convolution, "on_gpu", lambda: gpu)
+    monkeypatch.setattr(convolution.cv2, "checkHardwareSupport", lambda _: avx_512)
+    assert convolution._native_filter_gradient.__wrapped__() == native
 
 
 @pytest.mark.parametrize("groups", [1, 3])
@@ -240,9 +248,12 @@ def test_a_bias_has_the_gradient_of_tensorflow():
 @pytest.mark.parametrize("layer", [Convolution(5, 3, dilation_rate=2), DilatedConvolution(5, 12)])
 def test_on_a_gpu_a_dilated_convolution_is_one_operation(monkeypatch, layer):
     x = tf.random.stateless_normal([2, 15, 14, 16], [0, 1])
+    layer(x)
+    layer.bias.assign([1.0, -2.0, 3.0, 0.5, 0.25])
     expected = layer(x)
     monkeypatch.setattr(convolution, "on_gpu", lambda: True)
-    trace = tf.function(lambda: layer(x)).get_concrete_function()
+    with convolution.compiled(False):
+        trace = tf.function(lambda: layer(x)).get_concrete_function()
     kinds = [op.type for op in trace.graph.get_operations()]
     assert kinds.count("Conv2D") == 1 and not {"MatMul", "SpaceToBatchND"} & set(kinds)
     assert_same(trace(), expected, tolerance=1e-5)
