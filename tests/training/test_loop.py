@@ -96,6 +96,17 @@ def test_the_first_step_is_logged_and_the_last_one_validated_and_saved():
     assert schedule.due(50, 99) == Due(True, False, True, False)
 
 
+def test_what_is_due_alone_happens():
+    journal = Journal()
+    schedule = Schedule(log_every=50, panels_every=2, validate_every=3, save_every=5)
+    journal.run(schedule, lambda: {"validation/f1": 0.25}, steps=7)
+    happened = [line for line in journal.lines if line.startswith(("panel", "score", "save"))]
+    assert happened == [
+        *["panel 2 of batch 1", "score 0.25 at 3", "panel 4 of batch 3", "save 5"],
+        *["panel 6 of batch 5", "score 0.25 at 6", "score 0.25 at 7", "save 7"],
+    ]
+
+
 def test_a_schedule_may_change_and_be_of_every_step():
     every = {field.name: 1 for field in dataclasses.fields(Schedule) if field.metadata["may_change"]}
     assert every.keys() == {"log_every", "panels_every", "validate_every", "save_every", "keep"}
@@ -121,9 +132,10 @@ def test_a_validation_says_its_scores_and_whether_they_are_the_best(capsys):
     assert said == ["step 4: f1 0.250  auc 0.500  (best so far, kept)", "step 6: f1 0.125  auc 0.500"]
 
 
-def test_a_run_goes_on_from_its_step():
+def test_a_run_goes_on_from_its_step(capsys):
     journal = Journal(start=4)
     journal.run()
+    assert "6/6" in capsys.readouterr().err
     assert journal.lines == ["train 5 on batch 4", "train 6 on batch 5", "scalars 6", "save 6"]
 
 
@@ -184,9 +196,10 @@ def test_the_clock_stands_still_beside_the_steps(monkeypatch):
         seconds.extend(value for name, value in values.items() if name == "time/step_seconds")
 
     journal.scalars, journal.panel, journal.save = scalars, lambda *_: slow(), slow
+    journal.owed = 0  # so that the run begins with a validation, and saves
     journal.run(validate=lambda: slow({"validation/f1": 0.25}), steps=8, schedule=SCHEDULE)
     assert seconds == [1, 1, 1]
-    assert now[0] == 8 + 10 * (2 + 2 + 4)
+    assert now[0] == 8 + 10 * (1 + 1 + 2 + 2 + 4)
 
 
 def test_waiting_for_input_is_a_part_of_a_step(monkeypatch):
@@ -276,13 +289,21 @@ def test_after_a_signal_no_validation_begins():
 
 
 @pytest.mark.parametrize("during", [{}, {4: lambda: signal.raise_signal(signal.SIGTERM)}], ids=["within", "before"])
-def test_a_validation_that_a_signal_ended_is_made_when_the_run_goes_on(during):
+def test_a_validation_that_a_signal_ended_is_made_when_the_run_goes_on(during, capsys):
     journal = Journal(during=during)
     left_by(signal.SIGTERM, journal)
     journal.lines.clear()
     assert journal.run(validate=lambda: {"validation/f1": 0.25}) == 0
     assert journal.lines[:4] == ["scalars 4", "score 0.25 at 4", "save 4", "train 5 on batch 4"]
     assert journal.lines.count("score 0.25 at 4") == 1 and journal.owed is None
+    assert "step 4: validating, which a signal had ended\n" in capsys.readouterr().out
+
+
+def test_a_validation_is_owed_on_where_there_is_nothing_to_validate_on_any_more():
+    journal = Journal(start=4)
+    journal.owed = 4
+    assert journal.run() == 0
+    assert journal.lines[0] == "train 5 on batch 4" and journal.owed == 4
 
 
 def test_the_last_validation_can_be_ended_twice_and_is_made_where_no_step_is_left():
@@ -290,6 +311,7 @@ def test_the_last_validation_can_be_ended_twice_and_is_made_where_no_step_is_lef
     for _ in range(2):
         assert left_by(signal.SIGTERM, journal) == signal.SIGTERM
         assert journal.owed == 6
+    assert journal.lines == ["train 6 on batch 5", "scalars 6", "save 6"]
     journal.lines.clear()
     assert journal.run(validate=lambda: {"validation/f1": 0.25}) == 0
     assert journal.lines == ["scalars 6", "score 0.25 at 6", "save 6"] and journal.owed is None
