@@ -110,7 +110,7 @@ def test_the_consensus_is_scikit_learns_largest_cluster(seed):
     maps = np.clip(np.stack([centre + random.normal(0, 0.04 * n, 30) for n in range(9)]), 0, 1).astype(np.float32)
     maps[::3] = 1 - maps[::3]
     both = np.concatenate([maps, 1 - maps])
-    for radius in consensus.RADII:
+    for radius in np.linspace(0.1, 0.5, 10):
         labels = DBSCAN(eps=radius * np.sqrt(30), min_samples=4).fit_predict(both)
         if labels.max() >= 0:
             break
@@ -126,6 +126,28 @@ def test_a_map_near_one_of_the_core_alone_belongs_to_the_cluster(last, mean):
     levels = tf.constant([0.795, 0.84, 0.87, 0.89, last])
     found = consensus.consensus(tf.repeat(levels[:, tf.newaxis], 3, axis=1))
     np.testing.assert_allclose(found, 3 * [mean], atol=1e-3)
+
+
+def test_a_map_near_two_clusters_does_not_join_them():
+    """.85 is near .76 and .94 alone, so it is no core; the first of two clusters of five is taken."""
+    levels = tf.constant([0.7, 0.72, 0.74, 0.76, 0.85, 0.94, 0.96, 0.97, 0.98])
+    found = consensus.consensus(tf.repeat(levels[:, tf.newaxis], 3, axis=1))
+    np.testing.assert_allclose(found, 3 * [0.754], atol=1e-5)
+
+
+def test_a_chain_of_cores_is_one_cluster_however_long():
+    levels = np.linspace(0, 1, 21, dtype=np.float32)
+    found = consensus.consensus(tf.constant(np.stack([levels, np.full(21, 0.95, np.float32)], axis=1)))
+    np.testing.assert_allclose(found, [0.5, 0.95], atol=1e-5)
+
+
+def test_maps_that_are_the_same_agree():
+    """Four, as few as make a core; by rounding, squares of their distances may be a little below 0."""
+    maps = np.random.default_rng(0).integers(0, 2, [9, 500]).astype(np.float32)
+    for number in range(20):
+        same = np.random.default_rng(number).random(500, np.float32)
+        maps[:4] = same
+        np.testing.assert_allclose(consensus.consensus(tf.constant(maps)), same, atol=1e-6)
 
 
 def test_maps_that_agree_in_nothing_are_averaged():
