@@ -3,6 +3,7 @@
 import functools
 import json
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -80,6 +81,36 @@ def test_a_shard_leaves_answers_dead_letters_and_a_note(folder, seen):
     assert not (folder / "out" / ".previews").exists()
 
 
+def test_a_shard_is_finished_when_its_dead_letters_are_written(folder, seen, monkeypatch):
+    def fail(shard, errors):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(many, "_write_dead_letters", fail)
+    shard = shard_of(folder)
+    with pytest.raises(OSError, match="no space left"):
+        many.answer_shard(shard, MAKE)
+    assert not shard.note.exists()
+
+
+def test_dead_letters_are_in_the_order_of_names(folder, monkeypatch):
+    errors = [{"name": name, "path": f"/in/{name}.png", "error": "no picture"} for name in "cab"]
+    monkeypatch.setattr(many, "child_of", lambda make: lambda shard, sources: (errors, Counter()))
+    shard = shard_of(folder)
+    many.answer_shard(shard, MAKE)
+    assert [line["name"] for line in lines(shard.dead_letters)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(-1, ["6"]), (60, [])])
+def test_a_shard_says_now_and_then_how_many_were_asked_those_of_before_among_them(
+    folder, seen, monkeypatch, seconds, said
+):
+    monkeypatch.setattr(many.on_beam, "LOOK_SECONDS", seconds)
+    shard = shard_of(folder)
+    many.answer_shard(shard, MAKE)
+    many.child_of(MAKE)(shard, shard.sources())  # five have an answer, one is asked again
+    assert [path.read_text() for path in shard.note.parent.glob(shard.begun.name)] == said
+
+
 def test_a_shard_that_is_started_twice_leaves_one_answer_a_picture(folder, seen):
     shard = shard_of(folder)
     many.answer_shard(shard, MAKE)
@@ -146,8 +177,10 @@ def test_a_picture_over_which_a_process_ends_twice_is_a_dead_letter(folder, monk
 
     monkeypatch.setattr(many, "child_of", lambda make: ending)
     shard = shard_of(folder)
+    (folder / "out" / "2_map.png").touch()  # of an earlier state of the picture
     many.answer_shard(shard, MAKE)
     assert set(answers(shard)) == {"0.png", "1.png", "3.png", "4.png"}
+    assert not list((folder / "out").glob("2*"))
     dead = {line["name"]: line["reason"] for line in lines(shard.dead_letters)}
     assert dead["2"] == many.ENDED and set(dead) == {"2", "bad"}
 
@@ -171,3 +204,12 @@ def test_on_a_gpu_pictures_of_like_sizes_follow_each_other(folder, seen, monkeyp
     monkeypatch.setattr(many, "gpus", lambda: ["GPU:0"])
     many.answer_shard(shard_of(folder), MAKE)
     assert seen == [101, 103, 102, 100, 104]
+
+
+def test_a_picture_whose_size_needs_too_much_memory_is_asked_all_the_same(folder, monkeypatch):
+    def lack(*_):
+        raise MemoryError
+
+    given = find(str(folder / "in"), folder / "out")
+    monkeypatch.setattr(many, "open_file", lack)
+    assert many.alike(given) == given

@@ -37,6 +37,17 @@ def test_another_number_of_shards_is_refused(tmp_path):
     with pytest.raises(InputError, match="its number of shards is 7; leave --shards out"):
         shards.lay_out(sources(3), tmp_path, 8)
     assert len(shards.lay_out(sources(3), tmp_path, 7)) == 7
+    (tmp_path / "answers-00002-of-00009.jsonl").touch()
+    for asked in (None, 7):
+        with pytest.raises(InputError, match="its number of shards is 7 and 9; leave --shards out"):
+            shards.lay_out(sources(3), tmp_path, asked)
+
+
+def test_a_finished_shard_is_begun_no_more(tmp_path):
+    (shard,) = shards.lay_out(sources(3), tmp_path, 1)
+    shard.begun.write_text("2")
+    shard.write_note({"pictures": 3})
+    assert shard.note.exists() and not shard.begun.exists()
 
 
 def test_lists_hold_names_of_any_bytes_absolute_paths_and_numbers_of_records(tmp_path, monkeypatch):
