@@ -1,3 +1,4 @@
+import errno
 import io
 import unicodedata
 from pathlib import Path
@@ -33,28 +34,31 @@ def test_one_file_whatever_its_suffix(tmp_path):
 
 def test_a_folder_keeps_its_tree_and_leaves_out_earlier_answers(tmp_path):
     tree(tmp_path, "a.jpg", "a.PNG", "b.png", "deep/b.png", "deep/c.heic", "notes.txt", "out/earlier.png")
+    tree(tmp_path, "d.png", "D.jpg")
     found = inputs.find(str(tmp_path), tmp_path / "out")
-    # Of two of a name each keeps its suffix.
+    # Of two of a name each keeps its suffix; to some disks d and D are one.
     assert answers(found) == {
         "a.jpg": "a.jpg",
         "a.PNG": "a.PNG",
         "b.png": "b",
         "deep/b.png": "deep/b",
         "deep/c.heic": "deep/c",
+        "d.png": "d.png",
+        "D.jpg": "D.jpg",
     }
     assert [source.path for source in found] == sorted(source.path for source in found)
 
 
 def test_what_a_folder_holds_besides_its_pictures_is_left_out_and_told(tmp_path, capsys):
     tree(tmp_path, "a.jpg", "b_mask.png", "phone.jfif", "c.jpe", "d.mpo", "e.avif", "f.jp2", "g.dng")
-    tree(tmp_path, ".thumbnails/t.jpg", "__MACOSX/._a.jpg", "deep/._a.jpg")
+    tree(tmp_path, ".thumbnails/t.jpg", "__MACOSX/._a.jpg", "deep/._a.jpg", "deep/._b.jpg")
     tree(tmp_path, "old/results.jsonl", "old/a_map.png", "old/deep/b_overlay.jpg", "old/a_mask.png", "old/new.png")
     found = answers(inputs.find(str(tmp_path), tmp_path / "out"))
     assert list(found) == ["a.jpg", "b_mask.png", "c.jpe", "d.mpo", "old/new.png", "phone.jfif"]
     said = capsys.readouterr().err
     assert "left out 3, earlier answers: old/a_map.png, old/a_mask.png, old/deep/b_overlay.jpg\n" in said
     assert "left out 3, of formats that are not read: e.avif, f.jp2, g.dng\n" in said
-    assert "left out 3, hidden: .thumbnails/t.jpg, __MACOSX/._a.jpg, deep/._a.jpg\n" in said
+    assert "left out 4, hidden: .thumbnails/t.jpg, __MACOSX/._a.jpg, deep/._a.jpg, ...\n" in said
     assert list(answers(inputs.find(str(tmp_path / "**/*.png"), tmp_path / "out"))) == ["b_mask.png", "old/new.png"]
     assert "left out 2, earlier answers" in capsys.readouterr().err
     (tmp_path / "old/results.jsonl").rename(tmp_path / "old/answers-00002-of-00007.jsonl")
@@ -103,6 +107,7 @@ def test_a_pattern_keeps_the_tree_below_its_fixed_part(tmp_path, monkeypatch):
     assert answers(inputs.find(str(tmp_path / "s*" / "two" / "?.png"), Path("out"))) == {
         "scans/two/b.png": "scans/two/b"
     }
+    assert answers(inputs.find("scans/two/*", Path("out"))) == {"b.png": "b"}  # a folder is no picture
     with pytest.raises(InputError, match="matches no file"):
         inputs.find("out/*.jpg", Path("out"))
 
@@ -152,6 +157,13 @@ def test_a_list_keeps_folders_and_names_that_are_no_file(tmp_path, monkeypatch):
         found[2].read()
 
 
+def test_paths_that_become_one_name_have_answers_of_their_own_on_every_disk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_text("/up/A.png\n../a.png\nup/a.png\n/up/a.png\n")
+    names = [source.name for source in inputs.from_list("names.txt")]
+    assert names == ["up/A.png", "up/a.png_", "up/a.png__", "up/a.png___"]
+
+
 @pytest.mark.parametrize("split", ["\x85", "\u2028", "\v", "\x1c"])
 def test_a_name_in_a_list_may_have_what_looks_like_a_lines_end(tmp_path, monkeypatch, split):
     tree(tmp_path, f"a{split}b.png")
@@ -186,13 +198,24 @@ def test_standard_input(monkeypatch):
         ("none", "--input=.*none: no such file or folder"),
         ("empty", "--input=.*empty: no pictures there .*png"),
         ("*.tif", r"--input=.*\*.tif: matches no file"),
-        ("out", "--output=.*out is --input"),
+        ("out", "--output=.*(out|link) is --input"),
     ],
 )
 def test_nothing_to_predict(tmp_path, given, message):
     tree(tmp_path, "empty/notes.txt", "out/a.png")
-    with pytest.raises(InputError, match=message):
-        inputs.find(str(tmp_path / given), tmp_path / "out")
+    (tmp_path / "link").symlink_to("out")
+    for output in ("out", "link"):
+        with pytest.raises(InputError, match=message):
+            inputs.find(str(tmp_path / given), tmp_path / output)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def refused(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", f"{folder}/deep")
+
+    monkeypatch.setattr(inputs.folders, "walk", refused)
+    with pytest.raises(InputError, match=f"^{tmp_path}/deep: this folder cannot be read .Permission denied"):
+        inputs.find(str(tmp_path), tmp_path / "out")
 
 
 def test_an_empty_list(tmp_path):
@@ -208,3 +231,4 @@ def test_records_are_pictures_too(tmp_path):
     found = inputs.from_records(str(tmp_path / "records"))
     assert [source.name for source in found] == records.columns["name"]
     assert [source.read() for source in found] == [parse_example(records.read(number)).image for number in range(12)]
+    assert inputs._opened(records.path) is inputs._opened(records.path)  # not once a picture
