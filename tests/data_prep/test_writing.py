@@ -251,6 +251,48 @@ def test_a_shard_of_a_mask_corrected_since_is_written_again(images, monkeypatch)
     assert not found[:, :16].any() and found[:12, 16:].all()
 
 
+def test_a_digest_is_of_settings_names_sizes_and_masks(images, monkeypatch):
+    original = photo(images / "original.jpg", seed=50)
+    entry = Entry("a.jpg", f"{images}/images/00.jpg", masks.MaskFile(f"{images}/masks/00.png"), f"{original}")
+    settings = {"a": 1, "b": 2}
+    digests = [
+        shards.digest(entries, settings)
+        for entries in ([entry], [entry._replace(name="b.jpg")], [entry._replace(masks=None)], [entry] * 2)
+    ]
+    digests.append(shards.digest([entry], {"a": 1, "b": 3}))
+    for path in (Path(entry.image), original):
+        path.write_bytes(path.read_bytes() + b"x")
+        digests.append(shards.digest([entry], settings))
+    assert shards.digest([entry], {"b": 2, "a": 1}) == digests[-1]
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "WRITER_VERSION", 2)
+        digests.append(shards.digest([entry], settings))
+
+    def failing(file):
+        raise OSError(errno.EIO, "Input/output error", file)
+
+    monkeypatch.setattr(shards, "file_sha256", failing)
+    digests.append(shards.digest([entry], settings))
+    assert len(set(digests)) == len(digests) == 9
+
+
+@pytest.mark.parametrize("note", [b"", b"{}", b"[]", b'{"digest": "?", "sha256": "?", "skipped": [5]}'])
+def test_a_shard_whose_note_is_damaged_is_written_again(images, note):
+    entries = [Entry("a.jpg", str(images / "images/00.jpg"))]
+    shard = shards.Shard(str(images), 0, 1, entries, shards.digest(entries, {}))
+    whole = shards.write_shard(shard)
+    assert whole["bytes"] == (images / shard.file).stat().st_size
+    shard.note.write_bytes(note)
+    assert shards.write_shard(shard) == json.loads(shard.note.read_bytes()) == whole
+
+
+def test_a_shard_counts_what_it_notes_of_all_its_pictures(images):
+    (images / "broken.jpg").write_bytes(b"no picture")
+    entries = [Entry(f"{n}.jpg", f"{images}/images/{n:02d}.jpg", original=f"{images}/broken.jpg") for n in range(3)]
+    entries.append(Entry("3.jpg", str(images / "images/03.jpg")))
+    assert shards.write_shard(shards.Shard(str(images), 0, 1, entries, ""))["remarks"] == {"original cannot be read": 3}
+
+
 def test_records_do_not_depend_on_when_their_files_were_copied(images):
     prepare(images, images / "out", "--processes=1")
     before = all_bytes(images / "out")
