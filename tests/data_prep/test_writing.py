@@ -14,7 +14,7 @@ from PIL import Image
 
 from data_prep import folder
 from data_prep.reading import masks
-from data_prep.reading.entries import Entry, Listing, PreparationError
+from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
 from data_prep.reading.files import file_sha256
 from data_prep.writing import examples, records, shards
 from gsr_tf.data.pictures import PictureError, read_bytes
@@ -109,6 +109,7 @@ def test_a_mask_without_an_end_is_skipped_and_named(images, monkeypatch, plant):
     monkeypatch.setattr(shards, "file_sha256", hashed)
     assert prepare(images, images / "out", "--processes=1") == 0
     assert skipped_of(images / "out").keys() == {"07.jpg"}
+    assert [shard["records"] for shard in index_of(images / "out")["shards"]] == [2, 3, 2, 2, 2, 3, 2, 3]
 
 
 @pytest.mark.parametrize("file", ["images/07.jpg", "masks/07.png"])
@@ -331,6 +332,13 @@ def test_the_summary_counts_what_the_index_counts(images):
     assert report.counts == index_of(images / "out")["counts"]
 
 
+def test_records_of_another_form_are_not_overwritten(images, capsys):
+    prepare(images, images / "out", "--processes=1")
+    (images / "out/index.json").write_text(json.dumps(index_of(images / "out") | {"schema": 0}))
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "holds records of other files or settings" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", [b"{", b"\xff", b"", b"[]"])
 def test_a_damaged_index_is_reported(images, capsys, text):
     prepare(images, images / "out", "--processes=1")
@@ -353,6 +361,7 @@ REPORT = {"found": 20, "kept": 20, "skipped": {}, "remarks": {}}
         {"report": None},
         {"report": {}},
         {"report": {**REPORT, "found": "many"}},
+        {"report": {**REPORT, "found": float("inf")}},
         {"report": {**REPORT, "skipped": [1]}},
         {"report": {**REPORT, "remarks": {"a": None}}},
     ],
@@ -374,6 +383,41 @@ def test_a_damaged_list_of_what_was_skipped_is_reported(images, capsys, text):
     (images / "out/skipped.json").write_text(text)
     assert prepare(images, images / "out", "--processes=1") == 1
     assert "skipped.json is damaged" in capsys.readouterr().err
+
+
+def test_a_missing_list_of_what_was_skipped_is_reported(images, capsys):
+    prepare(images, images / "out", "--processes=1")
+    (images / "out/skipped.json").unlink()
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "out: skipped.json is missing; delete the folder" in capsys.readouterr().err
+
+
+def test_what_was_skipped_is_sorted_and_in_other_words_the_same(images):
+    def write(*skips):
+        listing = Listing([Entry("a.jpg", str(images / "images/00.jpg"))], [Skipped(*skip) for skip in skips], {})
+        return records.write_records(listing, images / "out", run=functools.partial(records.run_locally, processes=1))
+
+    report = write(("c", "odd", "1 x 2"), ("b\udcff", "even", "\udcff"), ("b", "odd", ""))
+    assert (report.found, report.kept, list(report.skipped.items())) == (4, 1, [("even", 1), ("odd", 2)])
+    assert [skip["name"] for skip in json.loads((images / "out/skipped.json").read_bytes())] == ["b", "b\udcff", "c"]
+    assert write(("b", "odd", "now"), ("b\udcff", "even", "else"), ("c", "odd", "3 x 4")) == report
+    kept = [("b", "odd", ""), ("b\udcff", "even", "")]
+    for others, changed in ((kept, "c"), ([*kept, ("c", "odd", ""), ("d", "odd", "")], "d")):
+        with pytest.raises(PreparationError, match=f"skipped.json is of other files .see {changed}: odd"):
+            write(*others)
+
+
+def test_a_summary_counts_pictures_and_keeps_to_its_lines():
+    counts = {"records": 4, "masks": 5, "authentic": 1, "originals": 2}
+    report = records.Report(9, 4, {"no mask": 2, "odd\nname": 3}, {"mask: empty": 1}, counts)
+    assert report.summary(Path("out")).splitlines() == [
+        "found 9 = kept 4 + skipped 5",
+        "  skipped 2: no mask",
+        "  skipped 3: odd\\nname",
+        "  noted 1: mask: empty",
+        "records in out: 4 pictures, 5 masks, 1 authentic, 2 with their original",
+        "out/skipped.json names what was skipped",
+    ]
 
 
 def test_a_missing_shard_of_a_finished_folder_is_reported(images, capsys):
