@@ -155,6 +155,16 @@ def test_maps_lie_over_the_file_and_turn_with_it(tmp_path, orientation):
     assert (record["orientation"], record["width"], record["height"]) == (orientation, 60, 40)
 
 
+def test_what_was_odd_of_a_picture_is_put_down(tmp_path, monkeypatch):
+    decode = answering.decode_picture
+    monkeypatch.setattr(
+        answering, "decode_picture", lambda *given, **how: decode(*given, **how)._replace(notes=("odd", "and old"))
+    )
+    (source,) = inputs.find(str(save(tmp_path / "a.png")), tmp_path / "out")
+    answer = Answering(lambda pixels: segmentation(pixels[..., 0] / np.float32(255)), SETTINGS, tmp_path / "out").answer
+    assert answer(source)["warnings"] == ["odd", "and old"]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_of_records_are_seen_as_evaluate_sees_them(tmp_path, monkeypatch, orientation):
     exif = Image.Exif()
