@@ -31,11 +31,12 @@ from absl import flags
 from tqdm import tqdm
 
 from data_prep import command
-from data_prep.interchange import list_mani_dataset
-from data_prep.reading.entries import PreparationError, Skipped
+from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
+from data_prep.reading.masks import MaskFile
 from data_prep.reading.stored import open_once
 from data_prep.unpack import SOME_LEFT_OUT, claim, unlike, write_lists
 from data_prep.writing.mask_png import encode_mask
+from data_prep.writing.shards import WRITER_VERSION
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.masks import MaskRule
 from gsr_tf.data.pictures import PictureError, encode_png
@@ -180,7 +181,8 @@ def _run(args: flags.FlagValues) -> int:
     if not len(sources.pairs):
         raise PreparationError(f"--sources={args.sources}: no record has a mask")
     folder = Path(args.output)
-    state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
+    of = {"sources": sources.fingerprint, "targets": targets.fingerprint}
+    state = {**of, "count": args.count, "seed": args.seed, "version": WRITER_VERSION}
     if args.copy_moves:
         if args.targets:
             raise PreparationError(f"--targets={args.targets}: with --copy_moves T is S; leave it out")
@@ -210,8 +212,10 @@ def _run(args: flags.FlagValues) -> int:
         write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
     except OSError as error:
         raise PreparationError(f"--output={folder}: cannot be written ({error.strerror})") from error
-    listing = list_mani_dataset(folder, MaskRule())
-    code = command.convert(listing._replace(skipped=listing.skipped + skipped), args, folder / "records")
+    rule = MaskRule()
+    names = sorted(f"{stem}.png" for stem in stems)  # and no other files that lie there
+    entries = [Entry(name, str(folder / "Tp" / name), MaskFile(str(folder / "Gt" / name), rule)) for name in names]
+    code = command.convert(Listing(entries, skipped, {"mask_rule": rule._asdict()}), args, folder / "records")
     return SOME_LEFT_OUT if any(one.reason == UNREADABLE for one in skipped) else code
 
 

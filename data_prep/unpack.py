@@ -88,7 +88,8 @@ def claim(folder: Path, mark: str, made_of: dict) -> None:
             f"--output={folder}: {mark} is damaged ({error}); delete this folder, or give another one"
         ) from error
     if folder.is_dir() and any(not LOCK_BESIDE.fullmatch(file.name) for file in folder.iterdir()):
-        raise PreparationError(f"--output={folder}: holds other files; give an empty or a new folder")
+        why = f" ({mark} is of other records or flags, or another version's)" if path.exists() else ""
+        raise PreparationError(f"--output={folder}: holds other files; give an empty or a new folder{why}")
     write_atomically(path, json.dumps(made_of, indent=1).encode())
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data_prep.reading.entries import Listing, PreparationError, Skipped
 from data_prep.reading.files import NO_PICTURE, file_sha256
-from data_prep.writing.shards import Shard, digest, readable_since, write_shard
+from data_prep.writing.shards import WRITER_VERSION, Shard, digest, readable_since, write_shard
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.records import COLUMNS, INDEX_NAME, SCHEMA_VERSION, write_index
 from gsr_tf.data.unfindable import NO_UTF8, is_utf8
@@ -74,13 +74,23 @@ def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
         raise PreparationError(f"{error}; {KEPT}") from error
 
 
-def plan(listing: Listing, output: Path) -> list[Shard]:
+def plan(listing: Listing, output: Path, version: int = WRITER_VERSION) -> list[Shard]:
     """Deals the entries, in order, into shards; their number depends on the number of entries alone."""
     entries = listing.entries
+    if not entries:
+        return []
     number = min(len(entries), max(LEAST_SHARDS, -(-len(entries) // PICTURES_PER_SHARD)))
     bounds = [len(entries) * shard // number for shard in range(number + 1)]
     parts = [entries[start:end] for start, end in zip(bounds, bounds[1:])]
-    return [Shard(str(output), shard, number, part, digest(part, listing.settings)) for shard, part in enumerate(parts)]
+    return [
+        Shard(str(output), shard, number, part, digest(part, listing.settings, version))
+        for shard, part in enumerate(parts)
+    ]
+
+
+def _state(shards: list[Shard]) -> str:
+    """Names all that is to be written."""
+    return hashlib.sha256("".join(shard.digest for shard in shards).encode()).hexdigest()
 
 
 def _prepare_folder(output: Path) -> None:
@@ -172,7 +182,14 @@ def _finished(listing: Listing, output: Path, state: str) -> Report | None:
     if not (output / INDEX_NAME).exists():
         return None
     index = _read_json(output, INDEX_NAME, dict)
-    if (index.get("schema"), index.get("digest")) != (SCHEMA_VERSION, state):
+    there = (index.get("schema"), index.get("digest"))
+    if there != (SCHEMA_VERSION, state):
+        earlier = (_state(plan(listing, output, version)) for version in range(1, WRITER_VERSION))
+        if there in ((SCHEMA_VERSION, of_earlier) for of_earlier in earlier):
+            raise PreparationError(
+                f"--output={output}: holds records of these files and settings that an earlier version finished, which "
+                "read some files otherwise; use them as they are, or delete the folder to make them anew"
+            )
         raise PreparationError(
             f"--output={output}: holds records of other files or settings; give another folder, or delete this one"
         )
@@ -234,8 +251,8 @@ def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, p
     """
     output = Path(output)
     _prepare_folder(output)
-    shards = plan(listing, output) if listing.entries else []
-    state = hashlib.sha256("".join(shard.digest for shard in shards).encode()).hexdigest()
+    shards = plan(listing, output)
+    state = _state(shards)
     report = _finished(listing, output, state)
     try:
         _remove_leftovers(output)

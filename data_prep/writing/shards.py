@@ -24,8 +24,9 @@ from gsr_tf.data.decoding.lacking import naming
 from gsr_tf.data.records import FRAME_AFTER, FRAME_BEFORE
 from gsr_tf.data.writing import write_atomically
 
-# Raised when the bytes written for the same entries change: older half-finished work is then done again.
-WRITER_VERSION = 1
+# Raised when what is written for the same entries changes, which of them are refused, or what `compose` makes of the
+# same records: older half-finished work is then done again.
+WRITER_VERSION = 2
 
 
 class Shard(NamedTuple):
@@ -56,12 +57,12 @@ class Shard(NamedTuple):
         return Path(self.folder, f".{self.file}.json")
 
 
-def digest(entries: Iterable[Entry], settings: dict) -> str:
+def digest(entries: Iterable[Entry], settings: dict, version: int = WRITER_VERSION) -> str:
     """Names what is to be written: the settings, and of every entry its name, its masks' bytes, its pictures' sizes."""
     # Masks get corrected, often to the same size. No times: the digest is in the index, whose fingerprint must not
     # depend on when the files were unpacked or copied. No pictures' bytes: this process alone would read all of them
     # before the others begin, 18 GB of COCO.
-    state = hashlib.sha256(json.dumps([WRITER_VERSION, settings], sort_keys=True).encode())
+    state = hashlib.sha256(json.dumps([version, settings], sort_keys=True).encode())
     for entry in entries:
         sizes = [os.stat(file).st_size if os.path.exists(file) else -1 for file in (entry.image, entry.original)]
         masks = None if entry.masks is None else [_content(file) for file in entry.masks.files]

@@ -98,6 +98,28 @@ def test_a_folder_of_other_composites_is_left_alone(root, capsys):
     assert files(root / "out") == before
 
 
+def test_composites_of_another_version_are_left_alone(root, capsys, monkeypatch):
+    monkeypatch.setattr(compose, "WRITER_VERSION", compose.WRITER_VERSION - 1)
+    run("out", "--count=3")
+    before = files(root / "out")
+    monkeypatch.undo()
+    monkeypatch.chdir(root)
+    assert run("out", "--count=3") == 1
+    assert "(composites.json is of other records or flags, or another version's)" in capsys.readouterr().err
+    assert files(root / "out") == before
+
+
+def test_a_composite_of_an_interrupted_run_whose_record_was_damaged_since_is_in_no_records(root, monkeypatch, capsys):
+    monkeypatch.setattr(compose, "write_lists", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert run("out", "--count=12") == 130
+    monkeypatch.undo()
+    monkeypatch.chdir(root)
+    damage_record(root / "sources", "001.png")
+    assert run("out", "--count=12") == 3
+    assert "found 12 = kept 6 + skipped 6\n" in capsys.readouterr().out
+    assert len(list((root / "out/Tp").iterdir())) == 12
+
+
 def test_no_picture_is_pasted_into_itself_and_pairs_take_turns():
     pairs = np.array([[0, 0], [0, 1], [1, 0], [2, 0]])
     recipes = draw_recipes(pairs, ["a", "b", "c"], ["a", "b", "c"], 8, seed=3)

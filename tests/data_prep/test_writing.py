@@ -203,6 +203,28 @@ def test_other_files_or_settings_do_not_overwrite_records(images, capsys):
     assert all_bytes(images / "out") == before
 
 
+def test_records_that_an_earlier_version_finished_are_named_as_such_and_half_of_them_made_anew(
+    images, capsys, monkeypatch
+):
+    earlier = functools.partial(records.plan, version=records.WRITER_VERSION - 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "plan", earlier)
+        assert prepare(images, images / "out", "--processes=1") == 0
+        patch.setattr(records, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert prepare(images, images / "half", "--processes=1") == 130
+    before = all_bytes(images / "out")
+    assert prepare(images, images / "out", "--processes=1") == 1
+    assert "these files and settings that an earlier version finished" in capsys.readouterr().err
+    assert all_bytes(images / "out") == before
+    assert prepare(images, images / "out", "--processes=1", "--mask_threshold=3") == 1
+    assert "other files or settings" in capsys.readouterr().err
+    made = itertools.count()
+    make_example = shards.make_example
+    monkeypatch.setattr(shards, "make_example", lambda entry: (next(made), make_example(entry))[1])
+    assert prepare(images, images / "half", "--processes=1") == 0
+    assert next(made) == 20
+
+
 @pytest.mark.parametrize("change", [lambda path: photo(path), lambda path: (path.parent / "lone.jpg").unlink()])
 def test_a_finished_folder_does_not_count_other_files_than_there_are(images, capsys, change):
     photo(images / "images/lone.jpg")
