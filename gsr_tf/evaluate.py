@@ -180,8 +180,11 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here, map
     if not any(line["value"] is not None for summary in summaries.values() for line in summary["scores"]):
         print(f"--protocols={','.join(args.protocols)}: none has a score on these pictures", file=sys.stderr)
         return 1
-    for difference in comparison.compare(args.output, args.compare_with) if args.compare_with else ():
-        print(comparison.describe(difference, args.compare_with))
+    if args.compare_with:
+        for difference in comparison.compare(args.output, args.compare_with):
+            print(comparison.describe(difference, args.compare_with))
+        for remark in comparison.remarks(args.output, args.compare_with):
+            print(one_line(remark), file=sys.stderr)
     return SOME_SKIPPED if any(counts["skipped"] for counts in pictures) else 0
 
 

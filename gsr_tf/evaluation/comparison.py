@@ -48,7 +48,8 @@ class Difference(NamedTuple):
 def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Difference]:
     """Compares two evaluations, each a folder that `evaluate` wrote.
 
-    A picture is resampled alike in both, so what is hard for both methods cancels out of the difference.
+    A picture is resampled alike in both, so what is hard for both methods cancels out of the difference. Protocols that
+    are `redefined` are left out.
 
     Raises:
         ComparisonError: a folder without a whole evaluation, the two are over different pictures or masks, or have no
@@ -56,13 +57,41 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
     """
     _same_pictures(Path(first), Path(second))
     one, other = (_scores(Path(path)) for path in (first, second))
-    common = [key for key in one if key in other]
+    left_out = redefined(first, second)
+    common = [key for key in one if key in other and key.partition("/")[0] not in left_out]
+    if left_out and not common:
+        raise ComparisonError(f"{_other_definitions(left_out, second)}: no score in common")
     if not common:
         raise ComparisonError(
             f"{first} has scores of {_protocols(one)}, {second} of {_protocols(other)}: none in common; evaluate both "
             "with the same --protocols"
         )
     return [_difference(key, one[key] - other[key]) for key in common]
+
+
+def redefined(first: str | os.PathLike, second: str | os.PathLike) -> list[str]:
+    """The protocols by which both were scored, in an earlier version by another definition."""
+    one, other = (_summary(path).get("protocols", {}) for path in (first, second))
+    return [name for name in one if name in other and one[name]["definition"] != other[name]["definition"]]
+
+
+def remarks(first: str | os.PathLike, second: str | os.PathLike) -> list[str]:
+    """What is to be said beside the differences of two evaluations, a line each."""
+    one, other = _summary(first), _summary(second)
+    lines = [_other_definitions(names, second)] if (names := redefined(first, second)) else []
+    # Scores of a model depend on other sources than those of a method without weights.
+    alike = bool(one.get("method_fingerprint")) == bool(other.get("method_fingerprint"))
+    if alike and one.get("scoring") != other.get("scoring"):
+        lines.append(f"{second} was scored by another version of the code, which may count otherwise")
+    return lines
+
+
+def _summary(path: str | os.PathLike) -> dict:
+    return outputs.read_summary(path) or {}
+
+
+def _other_definitions(names: list[str], path: str | os.PathLike) -> str:
+    return f"{path} was scored by other definitions of {', '.join(names)}, left out here; evaluate it anew"
 
 
 def check(path: str | os.PathLike) -> None:

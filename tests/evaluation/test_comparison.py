@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import shutil
 
 import numpy as np
@@ -98,6 +99,26 @@ def test_replicates_that_are_damaged_are_named(folders, tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ComparisonError, match=f"{tmp_path}/dull: replicates.npz is missing or damaged; evaluate it"):
         comparison.compare(folders / "sharp", tmp_path / "dull")
+
+
+def test_protocols_of_another_definition_are_left_out_by_name(folders, tmp_path):
+    shutil.copytree(folders / "dull", tmp_path / "dull")
+    path = tmp_path / "dull/summary.json"
+    summary = json.loads(path.read_text())
+    assert comparison.remarks(folders / "sharp", tmp_path / "dull") == []
+    summary["protocols"]["paper"]["definition"] += ", as it was"
+    summary["scoring"] = "0"
+    path.write_text(json.dumps(summary))
+    assert {one.protocol for one in comparison.compare(folders / "sharp", tmp_path / "dull")} == {"fixed-0.5"}
+    redefined, scored = comparison.remarks(folders / "sharp", tmp_path / "dull")
+    assert redefined == f"{tmp_path}/dull was scored by other definitions of paper, left out here; evaluate it anew"
+    assert scored == f"{tmp_path}/dull was scored by another version of the code, which may count otherwise"
+    summary["protocols"]["fixed-0.5"]["definition"] += ", as it was"
+    summary["method_fingerprint"] = "a model's, whose scores other sources make"
+    path.write_text(json.dumps(summary))
+    with pytest.raises(ComparisonError, match="other definitions of paper, fixed-0.5, left out here; .*: no score in"):
+        comparison.compare(folders / "sharp", tmp_path / "dull")
+    assert len(comparison.remarks(folders / "sharp", tmp_path / "dull")) == 1
 
 
 def with_another_mask(folder, change):
