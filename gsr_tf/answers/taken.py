@@ -78,6 +78,6 @@ def _refuse_own_files(sources: Sequence[Source], output: Path, overviews: Sequen
     there = [str(path.relative_to(output)) for path in places if os.path.lexists(path)]
     if there:
         raise InputError(
-            f"--output={output}: {first_of(there)} would be overwritten; no answers are there yet, so give another "
-            "folder"
+            f"--output={output}: {first_of(there)} would be overwritten, and no {results.JOURNAL} there names them as "
+            "answers (the first versions wrote none); give another folder"
         )

@@ -139,7 +139,8 @@ def test_own_files_are_not_overwritten(tmp_path, capsys):
         (path.parent / name).write_text("mine")
     before = contents(tmp_path)
     assert run(predict, f"--input={path}", path.parent) == 1
-    assert "pairs: index.html, results.csv, p1_mask.png would be overwritten" in capsys.readouterr().err
+    said = "pairs: index.html, results.csv, p1_mask.png would be overwritten, and no results.jsonl there names them"
+    assert said in capsys.readouterr().err
     assert run(predict_beam, f"--input={path}", path.parent) == 1
     assert "pairs: p1_mask.png would be overwritten" in capsys.readouterr().err
     for given in (f"--input={path.parent}/*.bmp", f"--list={tmp_path / 'names.txt'}"):
