@@ -41,7 +41,7 @@ from gsr_tf.formats.facts import LICENCE, export_facts
 from gsr_tf.formats.pictures import folder_pictures, run_pictures, scored_items
 from gsr_tf.inference import shipped
 from gsr_tf.inference.device import choose
-from gsr_tf.inference.module import DetectorModule
+from gsr_tf.inference.module import WAY, DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
 from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.checkpoints import restore_network
@@ -119,7 +119,7 @@ def _action(args: flags.FlagValues) -> int:
     if not pictures:
         print("no real pictures to be had: compared on generated pictures alone; --pictures=FOLDER names some")
     if args.format == "saved_model":
-        worst = saved_model.save(detector, output, facts, pictures)
+        worst = saved_model.save(detector, output, {**facts, "way": WAY}, pictures)
     elif args.format == "weights":
         worst = weights.save(detector, output, facts, pictures)
     elif args.quantize == "none":

@@ -19,7 +19,7 @@ from gsr_tf.errors import UserError
 from gsr_tf.evaluation.published import TABLES, Row
 from gsr_tf.formats.facts import read_beside, without_places
 from gsr_tf.formats.provenance import PRETRAINED, trained_how
-from gsr_tf.inference.saved_model import read_metadata
+from gsr_tf.inference.saved_model import of_another_way, read_metadata
 from gsr_tf.signals import told
 
 # A run may go on for longer, or with the same weights in another place; a number depends on both.
@@ -201,7 +201,10 @@ def _made(flagfile: str, more: Sequence[str], export: Path, runs: Runs, *how: st
         command_line = "gsr_tf.train_comparator" if "method" in asked else "gsr_tf.train"
         _command(command_line, f"--flagfile={flagfile}", f"--run_dir={run}", *records, *(f"--{x}" for x in training))
         _command("gsr_tf.export", f"--run_dir={run}", f"--output={export}", *how)
-    different = differences(_said(export), asked)
+    said = _said(export)
+    if export.is_dir() and (fault := of_another_way(said)):
+        raise TrainingError(f"{export}: {fault}; delete it to have its run exported anew")
+    different = differences(said, asked)
     if different:
         raise TrainingError(
             f"{export} is another model than was asked for ({'; '.join(different)}); ask for its settings with "

@@ -16,6 +16,7 @@ from gsr_tf import config, evaluate, export, predict, train
 from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.data.pictures import read_picture
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.module import WAY
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.training import run
@@ -213,7 +214,7 @@ def test_the_exported_model_is_the_checkpoint(trained, exported):
 def test_the_exported_model_says_where_it_comes_from(trained, exported):
     metadata = json.loads((exported / "assets" / "gsr_tf.json").read_text())
     assert metadata["checkpoint"] == "checkpoints/ckpt-4"
-    assert metadata["config"]["input_size"] == 32
+    assert (metadata["config"]["input_size"], metadata["way"]) == (32, WAY)
     stored = json.loads((trained / "run.json").read_text())["records"]
     assert {flag: facts["fingerprint"] for flag, facts in metadata["records"].items()} == {
         flag: facts["fingerprint"] for flag, facts in stored.items()

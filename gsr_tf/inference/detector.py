@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -96,13 +97,11 @@ class Detector:
         if _ships(path):
             module, metadata = shipped.load(str(path))
             return cls(module, name=str(path), metadata=metadata, fingerprint=shipped.fingerprint(metadata))
-        module = saved_model.load(path)
-        return cls(
-            module,
-            name=Path(path).resolve().name,
-            metadata=saved_model.read_metadata(path),
-            fingerprint=saved_model.fingerprint(path),
-        )
+        module, metadata = saved_model.load(path), saved_model.read_metadata(path)
+        if said := saved_model.of_another_way(metadata):
+            print(f"--saved_model={path}: {said}; export it again", file=sys.stderr)
+        fingerprint = saved_model.fingerprint(path)
+        return cls(module, name=Path(path).resolve().name, metadata=metadata, fingerprint=fingerprint)
 
     def scales_at(self, resolution: str, asked: Sequence[float] | None = None) -> Sequence[float]:
         """The scales whose maps are averaged: those asked for, else the model's own for whole pictures, else 1.

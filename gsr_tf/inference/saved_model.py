@@ -14,6 +14,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from gsr_tf.data.unfindable import why_unfindable
 from gsr_tf.errors import UserError
+from gsr_tf.inference.module import WAY
 
 GRAPH, SIGNATURE = "saved_model.pb", "serving_default"
 NO_DETECTOR = "a SavedModel, but not a detector"
@@ -97,6 +98,16 @@ def read_metadata(path: str | Path) -> dict:
         return {}
     except ValueError as error:
         raise DetectorError(f"{file}: damaged ({error}); export the model again") from error
+
+
+def of_another_way(metadata: Mapping) -> str:
+    """What is wrong with a model whose graph sees pictures at other sizes than this version's; "" where nothing is."""
+    # What is squashed was always seen at one size, and RGB-N has sizes of its own.
+    config = metadata.get("config", {})
+    of_its_shape = config.get("resize_mode") == "crop" and config.get("method") != "rgbn"
+    if not of_its_shape or metadata.get("way") == WAY:
+        return ""
+    return "exported by another version, which sees pictures at other sizes: its marks may be displaced"
 
 
 def fingerprint(path: str | Path) -> str:

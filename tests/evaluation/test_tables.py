@@ -22,6 +22,7 @@ from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.formats import facts
 from gsr_tf.formats.provenance import trained_how
 from gsr_tf.inference import saved_model
+from gsr_tf.inference.module import WAY
 from gsr_tf.table_runs import asked_for, differences, training_of
 from tests.evaluation import toy_records
 
@@ -340,6 +341,15 @@ def test_an_export_that_was_made_otherwise_is_not_put_into_a_cell(records, tmp_p
 def test_an_export_of_an_unfinished_run_is_not_put_into_a_cell(records, tmp_path, capsys):
     cell = cell_of_an_export(records, tmp_path, capsys, config=settings(DL), steps=20)
     assert "(steps: 20 there, 50000 asked)" in cell
+
+
+def test_an_export_that_sees_pictures_at_sizes_of_another_version_is_not_put_into_a_cell(records, tmp_path, capsys):
+    cropped = {"config": settings(DL, "resize_mode=crop")}
+    for way, used in (({}, False), ({"way": WAY}, True)):
+        path = tmp_path / str(used)
+        cell = cell_of_an_export(records, path, capsys, "--training=resize_mode=crop", **cropped, **way)
+        assert ("not run: " not in cell) == used
+        assert ("its marks may be displaced; delete it to have its run exported anew" in cell) != used
 
 
 def test_an_export_that_says_nothing_is_not_put_into_a_cell(records, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """A folder that is no exported detector is refused before anything in it is loaded."""
 
+import json
 import os
 import re
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from gsr_tf.inference import saved_model
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.module import WAY
 from gsr_tf.inference.saved_model import DetectorError
 from gsr_tf.inference.score_maps import ScoreError
 
@@ -70,6 +72,26 @@ def test_a_detector_of_ones_own_gives_its_map(tmp_path, dtype):
     maps = Detector.load(saved(tmp_path / "own", lambda levels: tf.cast(levels, dtype))).maps(RANDOM)
     assert list(maps) == ["probability"] and maps["probability"].dtype == np.float32
     np.testing.assert_allclose(maps["probability"], LEVELS, atol=1e-6 if dtype.size > 2 else 4e-3)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({"config": {"resize_mode": "crop"}}, True),
+        ({"config": {"resize_mode": "crop"}, "way": WAY - 1}, True),
+        ({"config": {"resize_mode": "crop"}, "way": WAY}, False),
+        ({"config": {"resize_mode": "crop", "method": "rgbn"}}, False),
+        ({"config": {"resize_mode": "squash"}}, False),
+        ({}, False),
+    ],
+)
+def test_a_model_that_sees_pictures_at_sizes_of_another_version_is_named(tmp_path, capsys, metadata, said):
+    path = saved(tmp_path / "own", lambda levels: levels) / saved_model.METADATA
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(metadata))
+    Detector.load(tmp_path / "own")
+    line = f"--saved_model={tmp_path}/own: exported by another version, which sees pictures at other sizes: "
+    assert capsys.readouterr().err.startswith(line) == said
 
 
 @pytest.mark.parametrize(
