@@ -21,6 +21,7 @@ from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.training import run
 from gsr_tf.training.checkpoints import last_step, restore_network
+from gsr_tf.training.run_dir import read_facts, this_code
 from tests import tiny
 
 STEPS = 4
@@ -113,15 +114,17 @@ def test_the_best_is_the_best_of_the_curve(trained):
     assert (trained / "best" / f"ckpt-{best['step']}.index").exists()
 
 
-def test_the_same_command_again_does_nothing(command, trained, capsys):
-    before = saved(trained, STEPS), files(trained / "checkpoints")
+def test_the_same_command_again_does_nothing(command, trained, capsys, monkeypatch):
+    before, facts = (saved(trained, STEPS), files(trained / "checkpoints")), read_facts(trained)
+    monkeypatch.setattr("gsr_tf.training.run_dir.source_commit", lambda: "f00d")
     assert train.main([*command, f"--run_dir={trained}", f"--steps={STEPS}"]) == 0
     assert f"{trained}: at step {STEPS}, --steps={STEPS} are done" in capsys.readouterr().out
     np.testing.assert_equal((saved(trained, STEPS), files(trained / "checkpoints")), before)
+    assert read_facts(trained) == facts  # that commit has trained nothing
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_path, monkeypatch, capsys):
-    run_dir = tmp_path / "run"
+    run_dir, code = tmp_path / "run", this_code()
     step = GSRNet.train_step
 
     def interrupted_step(net, batch):
@@ -134,7 +137,10 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_
         assert train.main([*command, f"--run_dir={run_dir}", "--steps=9"]) == 128 + signal.SIGTERM
     assert "stopped and saved at step 3 of 9; the same command goes on" in capsys.readouterr().out
 
+    monkeypatch.setattr("gsr_tf.training.run_dir.source_commit", lambda: "f00d")
     assert train.main([*command, f"--run_dir={run_dir}", f"--steps={STEPS}"]) == 0
+    assert f"{run_dir}: trained with {code} so far, now with {this_code()}; CHANGELOG.md" in capsys.readouterr().out
+    assert read_facts(run_dir)["code"] == {"0": code, "3": this_code()}
     np.testing.assert_equal(saved(run_dir, STEPS), saved(trained, STEPS))
     for tag, curve in curves(trained).items():
         assert tag.startswith("time") or curves(run_dir)[tag] == curve, tag

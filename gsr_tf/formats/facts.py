@@ -46,8 +46,8 @@ def export_facts(
 
     Returns:
         "format", "name", "licence", "threshold"; "run", "checkpoint", "steps" (that the run has done), "config", and
-        of run.json "commit", "records", "versions"; "scores": "validation" (the best checkpoint's, else absent) and
-        "evaluations".
+        of run.json "code", "commit", "records", "versions"; "scores": "validation" (the best checkpoint's, else absent)
+        and "evaluations".
 
     Raises:
         ExportError: a folder of `scores` holds no evaluation, or one of a method that is no model, or the score of the

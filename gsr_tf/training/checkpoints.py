@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -21,6 +22,7 @@ from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError, first_line
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras
+from gsr_tf.training.run_dir import other_code
 from gsr_tf.training.trained import Trained
 from gsr_tf.training.whole import STATE, UNUSABLE, by_step, is_whole, step_of, way_on
 
@@ -296,11 +298,19 @@ def _list_without_the_clock(folder: Path) -> None:
 
 
 def _unusable(path: str, networks: str, error: Exception) -> CheckpointError:
+    tf.get_logger().addFilter(_is_no_remainder)
     if is_whole(Path(path)):
-        return CheckpointError(f"{path} does not fit {networks}: {first_line(error)}")
+        code = other_code(Path(path).parents[1])
+        writer = f". The run was trained with {code}, which can go on with it and export it" if code else ""
+        return CheckpointError(f"{path} does not fit {networks}: {first_line(error)}{writer}")
     if why := why_unfindable(path):
         return CheckpointError(f"{path} cannot be read: {why}")
     return CheckpointError(f"{path} is damaged: {first_line(error)}. {way_on(Path(path).parent)}")
+
+
+def _is_no_remainder(record: logging.LogRecord) -> bool:
+    """False of TensorFlow's warnings of each value that it has not restored: hundreds, after the error."""
+    return "restored" not in str(record.msg)
 
 
 def _sweep(run_dir: Path) -> None:

@@ -18,7 +18,7 @@ from gsr_tf.settings import ConfigError
 from gsr_tf.training.checkpoints import Checkpoints, NonFiniteWeights
 from gsr_tf.training.device import build_strategy, kept_ahead, set_up
 from gsr_tf.training.loop import NonFiniteLoss, train
-from gsr_tf.training.run_dir import check_records, described, read_facts, write_facts
+from gsr_tf.training.run_dir import check_records, described, other_code, read_facts, this_code, write_facts
 from gsr_tf.training.run_settings import RunSettings, check_same
 from gsr_tf.training.summaries import Summaries
 from gsr_tf.training.trained import Trained
@@ -106,12 +106,16 @@ def _begin(config: RunSettings, run_dir: Path, records: Mapping[str, Records], n
     """The run's state into the net: its newest checkpoint's, or initial weights; the folder is this run's then."""
     validated_on = [records[flag].fingerprint for flag in VALIDATION if flag in records]
     checkpoints = Checkpoints(net, run_dir, keep=config.schedule.keep, validated_on=validated_on)
-    fresh, steps = not checkpoints.restore(), config.optimization.steps
+    fresh, done, steps = not checkpoints.restore(), int(net.step.numpy()), config.optimization.steps
     if fresh:
         config.initialize(net)
-    if fresh or net.step.numpy() <= steps:  # what was trained for more steps stays what it is
+    if fresh or done <= steps:  # what was trained for more steps stays what it is
         config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
-        write_facts(run_dir, records)
+    if fresh or done < steps or not read_facts(run_dir):
+        before = other_code(run_dir)
+        if before and not fresh:
+            print(f"{run_dir}: trained with {before} so far, now with {this_code()}; CHANGELOG.md says what differs")
+        write_facts(run_dir, records, done)
     if fresh and not steps:
         checkpoints.save()
     return checkpoints

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gsr_tf.data.records import Records
 from gsr_tf.data.writing import write_atomically
@@ -16,8 +17,19 @@ FACTS_NAME = "run.json"
 UNKNOWN = "unknown"  # the commit, outside a checkout
 
 
-def write_facts(run_dir: Path, records: Mapping[str, Records]) -> None:
-    """Writes into a run's folder what it is trained with: records by the flag that gave them, versions, commit."""
+def write_facts(run_dir: Path, records: Mapping[str, Records], done: int = 0) -> None:
+    """Writes into a run's folder what it is trained with from now on.
+
+    Beside "versions" and "commit" stands as "code" which code it was trained with before: {steps done: code}.
+
+    Args:
+        run_dir: the folder.
+        records: by the flag that gave them.
+        done: the run's steps so far.
+    """
+    code = {steps: one for steps, one in _code(read_facts(run_dir)).items() if int(steps) < done}
+    if this_code() not in [*code.values()][-1:]:
+        code[str(done)] = this_code()
     facts = {
         "records": {
             flag: {"path": str(opened.path), "fingerprint": opened.fingerprint, "pictures": len(opened)}
@@ -25,8 +37,27 @@ def write_facts(run_dir: Path, records: Mapping[str, Records]) -> None:
         },
         "versions": versions(),
         "commit": source_commit(),
+        "code": code,
     }
     write_atomically(run_dir / FACTS_NAME, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def this_code() -> str:
+    """Version and commit, in words."""
+    return f"gsr_tf {versions()['gsr_tf']} ({source_commit()})"
+
+
+def other_code(run_dir: Path) -> str:
+    """With which code a run was trained last, empty where it is this code or nobody knows; raises ConfigError."""
+    last = [*_code(read_facts(run_dir)).values()][-1:]
+    return "" if last in ([], [this_code()]) else last[0]
+
+
+def _code(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Of facts their "code"; an earlier version wrote down the last alone, which is taken for the first."""
+    if "code" in facts or "commit" not in facts:
+        return facts.get("code", {})
+    return {"0": f"gsr_tf {facts.get('versions', {}).get('gsr_tf', UNKNOWN)} ({facts['commit']})"}
 
 
 def described(line: str, found: Mapping[str, dict | str]) -> str:

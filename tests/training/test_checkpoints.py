@@ -1,5 +1,6 @@
 import errno
 import functools
+import gc
 import os
 import re
 import time
@@ -18,6 +19,7 @@ from gsr_tf.training.checkpoints import (
     restore_generators,
     restore_network,
 )
+from gsr_tf.training.run_dir import this_code, write_facts
 
 PARTS = ("generator", "discriminator", "segmenter")
 
@@ -261,6 +263,26 @@ def test_what_does_not_fit_or_is_damaged_is_named(tmp_path, size, damage, messag
         Checkpoints(small_net(size=size), tmp_path, keep=1).restore()
     with pytest.raises(CheckpointError, match=f"{tmp_path}/checkpoints/ckpt-1 {message}"):
         restore_network("segmenter", module(size, 0), tmp_path, "newest")
+
+
+def test_what_another_version_wrote_is_said_to_be_its_and_not_value_by_value(tmp_path, caplog, monkeypatch):
+    Checkpoints(small_net(1), tmp_path, keep=1).save()
+    write_facts(tmp_path, {})
+    with pytest.raises(CheckpointError) as refusal:
+        restore_network("segmenter", module(4, 0), tmp_path, "newest")
+    assert "The run was trained" not in str(refusal.value)
+    monkeypatch.setattr("gsr_tf.training.run_dir.source_commit", lambda: "f00d")
+    code, larger = this_code(), module(3, 0)
+    write_facts(tmp_path, {})
+    monkeypatch.undo()
+    larger.bias = tf.Variable(0.0)
+    message = re.escape(f". The run was trained with {code}, which can go on with it and export it")
+    monkeypatch.setattr(tf.get_logger(), "handlers", [caplog.handler])
+    for network in (module(4, 0), larger):  # TensorFlow refuses the one at once, the other in the end
+        with pytest.raises(CheckpointError, match=f"{tmp_path}/checkpoints/ckpt-1 does not fit .*{message}"):
+            restore_network("segmenter", network, tmp_path, "newest")
+    gc.collect()
+    assert caplog.messages == []
 
 
 def trained(run_dir, steps=(9, 80, 160)):

@@ -10,7 +10,15 @@ from gsr_tf import config
 from gsr_tf.config import Config, ConfigError
 from gsr_tf.training import run as training_run
 from gsr_tf.training import run_dir
-from gsr_tf.training.run_dir import check_records, described, read_facts, source_commit, write_facts
+from gsr_tf.training.run_dir import (
+    check_records,
+    described,
+    other_code,
+    read_facts,
+    source_commit,
+    this_code,
+    write_facts,
+)
 from gsr_tf.training.run_settings import check_same
 
 CONFIG = Config().changed(width=0.1, vgg16_weights="random")
@@ -44,6 +52,26 @@ def test_facts_are_said_in_words(run):
     assert f"| --source_records | 6 | {data['path']} | {data['fingerprint']} |" in lines
     assert {"| commit | f00d+ |", f"| tensorflow | {tf.__version__} |", "| --- | --- |"} < set(lines)
     assert "| commit" not in described("", {**found, "commit": "unknown"})
+
+
+def test_all_code_that_trained_a_run_is_kept_with_the_steps_that_were_done_before(tmp_path, monkeypatch):
+    for commit, done in (("a", 0), ("b", 20), ("c", 20), ("c", 30)):  # b was ended before its first checkpoint
+        monkeypatch.setattr(run_dir, "source_commit", lambda commit=commit: commit)
+        write_facts(tmp_path, {}, done)
+    found, version = read_facts(tmp_path), run_dir.versions()["gsr_tf"]
+    assert found["code"] == {"0": f"gsr_tf {version} (a)", "20": f"gsr_tf {version} (c)"}
+    assert found["commit"] == "c"
+    assert other_code(tmp_path) == ""
+    monkeypatch.setattr(run_dir, "source_commit", lambda: "d")
+    assert other_code(tmp_path) == f"gsr_tf {version} (c)"
+
+
+def test_of_a_run_of_before_the_last_code_is_known_or_none(tmp_path):
+    assert other_code(tmp_path) == ""
+    (tmp_path / "run.json").write_text('{"records": {}, "versions": {"python": "3.11.7"}, "commit": "f00d"}')
+    assert other_code(tmp_path) == "gsr_tf unknown (f00d)"
+    write_facts(tmp_path, {}, 7)
+    assert read_facts(tmp_path)["code"] == {"0": "gsr_tf unknown (f00d)", "7": this_code()}
 
 
 def test_below_somebody_elses_checkout_no_commit_is_ours(tmp_path, monkeypatch):
