@@ -72,7 +72,6 @@ class Config(RunSettings):
     def __post_init__(self):
         """Checks what two rooms must agree on; each room has checked its own."""
         self.preparation.check_source("source" in self.step.segment_on)
-        self.preparation.check_composites(self.step.segment_on != ("source",), bool(self.records.validation_targets))
         if not self.step.segment_on and self.records.validation_records:
             raise ConfigError(
                 f"--validation_records={self.records.validation_records}: with --segment_on empty no segmenter learns "
@@ -82,11 +81,6 @@ class Config(RunSettings):
             raise ConfigError(
                 f"--initial_generator={self.initialization.initial_generator} is of no use without 'generated' in "
                 "--segment_on"
-            )
-        if self.initialization.initial_weights and not self.step.segment_on:
-            raise ConfigError(
-                f"--initial_weights={self.initialization.initial_weights} is of no use with --segment_on empty: no "
-                "segmenter learns"
             )
         if bool(self.initialization.harmonizer) != self.step.harmonizes:
             raise ConfigError(
@@ -111,6 +105,15 @@ class Config(RunSettings):
         given = self.initialization.initial_weights or self.initialization.release_checkpoint
         if weights != "random" and self.networks.width != 1.0 and not given:
             raise ConfigError(f"--vgg16_weights={weights} fits --width=1 alone; use --vgg16_weights=random")
+
+    def refuse_useless(self) -> None:
+        """Raises ConfigError for settings of composites, or of a segmenter, where there are none."""
+        self.preparation.check_composites(self.step.segment_on != ("source",), bool(self.records.validation_targets))
+        if self.initialization.initial_weights and not self.step.segment_on:
+            raise ConfigError(
+                f"--initial_weights={self.initialization.initial_weights} is of no use with --segment_on empty: no "
+                "segmenter learns"
+            )
 
     @property
     def with_original(self) -> bool:
@@ -281,6 +284,13 @@ def kind_of(arguments: Sequence[str], default: str = Config.METHOD) -> type[RunS
     """The settings of the method that --method names among arguments whose flagfiles are expanded, the last one."""
     methods = [argument.partition("=")[2] for argument in arguments if re.match("--?method=", argument)]
     return _kind(*methods[-1:] or [default])
+
+
+def refuse_removed(arguments: Sequence[str], kind: type[RunSettings]) -> None:
+    """Raises flags.Error for a flag of an earlier version, which to absl is a misspelt one of this."""
+    for name, neutral in kind.REMOVED.items():
+        if any(re.match(f"--?(no)?{name}(=|$)", argument) for argument in arguments):
+            raise flags.Error(f"--{name}: this version has no such setting, and does what --{name}={neutral} did")
 
 
 def from_flagfile(path: str | os.PathLike, **changes: Any) -> RunSettings:

@@ -13,7 +13,6 @@ release (the authors' code), or ours (neither).
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +51,11 @@ def train_method(kind: type[RunSettings], module: str, doc: str, argv: Sequence[
     for name, file in flagfiles.shipped().items():
         if name.startswith(COMPARATORS) == (kind is not Config):
             lines.append(wrapped(f"{name}: {flagfiles.title(file)}", "      ", "  "))
-    define = functools.partial(_define, kind=kind)
+
+    def define(values: flags.FlagValues) -> None:
+        config_lib.refuse_removed(flagfiles.expanded(sys.argv if argv is None else argv), kind)
+        _define(values, kind)
+
     return command.main(action, "\n".join(lines), define, argv, config_lib.groups(kind))
 
 

@@ -23,6 +23,8 @@ def training(sources, targets, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "code", "message"),
     [
+        (["--blend=.5"], 2, "--blend: this version has no such setting, and does what --blend=0.0 did"),
+        (["--novgg16_fc"], 2, "--vgg16_fc: this version has no such setting, and does what --vgg16_fc=False did"),
         (["--step=3"], 2, "Unknown command line flag 'step'. Did you mean: steps"),
         (["--steps=many"], 2, "flag --steps=many"),
         (["--resize_mode=stretch"], 2, "flag --resize_mode=stretch: .*squash|crop"),

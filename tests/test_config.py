@@ -139,18 +139,6 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
             "--copy_move_share=0.5 would paste regions where they were: set --flip",
         ),
         ({"authentic_share": 0.1}, "--authentic_share: K is then not what was manipulated in S"),
-        *(
-            ({**SOURCE_ALONE, name: value}, f"--{name}: for composites, and this run learns from S alone")
-            for name, value in OF_COMPOSITES.items()
-        ),
-        (
-            {**SOURCE_ALONE, "copy_move_share": 0.5, "validation_records": "v", "validation_targets": "v"},
-            "--copy_move_share: for composites",
-        ),
-        (
-            {"segment_on": (), "refine_steps": 0, "initial_weights": "w.npz"},
-            "--initial_weights=w.npz is of no use with --segment_on empty",
-        ),
         ({"shape_share": 0.1}, "--shape_share: K is then not what was manipulated in S"),
         ({"paste_rotation": 9.0}, "--paste_scale or --paste_rotation: K is then not what was manipulated in S"),
         (
@@ -172,6 +160,32 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
 def test_what_makes_no_sense_names_its_flag(wrong, message):
     with pytest.raises(ConfigError, match=message):
         config.from_dict({**VALID, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("useless", "message"),
+    [
+        *(
+            ({**SOURCE_ALONE, name: value}, f"--{name}: for composites, and this run learns from S alone")
+            for name, value in OF_COMPOSITES.items()
+        ),
+        (
+            {**SOURCE_ALONE, "copy_move_share": 0.5, "validation_records": "v", "validation_targets": "v"},
+            "--copy_move_share: for composites",
+        ),
+        (
+            {"segment_on": (), "refine_steps": 0, "initial_weights": "w.npz"},
+            "--initial_weights=w.npz is of no use with --segment_on empty",
+        ),
+    ],
+)
+def test_what_changes_nothing_is_refused_where_a_run_begins_and_not_where_one_goes_on(useless, message, tmp_path):
+    run = config.from_dict({**VALID, **useless})
+    with pytest.raises(ConfigError, match=message):
+        check_same(tmp_path, run)
+    run.write(tmp_path)
+    check_same(tmp_path, run)
+    assert config.load_any(tmp_path) == run
 
 
 @pytest.mark.parametrize("method", config.KINDS)
@@ -212,12 +226,12 @@ def test_what_is_done_to_composites_is_for_runs_that_see_some(name):
         kind = config.KINDS[method]
         given = {key: value for key, value in changes.items() if key in kind.names()}
         with pytest.raises(ConfigError, match=f"--{name}: for composites, and this run learns from S alone"):
-            kind().changed(**given)
-        kind().changed(**given, train_on=("source", "pasted"))
+            kind().changed(**given).refuse_useless()
+        kind().changed(**given, train_on=("source", "pasted")).refuse_useless()
         if name != "copy_move_share":  # of which a validation has none
-            kind().changed(**given, **seen)
-            config.from_dict({**SOURCE_ALONE, **changes, **seen})
-    config.from_dict(changes)
+            kind().changed(**given, **seen).refuse_useless()
+            config.from_dict({**SOURCE_ALONE, **changes, **seen}).refuse_useless()
+    config.from_dict(changes).refuse_useless()
 
 
 def test_initial_weights_need_no_pretrained_ones_and_so_have_any_width():
@@ -270,7 +284,7 @@ def test_a_damaged_configuration_is_named(tmp_path, text):
 
 @pytest.mark.parametrize("path", FLAGFILES, ids=str)
 def test_flagfiles_say_how_to_start_themselves(at_root, path):
-    config.from_flagfile(path)
+    config.from_flagfile(path).refuse_useless()
     header = "".join(line for line in path.read_text().splitlines(keepends=True) if line.startswith("#"))
     if path.name != "base.cfg" and path.parent.name != "shipped":  # those are started by one script
         names = path, path.relative_to("flags").with_suffix("")

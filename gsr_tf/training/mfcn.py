@@ -55,10 +55,13 @@ class MFCNRun(RunSettings):
         """Checks what two rooms must agree on; each room has checked its own."""
         super().__post_init__()
         self.preparation.check_source("source" in self.step.train_on)
-        self.preparation.check_composites("pasted" in self.step.train_on, bool(self.records.validation_targets))
         weights = self.initialization.vgg16_weights
         if weights != "random" and self.network.width != 1.0 and not self.initialization.initial_weights:
             raise ConfigError(f"--vgg16_weights={weights} fits --width=1 alone; use --vgg16_weights=random")
+
+    def refuse_useless(self) -> None:
+        """Raises ConfigError for settings of composites where there are none."""
+        self.preparation.check_composites("pasted" in self.step.train_on, bool(self.records.validation_targets))
 
     @property
     def has_edges(self) -> bool:

@@ -51,7 +51,6 @@ class RGBNRun(RunSettings):
         """Checks what two rooms must agree on; each room has checked its own."""
         super().__post_init__()
         self.preparation.check_source("source" in self.step.train_on)
-        self.preparation.check_composites("pasted" in self.step.train_on, bool(self.records.validation_targets))
         weights, backbone = self.initialization.resnet_weights, self.network.backbone
         released = self.initialization.release_checkpoint
         if released and (backbone == "tiny" or self.network.streams != "both"):
@@ -71,6 +70,10 @@ class RGBNRun(RunSettings):
                 f"--anchor_scales={','.join(f'{scale:g}' for scale in scales)}: the smallest anchor, {smallest:g} "
                 f"pixels, would hardly lie within a picture of --input_size={size}; choose smaller ones"
             )
+
+    def refuse_useless(self) -> None:
+        """Raises ConfigError for settings of composites where there are none."""
+        self.preparation.check_composites("pasted" in self.step.train_on, bool(self.records.validation_targets))
 
     def _smallest_anchor(self) -> float:
         """The longest side of the smallest anchor of all."""

