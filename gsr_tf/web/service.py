@@ -22,6 +22,7 @@ from gsr_tf.web.upload import UploadBudget, check_header, read_upload
 
 LOG = logging.getLogger("gsr_tf.web")
 RESTART_SECONDS = "10"
+ANSWERING = ("fingerprint", "threshold", "scales")  # what `describe` says that an answer hangs on
 CLIENT_GONE = 499  # nobody reads it; the metrics count it
 Awaited = TypeVar("Awaited")
 
@@ -150,6 +151,15 @@ class Service:
             LOG.error("the model does not answer, and the server ends: %s", error)
             self.failure = error
 
+    def _check_same(self, model: Mapping) -> None:
+        """A worker that takes another one's place loads what is there by then."""
+        if any(model[name] != self.model[name] for name in ANSWERING):
+            raise UserError(
+                f"a new worker has loaded another model ({model['name']}, fingerprint {model['fingerprint']}) than the "
+                f"server began with ({self.model['name']}, {self.model['fingerprint']}): what --saved_model names was "
+                "exchanged; start the server anew"
+            )
+
     def _check_free(self) -> None:
         if self._stopping:
             raise _stopping()
@@ -179,6 +189,7 @@ class Service:
         try:
             with self.metrics.at_work.track_inprogress():
                 done = worker.answer(task)
+            self._check_same(worker.model())
         except Refusal as refusal:
             raise (_stopping() if self._closed else refusal) from refusal
         except (UserError, OSError, MemoryError) as error:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
@@ -76,15 +77,12 @@ class Worker:
         self.first.result()
         try:
             self._connection.send(task)
-        except OSError as error:
+            self._hear_in_time()  # that it has it: only then may the picture be to blame
+        except (EOFError, OSError) as error:
             how = own_process.how_it_ended(self._process)
             raise EndedBefore(f"a worker ended while it had nothing to do ({how})") from error
         try:
-            if not self._connection.poll(self._limits.picture_seconds):
-                self.close()
-                seconds = f"{self._limits.picture_seconds:g} s"
-                raise Ended(504, f"the picture took longer than {seconds}, the limit (--picture_seconds)")
-            outcome, self.resident = self._connection.recv()
+            outcome, self.resident = self._hear_in_time()
         except (EOFError, OSError) as error:
             how = own_process.how_it_ended(self._process)
             raise Ended(
@@ -100,6 +98,14 @@ class Worker:
         """Ends the process, whatever it does: it keeps nothing."""
         self._process.kill()
         self._process.join()
+
+    def _hear_in_time(self) -> Any:
+        """What the process says next; Ended, also for the process, when a picture's time is over."""
+        if not self._connection.poll(self._limits.picture_seconds):
+            self.close()
+            seconds = f"{self._limits.picture_seconds:g} s"
+            raise Ended(504, f"the picture took longer than {seconds}, the limit (--picture_seconds)")
+        return self._connection.recv()
 
     def _follow_start(self) -> None:
         said = None
@@ -158,8 +164,14 @@ def _work(connection: Connection, load: Callable[[], Detector], limits: Limits) 
         return
     with contextlib.suppress(EOFError):  # the server has no more use for this process
         while True:
-            outcome = _outcome(connection.recv(), detector, limits)
+            outcome = _outcome(_taken(connection), detector, limits)
             connection.send((outcome, own_process.resident()))
+
+
+def _taken(connection: Connection) -> Task:
+    task = connection.recv()
+    connection.send(None)  # what ends this process from here on may be the picture
+    return task
 
 
 def _outcome(task: Task, detector: Detector, limits: Limits) -> Done | Refusal:

@@ -205,6 +205,19 @@ def test_when_no_worker_can_be_had_who_asks_is_told_and_the_server_ends(caplog):
     assert "the model does not answer, and the server ends: no such folder" in caplog.text
 
 
+def test_a_worker_that_loaded_another_model_answers_nobody_and_the_server_ends():
+    class Exchanged(Here):
+        def answer(self, task):
+            self.detector = red_detector(fingerprint="f2")
+            return super().answer(task)
+
+    limits, words = Limits(), r"another model \(red, fingerprint f2\) than the server began with \(red, f1\)"
+    with ThreadPoolExecutor(1) as visitor:
+        with ends_with(UserError, words, Exchanged(red_detector(), limits), limits) as (_, (host, port)):
+            asking = visitor.submit(httpx.post, f"http://{host}:{port}/v1/segment", content=PICTURE, timeout=20)
+        assert "the model does not answer; the server's log says more" in said(asking.result(), 500)
+
+
 def test_when_it_stops_who_waits_is_told_and_what_is_at_work_is_finished():
     gate, told = Gate(), []
     with running(red_detector(gate), told=told, workers=1, queue=2) as (host, port), ThreadPoolExecutor(2) as others:
