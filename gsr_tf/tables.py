@@ -28,6 +28,7 @@ from gsr_tf import command, table_runs
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import Method
+from gsr_tf.data import one_writer
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.errors import UserError
 from gsr_tf.evaluation import attacks, items, layout, outputs, protocols, study
@@ -185,13 +186,14 @@ def _action(args: flags.FlagValues) -> int:
         for metric in TABLES[table].metrics
     }
     data, notes = {}, []
-    for row in TABLES[table].rows:
-        found = row_cells(row, table, sets, args)
-        cells.update(found)
-        if row.flagfile and any(cell.line for cell in found.values()):
-            data[row.name] = fingerprints(read_metadata(table_runs.export_of(row, _runs(args))))
-        notes = data_notes(data)
-        layout.write(args.output, table, shown, cells, args.protocol, notes)
+    with one_writer.hold(Path(args.output), "--output"):
+        for row in TABLES[table].rows:
+            found = row_cells(row, table, sets, args)
+            cells.update(found)
+            if row.flagfile and any(cell.line for cell in found.values()):
+                data[row.name] = fingerprints(read_metadata(table_runs.export_of(row, _runs(args))))
+            notes = data_notes(data)
+            layout.write(args.output, table, shown, cells, args.protocol, notes)
     print(f"{layout.markdown(table, shown, cells, args.protocol, notes)}\nin {args.output}, with every evaluation")
     scored_on = {one.name for one in sets}
     asked = [cell for (row, name, _), cell in cells.items() if row in (args.rows or names) and name in scored_on]

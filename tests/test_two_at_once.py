@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from gsr_tf import config, evaluate, predict, train
+from gsr_tf import config, evaluate, predict, tables, train
 from gsr_tf.data.one_writer import LOCK, FolderInUse
 from gsr_tf.data.pictures import encode_png
 from gsr_tf.formats import saved_model, weights
@@ -47,6 +47,14 @@ def test_a_second_evaluate_in_a_folder_is_refused(tmp_path, capsys):
     said = capsys.readouterr().err
     assert re.search(f"error: --output={output}: process {first.pid} on .* is writing there", said)
     assert [path.name for path in output.iterdir()] == [LOCK]
+
+
+def test_second_tables_in_a_folder_are_refused(tmp_path, capsys):
+    with holding(tmp_path) as first:
+        assert tables.main(["tables", "--table=1", "--rows=NOI", f"--output={tmp_path}"]) == 1
+    said = capsys.readouterr().err
+    assert re.search(f"error: --output={tmp_path}: process {first.pid} on .* is writing there", said)
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
 
 
 def test_a_second_run_in_a_folder_is_refused_before_anything_is_read_or_built(tmp_path, capsys):
