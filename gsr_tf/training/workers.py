@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from gsr_tf.settings import ConfigError
 from gsr_tf.training.trained import Trained
 
 TF_CONFIG_EXAMPLE = '{"cluster": {"worker": ["one:2222", "two:2222"]}, "task": {"type": "worker", "index": 0}}'
+ADDRESS = re.compile(r"\S+:\d+")
 SLURM_NEEDS = ("SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_PROCID", "SLURM_LOCALID", "SLURMD_NODENAME")
 PORTS_OF_A_JOB = 16  # the most tasks of one job on one node
 GROUP, INSTANCE = 2**30, 1  # of `somewhere`'s collective operation; far from the numbers that strategies give
@@ -80,6 +82,10 @@ def _of_tf_config() -> Workers:
         workers = Workers((*jobs.get("chief", []), *jobs.get("worker", [])), before + index)
         if not 0 <= index < len(jobs[job]):
             raise ValueError(f"no {job} {index}")
+        if wrong := [one for one in workers.addresses if not ADDRESS.fullmatch(str(one))]:
+            raise ValueError(f"no NAME:PORT: {', '.join(map(repr, wrong))}")
+        if len(set(workers.addresses)) < len(workers.addresses):
+            raise ValueError("an address is there twice")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(
             f"TF_CONFIG={os.environ['TF_CONFIG']}: {error}; expected a list of workers, the chief first, and this "
@@ -95,10 +101,17 @@ def _of_slurm() -> Workers:
         raise ConfigError(f"{', '.join(missing)} is not set; start each worker with srun, or set TF_CONFIG")
     job = int(os.environ.get("SLURM_JOB_ID", "0"))
     first_port = 20_000 + job % 500 * PORTS_OF_A_JOB  # two jobs on a node seldom meet
-    # The numbers of GPUs only keep the resolver from asking nvidia-smi: Slurm shows each task its own.
-    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-        port_base=first_port, gpus_per_node=PORTS_OF_A_JOB, gpus_per_task=1, auto_set_gpu=False
-    )
+    try:
+        # The numbers of GPUs only keep the resolver from asking nvidia-smi: Slurm shows each task its own.
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            port_base=first_port, gpus_per_node=PORTS_OF_A_JOB, gpus_per_task=1, auto_set_gpu=False
+        )
+    except (ValueError, RuntimeError) as error:
+        nodes, tasks = (f"{name}={os.environ[name]}" for name in SLURM_NEEDS[:2])
+        raise ConfigError(
+            f"{nodes}, {tasks}: expected a list as node[1-4],other and at most {PORTS_OF_A_JOB} tasks a node; else set "
+            "TF_CONFIG"
+        ) from error
     addresses = tuple(resolver.cluster_spec().as_dict()["worker"])
     own = f"{os.environ['SLURMD_NODENAME']}:{first_port + int(os.environ['SLURM_LOCALID'])}"
     if own not in addresses:
@@ -142,7 +155,14 @@ def check_alike(workers: Workers, strategy: tf.distribute.Strategy, facts: objec
         facts: what must be the same, printable.
     """
     number = int(hashlib.sha256(repr(facts).encode()).hexdigest()[:10], 16)  # so that sums do not overflow
-    total = int(strategy.reduce("sum", tf.constant(number, tf.int64), axis=None))
+    try:
+        total = int(strategy.reduce("sum", tf.constant(number, tf.int64), axis=None))
+    except tf.errors.InternalError as error:
+        if "group with size" not in str(error):
+            raise
+        raise ConfigError(
+            f"{workers}: other workers have another list of workers or other numbers of GPUs; expected the same on each"
+        ) from error
     if total != number * len(workers.addresses):
         raise ConfigError(
             f"{workers}: other workers have other settings, records, numbers of GPUs or another version of gsr_tf; "

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import tensorflow as tf
 
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.checkpoints import checkpoint_items
-from gsr_tf.training.workers import WorkerLost, Workers, find_workers, losses_named, share, somewhere
+from gsr_tf.training.workers import WorkerLost, Workers, check_alike, find_workers, losses_named, share, somewhere
 from tests.networks import tiny_net
 
 SLURM = {
@@ -59,6 +60,9 @@ def test_a_chief_is_the_first_worker(monkeypatch):
         ({"worker": ["a:1"], "ps": ["b:2"]}, {"type": "worker", "index": 0}, "jobs ps, worker"),
         ({}, {"type": "worker", "index": 0}, "no cluster; expected a list of workers"),
         ([], {"type": "worker", "index": 0}, "expected a list of workers"),
+        ({"worker": ["a:1", "b", ""]}, {"type": "worker", "index": 0}, "no NAME:PORT: 'b', ''; expected a list"),
+        ({"worker": {"0": "a:1", "2": "b:2"}}, {"type": "worker", "index": 0}, "no NAME:PORT: 0, 2; expected a list"),
+        ({"worker": ["a:1", "a:1"]}, {"type": "worker", "index": 0}, "an address is there twice; expected a list"),
     ],
 )
 def test_a_tf_config_that_makes_no_sense(monkeypatch, cluster, task, said):
@@ -109,6 +113,30 @@ def test_a_node_that_is_not_among_slurms(monkeypatch):
         monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError, match=r"elsewhere:20049 is not among Slurm's tasks node10:20048, .*TF_CONFIG"):
         find_workers()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("SLURM_STEP_NODELIST", "rack[1-2]n[1-2]"), ("SLURM_STEP_TASKS_PER_NODE", "17,1")]
+)
+def test_tasks_that_slurm_may_have_and_we_cannot_name(monkeypatch, variable, value):
+    for name, given in {**SLURM, variable: value}.items():
+        monkeypatch.setenv(name, given)
+    words = re.escape(f"{variable}={value}") + ".*: expected .* at most 16 tasks a node; else set TF_CONFIG"
+    with pytest.raises(ConfigError, match=words):
+        find_workers()
+
+
+def test_workers_of_other_lists_do_not_begin():
+    class Other:
+        def reduce(self, operation, value, axis):
+            raise tf.errors.InternalError(None, None, f"Device 1 is joining a {says}, but that group has size 2")
+
+    says = "group with size3"
+    with pytest.raises(ConfigError, match=r"worker 1 of 2 \(b:2\): .*other numbers of GPUs; expected"):
+        check_alike(Workers(("a:1", "b:2"), 1), Other(), "facts")
+    says = "queue"
+    with pytest.raises(tf.errors.InternalError):  # a defect
+        check_alike(Workers(("a:1", "b:2"), 1), Other(), "facts")
 
 
 def held(net, folder):
