@@ -70,7 +70,7 @@ class DIHRun(RunSettings):
         pictures = held_out(records, self.preparation, self.validation, **how)
         if pictures is None:
             return None
-        errors = tf.function(lambda batch: foreground_errors(net.harmonizer, batch))
+        errors = tf.function(lambda batch: foreground_errors(net.harmonizer, batch), autograph=False)
 
         def scores() -> dict[str, float]:
             found = np.mean([errors(batch) for batch in pictures.batches("validation")], axis=0)

@@ -136,7 +136,7 @@ def both(network: keras.Model, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def edge_threshold_chooser(network: keras.Model, pictures: HeldOut) -> Callable[[], float]:
     """A function that says which of `EDGE_THRESHOLDS` gives the highest mean F1, at the best threshold of the map."""
     thresholds = tf.constant(EDGE_THRESHOLDS)[:, tf.newaxis, tf.newaxis, tf.newaxis]
-    maps = tf.function(lambda image: edge_enhanced(*both(network, image), thresholds))
+    maps = tf.function(lambda image: edge_enhanced(*both(network, image), thresholds), autograph=False)
 
     def choose() -> float:
         total = np.zeros([len(EDGE_THRESHOLDS), len(metrics.PROBABILITY_GRID)])

@@ -105,7 +105,7 @@ def validation(probability: Callable[[tf.Tensor], tf.Tensor], pictures: HeldOut)
     Returns:
         A function without arguments -> {"validation/f1": ..., ...}.
     """
-    traced = tf.function(probability)
+    traced = tf.function(probability, autograph=False)
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for image, mask in pictures.pairs("validation"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,9 +25,12 @@ Stored = Callable[[keras.Model], Mapping[str, tf.Variable]]
 
 
 def train_in_two_goes(command: Sequence[str], folder: Path) -> Path:
-    """The folder of a run of two steps that went on for two more."""
-    for steps in (2, 4):
-        assert train_comparator.main([*command, f"--run_dir={folder}", f"--steps={steps}"]) == 0
+    """The folder of a run of two steps that went on for two more, and left nothing elsewhere."""
+    with tempfile.TemporaryDirectory() as elsewhere, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", elsewhere)
+        for steps in (2, 4):
+            assert train_comparator.main([*command, f"--run_dir={folder}", f"--steps={steps}"]) == 0
+        assert not os.listdir(elsewhere)
     return folder
 
 

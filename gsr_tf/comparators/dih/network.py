@@ -13,6 +13,8 @@ CHANNELS = (64, 64, 128, 128, 256, 256, 512)  # each level halves the side; all 
 END = 4  # pixels a side of the last level
 
 
+# No layer branches on a tensor, and AutoGraph would leave bytecode of their sources in $TMPDIR.
+@tf.autograph.experimental.do_not_convert
 def build_network(channels: Sequence[int], *, scene_decoder: bool = False) -> keras.Model:
     """The network, at random weights.
 

@@ -11,6 +11,8 @@ from gsr_tf.models.keras import keras
 TRUNK, PAIR, HEAD = "trunk", "fc_1", "head"  # the layers of the network that are used alone, too
 
 
+# No layer branches on a tensor, and AutoGraph would leave bytecode of their sources in $TMPDIR.
+@tf.autograph.experimental.do_not_convert
 def build_network(settings: Network, side: int) -> keras.Model:
     """The network, at random weights.
 
