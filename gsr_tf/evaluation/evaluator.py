@@ -40,13 +40,15 @@ class Evaluation:
 
     Attributes:
         scores: protocol -> metric -> Score; only protocols that had a picture.
-        table: "name", `COLUMNS`, and "f1 at data set best", "mcc at data set best" -> [pictures], in order.
+        table: "name", `COLUMNS`, and "f1 at data set best", "mcc at data set best" -> [items], in order.
+        pictures: "name", `COLUMNS` -> [pictures], in order: of one with several masks, each an item, its first.
         thresholds: [t] the grid of the protocols that have none of their own.
         curves: "f1", "mcc" -> [t], averages over the manipulated pictures; NaN where there are none.
     """
 
     scores: dict[str, dict[str, Score]]
     table: Table
+    pictures: Table
     thresholds: np.ndarray
     curves: dict[str, np.ndarray]
 
@@ -121,6 +123,10 @@ def _one(values: np.ndarray) -> float:
     return values[0] if values.size else np.nan
 
 
+def _table(names: list[str], rows: np.ndarray) -> Table:
+    return {"name": np.array(names, object), **dict(zip(COLUMNS, rows.T))}
+
+
 class Evaluator:
     """Adds up pictures one by one; memory does not grow with their pixels, only by a short row each."""
 
@@ -128,6 +134,7 @@ class Evaluator:
         self._protocols, self._thresholds = protocols, thresholds
         self._sums = {protocol.name: Accumulator() for protocol in protocols}
         self._names: list[str] = []
+        self._firsts: dict[str, int] = {}  # a picture's name -> the row of its first item
         self._rows: list[np.ndarray] = []
         self._curve_sum = np.zeros((len(CURVES), len(thresholds)))
         # [manipulated, 2, t] float32 on disk: at which threshold a picture is looked at is known only at the end.
@@ -135,19 +142,22 @@ class Evaluator:
             self._curves = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the evaluator
 
     def add(self, name: str, scores: np.ndarray, mask: np.ndarray, manipulated: bool = True) -> None:
-        """Counts one picture and adds it; `name` as that of `add_counted`, the others as those of `count`."""
-        self.add_counted(name, count(self._protocols, self._thresholds, scores, mask, manipulated))
+        """Counts one picture of a unique name and adds it; the other arguments as those of `count`."""
+        self.add_counted(name, name, count(self._protocols, self._thresholds, scores, mask, manipulated))
 
-    def add_counted(self, name: str, counted: Counted) -> None:
-        """Adds one picture.
+    def add_counted(self, name: str, picture: str, counted: Counted) -> None:
+        """Adds one picture, or one of its masks.
 
         Args:
-            name: unique; decides how the bootstrap resamples the picture.
+            name: unique.
+            picture: the picture's, which decides how the bootstrap resamples it: with all its masks.
             counted: by this evaluator's protocols and thresholds.
         """
-        weights = resample(name)
-        for protocol, values in counted.kept.items():
-            self._sums[protocol].add(weights, values)
+        weights = resample(picture)
+        first = self._firsts.setdefault(picture, len(self._rows)) == len(self._rows)
+        for protocol in self._protocols:
+            if protocol.name in counted.kept and (first or not protocol.once):
+                self._sums[protocol.name].add(weights, counted.kept[protocol.name])
         self._names.append(name)
         self._rows.append(counted.row)
         if counted.curves is not None:
@@ -158,11 +168,12 @@ class Evaluator:
     def finish(self) -> Evaluation:
         """The scores; call once, after the last picture."""
         rows = np.reshape(self._rows, (-1, len(COLUMNS)))
-        table = {"name": np.array(self._names, object), **dict(zip(COLUMNS, rows.T))}
+        table = _table(self._names, rows)
+        pictures = _table(list(self._firsts), rows[list(self._firsts.values())])
         manipulated = table["manipulated"] > 0
         scores = {
             protocol.name: {
-                **protocol.rank(table),
+                **protocol.rank(pictures),
                 **protocol.score(self._sums[protocol.name], _grid(protocol, self._thresholds)),
             }
             for protocol in self._protocols
@@ -173,7 +184,7 @@ class Evaluator:
         for name, column in zip(CURVES, self._at(curves.argmax(axis=1))):
             table[f"{name} at data set best"] = np.full(len(rows), np.nan)
             table[f"{name} at data set best"][manipulated] = column
-        return Evaluation(scores, table, self._thresholds, dict(zip(CURVES, curves)))
+        return Evaluation(scores, table, pictures, self._thresholds, dict(zip(CURVES, curves)))
 
     def _at(self, chosen: np.ndarray) -> np.ndarray:
         """[2, manipulated] each picture's curves at the thresholds of these numbers, [2]; read back piece by piece."""

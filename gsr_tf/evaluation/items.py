@@ -38,10 +38,12 @@ class Item(NamedTuple):
         name: unique in its data set.
         read: gives (picture [h, w, 3] uint8 RGB, mask [h, w] bool, True = manipulated; None for an authentic
             picture); raises PictureError.
+        picture: its picture's name where that has several masks, with an item each; empty: `name` is the picture's.
     """
 
     name: str
     read: Callable[[], Sample]
+    picture: str = ""
 
 
 def readable(reads: Sequence[Callable[[], Read]], where: str) -> tuple[list[Read], int]:
@@ -68,8 +70,9 @@ def from_records(records: Records) -> Sequence[Item]:
     names, masks = records.columns["name"], records.columns["masks"]
 
     def item(record: int, mask: int | None) -> Item:
-        name = names[record] if masks[record] < 2 else f"{names[record]}#{mask}"
-        return Item(name, lambda: _read_record(records, record, mask))
+        name, several = names[record], masks[record] > 1
+        read = functools.partial(_read_record, records, record, mask)
+        return Item(f"{name}#{mask}", read, picture=name) if several else Item(name, read)
 
     manipulated = [item(int(record), int(mask)) for record, mask in records.pairs]
     return manipulated + [item(record, None) for record, count in enumerate(masks) if not count]

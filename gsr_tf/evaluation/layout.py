@@ -67,7 +67,7 @@ def wide(table: int, data_sets: Sequence[str], cells: Cells) -> tuple[list[str],
 def long(table: int, data_sets: Sequence[str], cells: Cells) -> dict[str, list]:
     """One line a cell, as columns, with everything that is known of it."""
     columns: dict[str, list] = {name: [] for name in ("row", "data set", "metric", "value", "low", "high", "paper")}
-    columns.update({name: [] for name in ("threshold", "pictures", "protocol", "resolution", "how")})
+    columns.update({name: [] for name in ("threshold", "pictures", "pairs", "protocol", "resolution", "how")})
     nothing = float("nan")
     for row in TABLES[table].rows:
         for data_set in data_sets:

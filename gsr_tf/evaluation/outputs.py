@@ -1,7 +1,7 @@
 """What an evaluation leaves in its folder, each file written aside and renamed.
 
 summary.json     every score with its protocol, interval and count; configuration, fingerprints, versions, skips
-per_image.csv    one line a picture
+per_image.csv    one line a picture, or one for each of its masks
 replicates.npz   every score in every bootstrap replicate, and the average curves: for comparing and for frozen
                  thresholds
 """
@@ -49,9 +49,14 @@ def _number(value: float) -> float | None:
 
 
 def score_lines(evaluation: Evaluation) -> list[dict]:
-    """One dict a score: protocol, metric, value, its 95 % interval, threshold, pictures, resolution."""
-    lines = []
+    """One dict a score: protocol, metric, value, its 95 % interval, threshold, pictures, resolution.
+
+    Instead of "pictures" it has "pairs", (picture, mask), where these are more.
+    """
+    lines, several = [], len(evaluation.table["name"]) > len(evaluation.pictures["name"])
     for name, scores in evaluation.scores.items():
+        protocol = PROTOCOLS[name]
+        unit = "pairs" if several and protocol.covers(manipulated=True) and not protocol.once else "pictures"
         for metric, score in scores.items():
             low, high = interval(score.rows[1:])
             lines.append(
@@ -62,8 +67,8 @@ def score_lines(evaluation: Evaluation) -> list[dict]:
                     "low": _number(low),
                     "high": _number(high),
                     "threshold": _number(score.threshold),
-                    "pictures": score.pictures,
-                    "resolution": PROTOCOLS[name].resolution,
+                    unit: score.pictures,
+                    "resolution": protocol.resolution,
                 }
             )
     return lines
@@ -96,13 +101,13 @@ def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[s
         The summary.
     """
     path = Path(path)
-    manipulated = int(evaluation.table["manipulated"].sum())
+    scored, manipulated = len(evaluation.pictures["name"]), int(evaluation.pictures["manipulated"].sum())
     summary = {
         **setting,
         "pictures": {
-            "scored": len(evaluation.table["name"]),
+            "scored": scored,
             "manipulated": manipulated,
-            "authentic": len(evaluation.table["name"]) - manipulated,
+            "authentic": scored - manipulated,
             "skipped": len(skipped),
         },
         "scores": score_lines(evaluation),
@@ -153,9 +158,14 @@ def without_score(summary: dict) -> list[str]:
     return [name for name in summary["protocols"] if name not in scored]
 
 
+def over(line: dict) -> str:
+    """What a score is over."""
+    return f"{line['pairs']} (picture, mask) pairs" if "pairs" in line else f"{line['pictures']} pictures"
+
+
 def describe_score(line: dict, data_set: str) -> str:
     """A score as it is printed: never without its protocol, data set, count and resolution."""
     value = f"{shown(line['value'])} [{shown(line['low'])}, {shown(line['high'])}]"
     threshold = "" if line["threshold"] is None else f" at > {line['threshold']:.4g}"
-    where = f"{line['protocol']}, {data_set}, {line['pictures']} pictures, {line['resolution']}"
+    where = f"{line['protocol']}, {data_set}, {over(line)}, {line['resolution']}"
     return f"{line['metric']:>20} {value}{threshold}  ({where})"

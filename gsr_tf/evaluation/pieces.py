@@ -70,8 +70,8 @@ def outcomes(
 
 def write(path: Path, found: Sequence[Outcome]) -> None:
     """Writes outcomes: names and reasons as JSON, each array as it is."""
-    arrays = {"": np.frombuffer(json.dumps([[one.name, one.reason] for one in found]).encode(), np.uint8)}
-    for place, (_, counted, _) in enumerate(found):
+    arrays = {"": np.frombuffer(json.dumps([[one.name, one.picture, one.reason] for one in found]).encode(), np.uint8)}
+    for place, (_, _, counted, _) in enumerate(found):
         if counted is not None:
             arrays[f"{place}/row"] = counted.row
             if counted.curves is not None:
@@ -90,8 +90,8 @@ def read(path: Path) -> Iterator[Outcome]:
         for name in stored.files:
             place, _, what = name.partition("/")
             of_place.setdefault(place, {})[what] = stored[name]
-    for place, (name, reason) in enumerate(json.loads(of_place[""][""].tobytes())):
-        yield Outcome(name, _counted(of_place[str(place)]) if str(place) in of_place else None, reason)
+    for place, (name, picture, reason) in enumerate(json.loads(of_place[""][""].tobytes())):
+        yield Outcome(name, picture, _counted(of_place[str(place)]) if str(place) in of_place else None, reason)
 
 
 def _counted(arrays: dict[str, np.ndarray]) -> Counted:

@@ -63,9 +63,9 @@ def _scores(summary: dict) -> list[str]:
         threshold = "" if line["threshold"] is None else f"{line['threshold']:.4g}"
         rows.append(
             (line["protocol"], line["metric"], values[0], f"{values[1]} to {values[2]}", threshold)
-            + (line["pictures"], line["resolution"])
+            + (outputs.over(line), line["resolution"])
         )
-    header = ("protocol", "metric", "value", "interval", "threshold", "pictures", "resolution")
+    header = ("protocol", "metric", "value", "interval", "threshold", "over", "resolution")
     without = outputs.without_score(summary)
     missing = [html.note(f"Without a score, for want of probabilities or of such pictures: {', '.join(without)}.")]
     definitions = [(name, one["definition"], one["source"]) for name, one in summary["protocols"].items()]

@@ -108,26 +108,27 @@ def _twice(item: Item) -> Scored:
 
 
 class Outcome(NamedTuple):
-    """What came of one item: it was counted, or there is a reason why not."""
+    """What came of one item, of that name and picture: it was counted, or there is a reason why not."""
 
     name: str
+    picture: str
     counted: Counted | None
     reason: str = ""
 
 
-def _begun(items: Iterable[Item], scorer: Scorer) -> Iterator[tuple[str, Future[Scored]]]:
-    """Each item's name and what its scoring gives, in order.
+def _begun(items: Iterable[Item], scorer: Scorer) -> Iterator[tuple[Item, Future[Scored]]]:
+    """Each item and what its scoring gives, in order.
 
     On a GPU as many are scored at a time as go through the network together, and in memory; on a CPU, which is full
     with one, one after the other.
     """
     threads = together.MOST if gpus() else 1
     seen: set[str] = set()
-    begun: deque[tuple[str, Future[Scored]]] = deque()
+    begun: deque[tuple[Item, Future[Scored]]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for item in items:
-            begun.append((item.name, pool.submit(_twice if item.name in seen else scorer, item)))
+            begun.append((item, pool.submit(_twice if item.name in seen else scorer, item)))
             seen.add(item.name)
             if len(begun) == threads:
                 yield begun.popleft()
@@ -141,13 +142,14 @@ def outcomes(
     items: Iterable[Item], scorer: Scorer, protocols: Sequence[Protocol], thresholds: np.ndarray
 ) -> Iterator[Outcome]:
     """What comes of each item, in order; arguments as those of `evaluate`."""
-    for name, result in _begun(items, scorer):
+    for item, result in _begun(items, scorer):
+        names = item.name, item.picture or item.name
         try:
             scored = result.result()
         except (PictureError, ScoreError) as error:
-            yield Outcome(name, None, str(error))
+            yield Outcome(*names, None, str(error))
         else:
-            yield Outcome(name, count(protocols, thresholds, scored.scores, scored.mask, scored.manipulated))
+            yield Outcome(*names, count(protocols, thresholds, scored.scores, scored.mask, scored.manipulated))
 
 
 def defined(protocols: Sequence[Protocol], method: Method) -> list[Protocol]:
@@ -163,13 +165,13 @@ def total(
     They may come in pieces that know nothing of one another, so that a name may be counted in two of them.
     """
     evaluator, skipped, seen = Evaluator(protocols, thresholds), [], set()
-    for name, counted, reason in found:
+    for name, picture, counted, reason in found:
         if name in seen:
             skipped.append((name, TWICE))
         elif counted is None:
             skipped.append((name, reason))
         else:
-            evaluator.add_counted(name, counted)
+            evaluator.add_counted(name, picture, counted)
         seen.add(name)
     return evaluator.finish(), skipped
 

@@ -41,6 +41,7 @@ ITEMS = [
     item(12, "authentic"),
     *(item(seed) for seed in range(13, 20)),
 ]
+ITEMS[3:5] = [one._replace(picture="one in two pieces") for one in ITEMS[3:5]]
 DATA = DataSet("toys", "f00d", ITEMS)
 BRIGHTNESS = Method("brightness", lambda picture: picture.mean(axis=2) / 255, probabilities=True)
 SUM = Method("sum", lambda picture: picture.sum(axis=2, dtype=float), probabilities=False)
@@ -97,6 +98,7 @@ def test_sums_over_pieces_are_those_of_evaluate_to_the_bit(tmp_path, method, loa
     evaluation, left_out = by_pieces(tmp_path, method, load, attack, grid)
     assert left_out == skipped and [name for name, _ in skipped] == ["missing 9", "manipulated 2"]
     np.testing.assert_equal(evaluation.table, expected.table)
+    np.testing.assert_equal(evaluation.pictures, expected.pictures)
     np.testing.assert_equal(evaluation.curves, expected.curves)
     assert evaluation.scores.keys() == expected.scores.keys()
     for name, scores in expected.scores.items():

@@ -21,6 +21,7 @@ from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.records import open_records
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import attacks, items, outputs, runner, scoring, study
+from gsr_tf.evaluation.accumulator import resample
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import PROTOCOLS, choose
@@ -221,6 +222,33 @@ def test_records_give_one_item_a_mask_and_authentic_pictures_last(records):
     np.testing.assert_array_equal(picture, sample(1)[0])
     np.testing.assert_array_equal(mask, sample(1)[1][::-1, ::-1])
     assert found[3].read()[1] is None
+
+
+def test_a_picture_with_two_masks_is_drawn_with_both_and_counts_once_where_pictures_are_told_apart(records):
+    found = [*items.from_records(open_records(records)), Item("tile 1#2", ITEMS[4].read)]  # a file of that name
+    evaluation, _ = run(found, names=("fixed-0.5", "image-level"))
+    weights = np.stack([resample(name) for name in ("tile 0", "tile 1", "tile 1", "tile 1#2")], axis=1)
+    each, drawn = evaluation.table["f1 at 0.5"][[0, 1, 2, 4]], weights.sum(axis=1) > 0
+    rows = evaluation.scores["fixed-0.5"]["f1"].rows
+    np.testing.assert_allclose(rows[drawn], (weights @ each)[drawn] / weights.sum(axis=1)[drawn], atol=1e-12)
+    once = run([found[0], Item("tile 1", found[1].read), *found[3:]], names=("image-level",))[0]
+    for metric, score in once.scores["image-level"].items():
+        np.testing.assert_array_equal(evaluation.scores["image-level"][metric].rows, score.rows)
+        assert evaluation.scores["image-level"][metric].pictures == score.pictures == 4
+
+
+def test_pairs_of_a_picture_and_a_mask_are_not_called_pictures(records, tmp_path, capsys):
+    command = ["evaluate", "--method=all-positive", f"--records={records}", f"--output={tmp_path / 'out'}"]
+    assert evaluate.main([*command, "--protocols=fixed-0.5,image-level,authentic"]) == 0
+    said = {line.split("(", 1)[1] for line in capsys.readouterr().out.splitlines()}
+    assert said == {
+        "fixed-0.5, records, 3 (picture, mask) pairs, native)",
+        "image-level, records, 3 pictures, native)",
+        "authentic, records, 1 pictures, native)",
+    }
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["pictures"] == {"scored": 3, "manipulated": 2, "authentic": 1, "skipped": 0}
+    assert ">3 (picture, mask) pairs<" in (tmp_path / "out" / "report.html").read_text()
 
 
 def written_list(folder, number=3):

@@ -103,7 +103,9 @@ def test_table_1_without_training(records, tmp_path, capsys):
     assert cells[-2] == f"{floor} [{floor}, {floor}] / -"
     assert "1.000" in rows_printed["ground-truth box"]
     assert "give --source_records and --target_records to train it" in printed
-    assert "native, post-processing none, 4 pictures, 0 skipped" in printed
+    assert "native, post-processing none, 3 pictures, 0 skipped" in printed
+    with (tmp_path / "table1.csv").open() as stream:
+        assert {(row["pictures"], row["pairs"]) for row in csv.DictReader(stream) if row["value"]} == {("", "4")}
 
 
 def export_constant(folder, value, **metadata):

@@ -81,4 +81,5 @@ PROTOCOL = Protocol(
     score=score,
     rank=rank,
     pictures="all",
+    once=True,
 )

@@ -30,7 +30,7 @@ class Score(NamedTuple):
     Attributes:
         rows: [1 + replicates] its value, then its value in each bootstrap replicate.
         threshold: where it was taken; None where there is not one for the whole data set.
-        pictures: how many it is over.
+        pictures: how many it is over; one with several masks counts with each, unless the protocol takes it `once`.
     """
 
     rows: np.ndarray
@@ -73,6 +73,7 @@ class Protocol:
         rank: (table of the pictures) -> metrics that no sums give, since they compare pictures with one another.
         resolution: at which size pixels are counted.
         pictures: "manipulated", "authentic" or "all": which ones it is over.
+        once: a picture with several masks counts once, by the first, and not with each of them.
         needs_probabilities: it has a fixed threshold or grid, which means nothing for other maps.
         thresholds: its own grid, [t] ascending; None for the run's.
         by_default: False for a slow one, which is computed only where it is asked for by name.
@@ -87,6 +88,7 @@ class Protocol:
     rank: Callable[[Table], Scores] = lambda table: {}
     resolution: str = "native"
     pictures: str = "manipulated"
+    once: bool = False
     needs_probabilities: bool = False
     thresholds: np.ndarray | None = None
     by_default: bool = True
