@@ -396,6 +396,32 @@ def test_trufor_band_is_that_of_its_filters():
     assert counts.negatives == (ndimage.maximum_filter(truth, 11) == 0).sum()
 
 
+@pytest.mark.parametrize("inverted", [False, True])
+def test_trufor_tries_every_threshold_that_a_picture_has(inverted):
+    levels = np.random.default_rng(0).integers(0, 40, (64, 64)) + 9 * (SQUARE ^ inverted)
+    scores = np.float32(0.997 + 5e-5 * levels)  # one step of the grid
+    truth = ndimage.minimum_filter(SQUARE, 15)
+    counted = truth | ~ndimage.maximum_filter(SQUARE, 11)
+    best = [best_of_all_thresholds(one[counted], truth[counted], reference.f1_score) for one in (scores, -scores)]
+    found = evaluated(["trufor"], [(scores, SQUARE, True)])["trufor"]
+    assert found["f1"] == pytest.approx(max(best), abs=1e-12) and max(best) == best[inverted] > 2 * found["f1 at 0.5"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "mask", "share"),
+    [
+        (0.1 * EVERYTHING, square(64, 20, 30), 1),  # 10 x 10 erode to nothing, and nothing is marked
+        (0.9 * square(64, 50, 52), square(64, 20, 30), 1 / 2),
+        (EVERYTHING, EVERYTHING > 0, 1),
+    ],
+)
+def test_trufor_leaves_out_what_is_of_one_class_at_a_half(scores, mask, share):
+    faint = (np.float32(0.4 * SQUARE), SQUARE, True)
+    alone, both = (evaluated(["trufor"], pictures)["trufor"] for pictures in ([faint], [(scores, mask, True), faint]))
+    assert 0 < alone["f1 at 0.5"] < alone["f1"] == 1
+    assert both == {"f1": (1 + mask.all()) / 2, "f1 at 0.5": share * alone["f1 at 0.5"]}
+
+
 SEEN = square(40, 10, 22)  # after the dilation by 5x5 it covers the region: 16 x 16
 
 
