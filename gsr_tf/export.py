@@ -183,9 +183,11 @@ def _of_run(run_dir: Path, args: flags.FlagValues) -> tuple[DetectorModule, dict
     facts["scales"] = list(parse_scales(args.scales) or ONE_SIZE)
     if facts["scales"] != list(ONE_SIZE) and detector.window is None:
         raise ExportError(f"--scales={','.join(args.scales)}: {config.METHOD} sees whole pictures at scale 1 alone")
-    if args.average_with and config.METHOD == "exif-sc":
+    if config.METHOD == "exif-sc" and (args.average_with or args.checkpoint == "mean"):
+        averaging = "--average_with" if args.average_with else "--checkpoint=mean"
         raise ExportError(
-            "--average_with: moments of EXIF-consistency's normalisation do not fit averaged weights; expected none"
+            f"{averaging}: moments of EXIF-consistency's normalisation do not fit averaged weights; expected those of "
+            "one checkpoint, --checkpoint=best or newest"
         )
     if args.average_with:
         paths = [shipped.weights_file(given, "--average_with") for given in args.average_with]

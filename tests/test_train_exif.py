@@ -70,6 +70,7 @@ def test_what_cannot_be_is_refused(trained, exported, sources, tmp_path, capsys)
         ("m.onnx", "--format=onnx", "--format=onnx: exif-sc has operations"),
         ("m", "--size=64", "--size=64: EXIF-consistency sees pictures at their own size"),
         ("m", "--average_with=gsr-net-coco", "--average_with: moments of EXIF-consistency's normalisation"),
+        ("m", "--checkpoint=mean", "--checkpoint=mean: moments of EXIF-consistency's normalisation"),
     ):
         assert export.main(["export", f"--run_dir={trained}", f"--output={tmp_path / output}", flag]) == 1
         assert said in capsys.readouterr().err
