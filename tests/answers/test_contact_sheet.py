@@ -1,5 +1,7 @@
 """The page of all answers promises no more than the model card."""
 
+import base64
+import os
 import re
 import shutil
 import unicodedata
@@ -23,6 +25,10 @@ METHOD = {"detector": "noi", "threshold": 0.5}
 def record(name, score, flagged=0.1, settings=INCLUDED):
     facts = {"boxes": [[0, 0, 3, 4]], "width": 60, "height": 40, "warnings": []}
     return {"name": name, "file": f"{name}.png", "score": score, "flagged": flagged, "settings": settings, **facts}
+
+
+def written(records, preview=lambda name: None):
+    return "".join(contact_sheet.page(records, preview))
 
 
 @pytest.fixture
@@ -85,6 +91,51 @@ def test_what_was_measured_of_the_included_model_is_said_of_no_other(others):
 
 def test_what_was_not_answered_is_named(sheet):
     assert "<li>d.png: the file is empty</li>" in sheet
+
+
+def test_a_card_has_its_pictures_facts_and_files():
+    page = written([record("a/b c", 0.25, flagged=0.125)], lambda name: name.encode())
+    assert (
+        '<span class="score">score 0.250</span>; 12.5% flagged in 1 region, 60x40 pixels</p>' in page
+        and 'data-file="a/b c.png" data-score="0.25" data-flagged="0.125"' in page
+    )
+    assert re.findall(r'href="(.*?)"', page) == ["a/b%20c_overlay.jpg", "a/b%20c_map.png", "a/b%20c_mask.png"]
+    assert re.findall(r">(map|mask)</a>", page) == ["map", "mask"]
+    assert re.findall(r'base64,(.*?)"', page) == [base64.b64encode(b"a/b c").decode()]
+
+
+def test_a_name_that_is_no_text_is_linked_by_its_bytes():
+    assert 'href="%FF_overlay.jpg"' in written([{**record(os.fsdecode(b"\xff"), 0.5), "file": "?.png"}])
+
+
+def test_a_warning_stands_in_its_own_card():
+    records = [record("a", 0.5), {**record("b", 0.5), "warnings": ["less sure", "cut off"]}, record("c", 0.5)]
+    cards = written(records).split("<article")[1:]
+    assert [re.findall('<p class="warning">(.*?)</p>', card) for card in cards] == [[], ["less sure", "cut off"], []]
+
+
+def test_pictures_are_counted_as_answered_flagged_and_failed():
+    plain, failed = {**record("b", 0.5), "boxes": []}, {**record("c", 0.5), "error": "no picture"}
+    headings = [
+        re.findall("<h1>(.*?)</h1>", written(records))
+        for records in ([record("a", 0.5)], [record("a", 0.5), plain, failed], [plain] * 1000)
+    ]
+    assert headings == [
+        ["1 picture, 1 with a flagged region"],
+        ['2 pictures, 1 with a flagged region, <a href="#errors">1 could not be answered</a>'],
+        ["1,000 pictures, 0 with a flagged region"],
+    ]
+    assert "<h2>1 picture could not be answered</h2>" in written([failed])
+
+
+def test_what_answered_is_said_once_and_a_mixture_is_said_to_be_one():
+    other = {**METHOD, "threshold": 0.25}
+    one, two = (
+        [record(str(n), 0.5, settings=s) for n, s in enumerate(given)] for given in ([METHOD] * 2, [METHOD, other])
+    )
+    assert "<p>Detector: noi, threshold 0.5</p>" in written(one)
+    said = "Answers of several settings, whose scores do not compare: noi, threshold 0.5; noi, threshold 0.25"
+    assert f"<p>{said}</p>" in written(two)
 
 
 def test_what_can_be_pressed_or_seen_is_told_by_the_files_name():

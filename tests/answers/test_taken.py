@@ -156,6 +156,13 @@ def test_own_files_of_an_answers_names(tmp_path, name):
         taken.check(found(tmp_path / "a/page1.png"), tmp_path, OVERVIEWS)
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("gone")], ids=["folder", "link to nothing"])
+def test_whatever_has_an_answers_name_is_somebodys_own(tmp_path, make):
+    make(tmp_path / "page1_map.png")
+    with pytest.raises(InputError, match="page1_map.png would be overwritten"):
+        taken.check(found(tmp_path / "a/page1.png"), tmp_path)
+
+
 @pytest.mark.parametrize("name", ["results.jsonl", f"{WORK}/00000-of-00001.list"])
 def test_files_of_a_call_that_was_killed_are_answers(tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
