@@ -10,7 +10,7 @@ from gsr_tf.data.batch import Batch
 from gsr_tf.models.keras import keras
 from gsr_tf.models.optimizers import Adam
 from gsr_tf.models.step import Step
-from gsr_tf.models.streams import Stream
+from gsr_tf.models.streams import Pass, Stream
 from tests.networks import make_batch, tiny_net
 
 NETWORKS = ("generator", "discriminator", "segmenter")
@@ -90,6 +90,41 @@ def test_rounds_of_refinement_are_passes_of_their_own(batch):
     net = tiny_net(segment_on=["source"], refine_on=["source"], refine_steps=2)
     names = {name for name in net._step(batch) if name.startswith("loss/segmentation/")}
     assert names == {f"loss/segmentation/source{end}" for end in ("", "_refined_1", "_refined_2")}
+
+
+@pytest.mark.parametrize("passes", ["apart", "merged"])
+def test_each_kind_is_refined_with_its_own_authentic_pixels_one_pass_after_the_other(batch, passes):
+    kinds, random = ("source", "pasted", "generated", "harmonized"), np.random.default_rng(0)
+    net = tiny_net(segment_on=kinds, refine_on=kinds, refine_steps=2, passes=passes)
+    h, g_m = random.uniform(-120, 150, [2, *batch.m.shape]).astype(np.float32)
+    p = random.integers(0, 2, [3, *batch.k.shape]).astype(np.float32)
+    pictures = {"source": batch.s, "pasted": batch.m, "generated": g_m, "harmonized": h}
+    made, seen = [Pass({"loss/weight_decay": tf.zeros([])}, [None])], []
+
+    def segment(streams, last):
+        assert last is made[-1]
+        for stream in streams:
+            authentic = batch.a if stream.kind == "source" else batch.t
+            put_back = sum(p[: stream.round]) > 0
+            np.testing.assert_array_equal(stream.image, np.where(put_back, authentic, pictures[stream.kind]))
+            np.testing.assert_array_equal(stream.k, np.where(put_back, 0, batch.k))
+            seen.append(stream.name)
+        losses = {f"loss/{stream.name}": tf.ones([]) for stream in streams}
+        made.append(Pass(losses, [None], [p[streams[0].round]] * len(streams)))
+        return made[-1]
+
+    net.harmonize, net.segmenter_optimizer = lambda _: h, Recorder()
+    net._decay, net._segment = lambda: made[0], segment
+    losses, _ = net.update_segmenter(batch, g_m)
+    assert set(seen) == {f"{kind}{end}" for kind in kinds for end in ("", "_refined_1", "_refined_2")}
+    assert len(seen) == 12 == float(losses["loss/segmenter"])
+
+
+def test_a_pass_begins_when_the_one_before_is_over():
+    with tf.Graph().as_default():
+        gradient = tf.ones([3])
+        image = Pass({}, [None, gradient]).after(tf.zeros([2]))
+    assert image.op.control_inputs == [gradient.op]
 
 
 def test_without_generated_pictures_generator_and_discriminator_rest(batch):
@@ -232,7 +267,10 @@ def step_of(batch, **settings):
     return losses, [*recorders["segmenter"].gradients, *recorders["generator"].gradients]
 
 
-JOINT = {"refine_on": ["source"], "segmentation_gradient": True, "refine_steps": 2, "half_pixel": False}
+JOINT = {
+    **{"segment_on": ["source", "generated", "pasted"], "refine_on": ["source"], "refine_steps": 2},
+    **{"segmentation_gradient": True, "half_pixel": False},
+}
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,18 @@ def test_the_segmenter_sees_what_the_harmoniser_makes_of_m():
     assert losses["harmonized"] == pytest.approx(losses["pasted"], rel=1e-5)
 
 
+@pytest.mark.parametrize("half_pixel", [True, False])
+def test_for_the_harmoniser_pictures_are_resized_as_for_the_other_networks(half_pixel):
+    batch, network = make_batch(), stand_in(lambda m, k: m / 2 + k)
+    wanted, other = (harmonized(network, batch.m, batch.k, half_pixel=way) for way in (half_pixel, not half_pixel))
+    net = tiny_net(harmonizer=network, half_pixel=half_pixel, **HARMONIZED)
+    np.testing.assert_array_equal(net.harmonize(batch), wanted)
+    assert np.abs(wanted - other).max() > 10
+
+
 def test_with_its_background_composited_h_is_kept_within_k_alone():
     batch = make_batch(size=64)
+    batch = batch._replace(m=batch.m / 2)  # around K it is T no more, as after retouching
     whole, region = (
         tiny_net(harmonizer=stand_in(lambda m, k: 0 * m + 7.0), composite_background=composite, **HARMONIZED)
         .harmonize(batch)
@@ -86,7 +96,7 @@ def test_with_its_background_composited_h_is_kept_within_k_alone():
     np.testing.assert_array_equal(region, np.where(batch.k.numpy() == 1, 7.0, batch.m.numpy()))
 
 
-def test_a_harmonised_picture_is_refined_with_ts_pixels(harmonizer):
+def test_a_harmonised_picture_is_refined(harmonizer):
     how = {"segment_on": ("harmonized",), "refine_on": ("harmonized",)}
     names = set(tiny_net(harmonizer=harmonizer, **how)._step(make_batch()))
     assert {"loss/segmentation/harmonized", "loss/segmentation/harmonized_refined_1"} < names
