@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,6 +85,13 @@ def test_an_export_says_where_it_comes_from(run_dir, sources, tmp_path):
     assert found["config"]["width"] == 0.03
     assert {"commit", "versions"} <= set(found)
     assert str(sources.path.parent) not in json.dumps(found)
+
+
+def test_of_another_checkpoint_than_the_best_the_bests_score_is_not_said(run_dir, monkeypatch):
+    monkeypatch.chdir(run_dir)
+    found = export_facts(Path(), config.load(run_dir).flat(), "checkpoints/ckpt-9", "model")
+    assert found["scores"] == {"evaluations": []}
+    assert (found["run"], found["checkpoint"]) == ("run", "checkpoints/ckpt-9")
 
 
 def test_the_threshold_is_the_one_given_else_the_papers_else_half(run_dir, tmp_path):
@@ -172,6 +181,14 @@ def test_what_quantisation_costs_is_measured(run_dir, tmp_path, capsys):
     assert beside["quantization_scores"]["float16"] == pictures.paper_scores(maps, scored, "")
     assert beside["quantization_scores"]["network"] == pictures.paper_scores(network, scored, "")
     assert f"float16: F1 {beside['quantization_scores']['float16']['f1']:.4f}" in capsys.readouterr().out
+
+
+def test_maps_that_are_the_masks_have_the_whole_score():
+    mask = np.zeros([8, 8], np.uint8)
+    mask[2:4, 2:5] = 1
+    item = SimpleNamespace(read=lambda: (np.zeros([8, 8, 3], np.uint8), mask))
+    scores = pictures.paper_scores(lambda _: {"probability": mask[..., None].astype(np.float32)}, [item], "")
+    assert (scores["f1"], scores["mcc"], scores["pictures"]) == (1.0, 1.0, 1)
 
 
 def test_damaged_records_are_named_left_out_and_counted(run_dir, tmp_path, capsys):
@@ -274,6 +291,20 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
     load_npz(named_variables(started), str(output), "--initial_weights")
     for mine, theirs in zip(started.trainable_variables, loaded.segmenter.trainable_variables):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_weights_come_behind_the_others_and_take_no_files_place(run_dir, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(weights, "trial_pictures", lambda: [tiny.tile(1)])
+
+    def save(name):
+        return export.main(["export", f"--run_dir={run_dir}", f"--output={tmp_path / name}.npz", "--format=weights"])
+
+    assert [save(name) for name in ("b", "a", "b")] == [0, 0, 1]
+    assert "b.npz exists already; remove it or choose another name" in capsys.readouterr().err
+    monkeypatch.setattr(weights, "TOLERANCE", 0.0)
+    assert save("c") == 1 and "differs from the network by" in capsys.readouterr().err
+    assert list(shipped.read_index(tmp_path)) == ["b", "a"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.npz", "b.npz", "index.json"}
 
 
 @pytest.mark.parametrize("count", [1, 2])
