@@ -16,17 +16,18 @@ class ExportError(UserError):
 
 
 def largest_difference(one: Maps, other: Maps, pictures: Iterable[np.ndarray]) -> float:
-    """The largest difference of two detectors' probabilities.
+    """The largest difference of two detectors' probabilities; NaN where one of them has any.
 
     Args:
         one: [h, w, 3] uint8 -> {"probability": [h, w, 1], ...}.
         other: the same.
         pictures: [h, w, 3] uint8.
     """
-    return max(
-        float(np.max(np.abs(np.asarray(one(picture)["probability"]) - np.asarray(other(picture)["probability"]))))
+    worst = [
+        np.max(np.abs(np.asarray(one(picture)["probability"]) - np.asarray(other(picture)["probability"])))
         for picture in pictures
-    )
+    ]
+    return float(np.max(worst))  # Python's max passes over NaN
 
 
 def require_agreement(difference: float, tolerance: float) -> None:

@@ -136,6 +136,8 @@ def test_the_largest_difference_is_of_any_pixel_of_any_picture_either_way():
     other = lambda picture: {"probability": 0.5 - picture, "boundary": 9.0}  # noqa: E731
     pictures = [np.zeros([2, 3, 1]), np.array([[[0.0], [0.25], [0.125]]]), np.zeros([1, 1, 1])]
     assert largest_difference(network, other, pictures) == largest_difference(other, network, pictures) == 0.25
+    nowhere = lambda picture: {"probability": np.full(picture.shape, np.nan if len(picture) == 1 else 0.5)}  # noqa: E731
+    assert np.isnan(largest_difference(network, nowhere, pictures))
 
 
 def test_trial_pictures_are_of_each_shape_that_a_detector_must_take():
