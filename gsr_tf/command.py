@@ -22,6 +22,7 @@ from gsr_tf.flag_help import Group, describe, wrapped
 from gsr_tf.flagfiles import expanded
 
 SOME_SKIPPED = 3
+HELP = {"--help", "-h", "-help", "--helpfull"}
 NEEDED = re.compile(r"flag --(\w+)=None: Flag --\w+ must have a value other than None\.")  # as absl says it
 # What a user can mend; anything else is a defect and keeps its traceback.
 MENDABLE = (UserError, OSError, MemoryError)
@@ -62,7 +63,7 @@ def parse(
     """
     values = flags.FlagValues()
     define(values)
-    if {"--help", "-h", "-help", "--helpfull"} & set(argv):
+    if HELP & set(argv):
         print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{describe(values, groups)}")
         if variables:
             print(f"\n{wrapped(_about(variables))}")

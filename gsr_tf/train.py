@@ -53,8 +53,10 @@ def train_method(kind: type[RunSettings], module: str, doc: str, argv: Sequence[
             lines.append(wrapped(f"{name}: {flagfiles.title(file)}", "      ", "  "))
 
     def define(values: flags.FlagValues) -> None:
-        config_lib.refuse_removed(flagfiles.expanded(sys.argv if argv is None else argv), kind)
         _define(values, kind)
+        given = sys.argv if argv is None else argv
+        if not command.HELP & set(given):
+            config_lib.refuse_removed(flagfiles.expanded(given), kind)
 
     return command.main(action, "\n".join(lines), define, argv, config_lib.groups(kind))
 

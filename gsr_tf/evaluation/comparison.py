@@ -125,6 +125,12 @@ def _same_pictures(first: Path, second: Path) -> None:
             f"{first} and {second} are over different pictures, so their difference means nothing: {len(lone)} are in "
             f"one only, the first {lone[0]}; evaluate both on the same list"
         )
+    counted, others = (_summary(path).get("pictures", {}).get("scored") for path in (first, second))
+    if counted != others:
+        raise ComparisonError(
+            f"{first} counted {counted} pictures, {second} {others}: an earlier version took one with several masks "
+            "for several; evaluate both anew"
+        )
     if differ := [name for name, truth in one.items() if _contradict(truth, other[name])]:
         raise ComparisonError(
             f"{first} and {second} were scored against different masks, so their difference means nothing: those of "

@@ -92,6 +92,21 @@ def count(scores: np.ndarray, mask: np.ndarray, thresholds: np.ndarray = PROBABI
     return Counts(above[1], above[0], positives, negatives)
 
 
+def count_at_optima(scores: np.ndarray, mask: np.ndarray) -> Counts:
+    """Counts one picture's pixels at every threshold that may be the best, for the map or for its inverse.
+
+    These lie just below the score of a manipulated pixel, or at it: from there to the next such score only authentic
+    pixels change sides, and F1, MCC and IoU fall or rise all the way. Minus infinity, the first, is there for a picture
+    without any; arguments as `count`'s.
+    """
+    values, number = np.unique(scores[mask], return_counts=True)
+    authentic, upto = np.sort(scores[~mask]), np.cumsum(number)
+    missed = np.concatenate([[0], upto - number, upto])
+    left = np.concatenate([[0], *(np.searchsorted(authentic, values, side) for side in ("left", "right"))])
+    positives, negatives = np.count_nonzero(mask), authentic.size
+    return Counts(positives - missed, negatives - left, positives, negatives)
+
+
 def ratio(numerator: np.ndarray, denominator: np.ndarray, empty: float = 0.0) -> np.ndarray:
     """Numerator over denominator; `empty` where there is nothing to divide by."""
     numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))

@@ -62,7 +62,7 @@ def save_quantized(
     maps = tflite.runner(model)
     cost = {"network": paper_scores(detector, scored, "network"), quantize: paper_scores(maps, scored, quantize)}
     for name, scores in cost.items():
-        print(f"{name}: F1 {scores['f1']:.4f}, MCC {scores['mcc']:.4f} (paper, {scores['pictures']} pictures)")
+        print(f"{name}: F1 {scores['f1']:.4f}, MCC {scores['mcc']:.4f} (paper, {scores['pictures']} pairs)")
     worst = largest_difference(detector, maps, [*trial_pictures(), *pictures])
     write_with_facts(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
     return worst

@@ -111,11 +111,11 @@ def _begin(config: RunSettings, run_dir: Path, records: Mapping[str, Records], n
         config.initialize(net)
     if fresh or done <= steps:  # what was trained for more steps stays what it is
         config.write(run_dir)  # not before: a wrong --vgg16_weights must not mark the folder
-    if fresh or done < steps or not read_facts(run_dir):
+        begins = fresh or done < steps
         before = other_code(run_dir)
-        if before and not fresh:
+        if before and begins and not fresh:
             print(f"{run_dir}: trained with {before} so far, now with {this_code()}; CHANGELOG.md says what differs")
-        write_facts(run_dir, records, done)
+        write_facts(run_dir, records, done, begins)
     if fresh and not steps:
         checkpoints.save()
     return checkpoints

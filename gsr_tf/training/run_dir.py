@@ -17,7 +17,7 @@ FACTS_NAME = "run.json"
 UNKNOWN = "unknown"  # the commit, outside a checkout
 
 
-def write_facts(run_dir: Path, records: Mapping[str, Records], done: int = 0) -> None:
+def write_facts(run_dir: Path, records: Mapping[str, Records], done: int = 0, begins: bool = True) -> None:
     """Writes into a run's folder what it is trained with from now on.
 
     Beside "versions" and "commit" stands as "code" which code it was trained with before: {steps done: code}.
@@ -26,18 +26,17 @@ def write_facts(run_dir: Path, records: Mapping[str, Records], done: int = 0) ->
         run_dir: the folder.
         records: by the flag that gave them.
         done: the run's steps so far.
+        begins: whether more steps follow; else only where the records lie may be new.
     """
-    code = {steps: one for steps, one in _code(read_facts(run_dir)).items() if int(steps) < done}
-    if this_code() not in [*code.values()][-1:]:
-        code[str(done)] = this_code()
-    facts = {
-        "records": {
-            flag: {"path": str(opened.path), "fingerprint": opened.fingerprint, "pictures": len(opened)}
-            for flag, opened in records.items()
-        },
-        "versions": versions(),
-        "commit": source_commit(),
-        "code": code,
+    facts = read_facts(run_dir)
+    if begins or not facts:
+        code = {steps: one for steps, one in _code(facts).items() if int(steps) < done}
+        if this_code() not in [*code.values()][-1:]:
+            code[str(done)] = this_code()
+        facts = {"versions": versions(), "commit": source_commit(), "code": code}
+    facts["records"] = {
+        flag: {"path": str(opened.path), "fingerprint": opened.fingerprint, "pictures": len(opened)}
+        for flag, opened in records.items()
     }
     write_atomically(run_dir / FACTS_NAME, (json.dumps(facts, indent=2) + "\n").encode())
 
@@ -90,9 +89,12 @@ def read_facts(run_dir: Path) -> dict:
 
 
 def _are_facts(found: object) -> bool:
-    """Whether it is an object, and of "records" too, as far as there are any, each an object."""
-    records = found.get("records", {}) if isinstance(found, dict) else None
-    return isinstance(records, dict) and all(isinstance(one, dict) for one in records.values())
+    """Whether "versions", "code", by numbers of steps, "records" and each of these, as far as there, are objects."""
+    parts = [found.get(name, {}) for name in ("versions", "code", "records")] if isinstance(found, dict) else [None]
+    if not all(isinstance(one, dict) for one in parts):
+        return False
+    _, code, records = parts
+    return all(map(str.isdecimal, code)) and all(isinstance(one, dict) for one in records.values())
 
 
 def check_records(run_dir: Path, records: Mapping[str, Records]) -> None:

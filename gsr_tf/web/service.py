@@ -153,11 +153,12 @@ class Service:
 
     def _check_same(self, model: Mapping) -> None:
         """A worker that takes another one's place loads what is there by then."""
-        if any(model[name] != self.model[name] for name in ANSWERING):
+        different = [name for name in ANSWERING if model[name] != self.model[name]]
+        if different:
+            other = ", ".join(f"{name} {model[name]}, not {self.model[name]}" for name in different)
             raise UserError(
-                f"a new worker has loaded another model ({model['name']}, fingerprint {model['fingerprint']}) than the "
-                f"server began with ({self.model['name']}, {self.model['fingerprint']}): what --saved_model names was "
-                "exchanged; start the server anew"
+                f"a new worker has loaded another model than the server began with ({other}): what "
+                "--saved_model names was exchanged; start the server anew"
             )
 
     def _check_free(self) -> None:

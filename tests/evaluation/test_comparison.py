@@ -121,6 +121,18 @@ def test_protocols_of_another_definition_are_left_out_by_name(folders, tmp_path)
     assert len(comparison.remarks(folders / "sharp", tmp_path / "dull")) == 1
 
 
+def test_who_counted_masks_as_pictures_is_refused(folders, tmp_path):
+    shutil.copytree(folders / "dull", tmp_path / "dull")
+    path = tmp_path / "dull/summary.json"
+    summary = json.loads(path.read_text())
+    summary["pictures"]["scored"] += 2
+    path.write_text(json.dumps(summary))
+    with pytest.raises(
+        ComparisonError, match=f"sharp counted {len(ITEMS)} pictures, .*dull {len(ITEMS) + 2}: an earlier"
+    ):
+        comparison.compare(folders / "sharp", tmp_path / "dull")
+
+
 def with_another_mask(folder, change):
     def changed():
         picture, mask = sample(3)

@@ -128,6 +128,22 @@ def test_quantile_grid_of_a_constant_map_is_all_or_nothing():
     np.testing.assert_array_equal(counts.tp, [2, 0])
 
 
+@pytest.mark.parametrize("levels", [2, 7, 10**6])
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_the_best_of_all_thresholds_is_among_the_optima(levels, share):
+    random = np.random.default_rng(levels)
+    scores = (random.integers(0, levels, (9, 11)) - levels / 3).astype(np.float32)
+    mask = random.random((9, 11)) < share
+    optima = metrics.count_at_optima(scores, mask)
+    every = metrics.count(scores, mask, np.insert(np.unique(scores), 0, -np.inf))
+    for metric in (metrics.f1, metrics.mcc, metrics.iou):
+        assert metric(optima).max() == metric(every).max()
+        assert metric(optima.inverted()).max() == metric(every.inverted()).max()
+    found = set(zip(optima.tp, optima.fp))
+    assert found <= set(zip(every.tp, every.fp)) and (mask.sum(), (~mask).sum()) in found
+    assert share or len(found) == 1
+
+
 def test_summarise_is_the_best_mean_over_pictures_not_the_mean_of_the_best():
     maps = [random_map(seed) for seed in range(5)]
     curves = np.stack([metrics.f1(metrics.count(*pair)) for pair in maps])

@@ -389,6 +389,13 @@ def test_trufor_takes_the_best_threshold_and_a_half():
     assert found == pytest.approx({"f1": 1, "f1 at 0.5": 2 * 100 / (2 * 100 + 64 * 64 - 34 * 34)})
 
 
+def test_trufor_leaves_out_a_picture_of_which_no_pixel_is_counted():
+    spots = np.zeros((64, 64), bool)
+    spots[4::8, 4::8] = True  # eroded to nothing, and all else is near one
+    kept = trufor.keep(trufor.look(EVERYTHING, spots, PROBABILITY_GRID), PROBABILITY_GRID)
+    assert np.isnan(kept["f1"]) and np.isnan(kept["f1 at 0.5"])
+
+
 def test_trufor_band_is_that_of_its_filters():
     counts = trufor.look(EVERYTHING, SQUARE, PROBABILITY_GRID)
     truth = SQUARE.astype(np.uint8)

@@ -66,6 +66,13 @@ def test_all_code_that_trained_a_run_is_kept_with_the_steps_that_were_done_befor
     assert other_code(tmp_path) == f"gsr_tf {version} (c)"
 
 
+def test_where_records_lie_is_written_down_also_where_nothing_begins(run, sources, monkeypatch):
+    before = read_facts(run)
+    monkeypatch.setattr(run_dir, "source_commit", lambda: "another")
+    write_facts(run, {}, 4, begins=False)
+    assert read_facts(run) == {**before, "records": {}}
+
+
 def test_of_a_run_of_before_the_last_code_is_known_or_none(tmp_path):
     assert other_code(tmp_path) == ""
     (tmp_path / "run.json").write_text('{"records": {}, "versions": {"python": "3.11.7"}, "commit": "f00d"}')
@@ -130,7 +137,11 @@ def test_a_new_folder_and_newly_given_records_are_welcome(run, targets, tmp_path
     check_records(run, {"--validation_records": targets})
 
 
-@pytest.mark.parametrize("text", ['{"records": ', "[]", '{"records": []}', '{"records": {"--source_records": 3}}'])
+@pytest.mark.parametrize(
+    "text",
+    ['{"records": ', "[]", '{"records": []}', '{"records": {"--source_records": 3}}', '{"code": []}']
+    + ['{"code": {"x": "y"}}', '{"commit": "f00d", "versions": "1"}'],
+)
 def test_damaged_facts_are_named(run, text):
     (run / "run.json").write_text(text)
     with pytest.raises(ConfigError, match=f"{run}/run.json: damaged"):

@@ -211,7 +211,7 @@ def test_a_worker_that_loaded_another_model_answers_nobody_and_the_server_ends()
             self.detector = red_detector(fingerprint="f2")
             return super().answer(task)
 
-    limits, words = Limits(), r"another model \(red, fingerprint f2\) than the server began with \(red, f1\)"
+    limits, words = Limits(), r"another model than the server began with \(fingerprint f2, not f1\)"
     with ThreadPoolExecutor(1) as visitor:
         with ends_with(UserError, words, Exchanged(red_detector(), limits), limits) as (_, (host, port)):
             asking = visitor.submit(httpx.post, f"http://{host}:{port}/v1/segment", content=PICTURE, timeout=20)

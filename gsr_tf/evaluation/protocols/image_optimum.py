@@ -11,13 +11,8 @@ from gsr_tf.evaluation.protocols.protocol import Protocol, Values
 
 
 def look(scores: np.ndarray, mask: np.ndarray, thresholds: np.ndarray) -> Counts:
-    """Every pixel, at every threshold that can be the picture's best; `thresholds` are the data set's and not used.
-
-    These are the ones just below a manipulated pixel's score: from there down to the next such score only authentic
-    pixels are added, and F1, MCC and IoU fall. The lowest, minus infinity, is there for a picture without any.
-    """
-    just_below = np.nextafter(np.unique(scores[mask]), -np.inf)
-    return metrics.count(scores, mask, np.insert(just_below, 0, -np.inf))
+    """Every pixel, at every threshold that can be the picture's best; `thresholds` are the data set's and not used."""
+    return metrics.count_at_optima(scores, mask)
 
 
 def keep(counts: Counts, thresholds: np.ndarray) -> Values:
