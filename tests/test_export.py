@@ -200,7 +200,7 @@ def test_damaged_records_are_named_left_out_and_counted(run_dir, tmp_path, capsy
     arguments = [f"--run_dir={run}", f"--output={output}", "--format=tflite", "--quantize=float16"]
     assert export.main(["export", *arguments]) == 3
     out, err = capsys.readouterr()
-    assert "on 3 generated and 4 real pictures" in out and "(paper, 4 pictures)" in out
+    assert "on 3 generated and 4 real pictures" in out and "(paper, 4 pairs)" in out
     assert f"--validation_records={records.path}: left out tile 2: damaged since its preparation" in err
     assert "pictures left out, since they cannot be read: 5\n" in err  # 2 of those compared on, 3 of those scored
     assert json.loads((tmp_path / "small.tflite.json").read_text())["quantization_scores"]["float16"]["pictures"] == 4
