@@ -181,8 +181,8 @@ def _run(args: flags.FlagValues) -> int:
     if not len(sources.pairs):
         raise PreparationError(f"--sources={args.sources}: no record has a mask")
     folder = Path(args.output)
-    of = {"sources": sources.fingerprint, "targets": targets.fingerprint}
-    state = {**of, "count": args.count, "seed": args.seed, "version": WRITER_VERSION}
+    state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
+    state["version"] = WRITER_VERSION
     if args.copy_moves:
         if args.targets:
             raise PreparationError(f"--targets={args.targets}: with --copy_moves T is S; leave it out")

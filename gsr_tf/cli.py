@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -46,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _say(words: str) -> int:
     try:
-        return standard_output.say(words)
+        with contextlib.suppress(BrokenPipeError):
+            print(words)
+        return standard_output.exit_code()
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -10,8 +10,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from absl import flags
@@ -22,7 +22,6 @@ from gsr_tf.flag_help import Group, describe, wrapped
 from gsr_tf.flagfiles import expanded
 
 SOME_SKIPPED = 3
-HELP = {"--help", "-h", "-help", "--helpfull"}
 NEEDED = re.compile(r"flag --(\w+)=None: Flag --\w+ must have a value other than None\.")  # as absl says it
 # What a user can mend; anything else is a defect and keeps its traceback.
 MENDABLE = (UserError, OSError, MemoryError)
@@ -47,6 +46,7 @@ def parse(
     groups: Sequence[Group] = (),
     variables: Sequence[str] = (),
     word: Word | None = None,
+    removed: Mapping[str, Any] | None = None,
 ) -> flags.FlagValues | None:
     """The flags of one command; None when `--help` was asked for and printed.
 
@@ -57,22 +57,32 @@ def parse(
         groups: of its flags, for `--help`; they are all of them, or none.
         variables: names of the flags that the environment may set where the command line does not (see `variable`).
         word: what a word that is no flag means, wherever it stands; None: there is to be none.
+        removed: flags of earlier versions, which to absl are misspelt ones of this, each with the value that had no
+            effect.
 
     Raises:
         flags.Error: a flag that is unknown, missing, empty or of a wrong value, or a flagfile that cannot be read.
     """
     values = flags.FlagValues()
     define(values)
-    if HELP & set(argv):
+    if {"--help", "-h", "-help", "--helpfull"} & set(argv):
         print(f"{doc.strip()}\n\nFlags (--flagfile=FILE reads more of them from a file):\n{describe(values, groups)}")
         if variables:
             print(f"\n{wrapped(_about(variables))}")
         return None
     values.set_gnu_getopt(word is not None)
-    _read_words(values, values(expanded(argv))[1:], word)
+    arguments = expanded(argv)
+    _refuse_removed(arguments, removed or {})
+    _read_words(values, values(arguments)[1:], word)
     refuse_nothing(values)
     _read_variables(values, variables)
     return values
+
+
+def _refuse_removed(arguments: Sequence[str], removed: Mapping[str, Any]) -> None:
+    for name, neutral in removed.items():
+        if any(re.match(f"--?(no)?{name}(=|$)", argument) for argument in arguments):
+            raise flags.Error(f"--{name}: this version has no such setting, and does what --{name}={neutral} did")
 
 
 def refuse_nothing(values: flags.FlagValues) -> None:
@@ -164,17 +174,18 @@ def main(
     variables: Sequence[str] = (),
     word: Word | None = None,
     interrupted: str = "interrupted",
+    removed: Mapping[str, Any] | None = None,
 ) -> int:
     """Runs a command: parses its flags, calls `action` with them, turns errors into messages and exit codes.
 
-    `action` returns an exit code, or None for 0; `doc`, `define`, `groups`, `variables` and `word` are `parse`'s;
-    without `argv` it is the process's; `interrupted` is said after Ctrl-C.
+    `action` returns an exit code, or None for 0; `doc`, `define`, `groups`, `variables`, `word` and `removed` are
+    `parse`'s; without `argv` it is the process's; `interrupted` is said after Ctrl-C.
     """
     standard_output.set_up()
     try:
-        values = parse(sys.argv if argv is None else argv, doc, define, groups, variables, word)
+        values = parse(sys.argv if argv is None else argv, doc, define, groups, variables, word, removed)
         if values is None:
-            return standard_output.CLOSED if standard_output.is_closed() else 0
+            return standard_output.exit_code()
         return action(values) or 0
     except flags.Error as error:
         words = NEEDED.sub(r"--\1 is needed", str(error))

@@ -286,13 +286,6 @@ def kind_of(arguments: Sequence[str], default: str = Config.METHOD) -> type[RunS
     return _kind(*methods[-1:] or [default])
 
 
-def refuse_removed(arguments: Sequence[str], kind: type[RunSettings]) -> None:
-    """Raises flags.Error for a flag of an earlier version, which to absl is a misspelt one of this."""
-    for name, neutral in kind.REMOVED.items():
-        if any(re.match(f"--?(no)?{name}(=|$)", argument) for argument in arguments):
-            raise flags.Error(f"--{name}: this version has no such setting, and does what --{name}={neutral} did")
-
-
 def from_flagfile(path: str | os.PathLike, **changes: Any) -> RunSettings:
     """The settings that a flagfile starts, with changes; for code that has no command line of its own."""
     return from_arguments([f"--flagfile={path}"]).changed(**changes)

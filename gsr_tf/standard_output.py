@@ -17,9 +17,8 @@ def set_up() -> None:
     open_closed()
     with contextlib.suppress(AttributeError):  # what takes its place in tests and notebooks
         if sys.stdout.errors == "strict":
-            sys.stdout.reconfigure(
-                errors="backslashreplace"
-            )  # as standard error has it: \xe9 for what it cannot express
+            # As standard error has it: \xe9 for what it cannot express.
+            sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def open_closed() -> None:
@@ -43,19 +42,17 @@ def _is_open(number: int) -> bool:
     return True
 
 
-def say(words: str) -> int:
-    """Prints the whole of what a command says, and returns its exit code: 0, or `CLOSED`.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    with contextlib.suppress(BrokenPipeError):
-        print(words)
+def exit_code() -> int:
+    """Of a command that has printed all that it was asked for: 0, or `CLOSED`; raises OSError as `is_closed`."""
     return CLOSED if is_closed() else 0
 
 
 def is_closed() -> bool:
-    """Whether nobody reads what is printed any more; it is then led into nothing, so that Python ends in silence."""
+    """Whether nobody reads what is printed any more; it is then led into nothing, so that Python ends in silence.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk.
+    """
     closed = not _flushed() or _has_no_reader()
     if closed:
         _lead_into_nothing()

@@ -13,6 +13,7 @@ release (the authors' code), or ours (neither).
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,14 +52,8 @@ def train_method(kind: type[RunSettings], module: str, doc: str, argv: Sequence[
     for name, file in flagfiles.shipped().items():
         if name.startswith(COMPARATORS) == (kind is not Config):
             lines.append(wrapped(f"{name}: {flagfiles.title(file)}", "      ", "  "))
-
-    def define(values: flags.FlagValues) -> None:
-        _define(values, kind)
-        given = sys.argv if argv is None else argv
-        if not command.HELP & set(given):
-            config_lib.refuse_removed(flagfiles.expanded(given), kind)
-
-    return command.main(action, "\n".join(lines), define, argv, config_lib.groups(kind))
+    define = functools.partial(_define, kind=kind)
+    return command.main(action, "\n".join(lines), define, argv, config_lib.groups(kind), removed=kind.REMOVED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

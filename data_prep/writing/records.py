@@ -185,7 +185,7 @@ def _finished(listing: Listing, output: Path, state: str) -> Report | None:
     there = (index.get("schema"), index.get("digest"))
     if there != (SCHEMA_VERSION, state):
         earlier = (_state(plan(listing, output, version)) for version in range(1, WRITER_VERSION))
-        if there in ((SCHEMA_VERSION, of_earlier) for of_earlier in earlier):
+        if any(there == (SCHEMA_VERSION, state) for state in earlier):
             raise PreparationError(
                 f"--output={output}: holds records of these files and settings that an earlier version finished, which "
                 "read some files otherwise; use them as they are, or delete the folder to make them anew"

@@ -49,7 +49,7 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
     """Compares two evaluations, each a folder that `evaluate` wrote.
 
     A picture is resampled alike in both, so what is hard for both methods cancels out of the difference. Protocols that
-    are `redefined` are left out.
+    an earlier version defined otherwise are left out.
 
     Raises:
         ComparisonError: a folder without a whole evaluation, the two are over different pictures or masks, or have no
@@ -57,7 +57,7 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
     """
     _same_pictures(Path(first), Path(second))
     one, other = (_scores(Path(path)) for path in (first, second))
-    left_out = redefined(first, second)
+    left_out = _redefined(*map(_summary, (first, second)))
     common = [key for key in one if key in other and key.partition("/")[0] not in left_out]
     if left_out and not common:
         raise ComparisonError(f"{_other_definitions(left_out, second)}: no score in common")
@@ -69,16 +69,16 @@ def compare(first: str | os.PathLike, second: str | os.PathLike) -> list[Differe
     return [_difference(key, one[key] - other[key]) for key in common]
 
 
-def redefined(first: str | os.PathLike, second: str | os.PathLike) -> list[str]:
-    """The protocols by which both were scored, in an earlier version by another definition."""
-    one, other = (_summary(path).get("protocols", {}) for path in (first, second))
+def _redefined(first: dict, second: dict) -> list[str]:
+    """The protocols by which two summaries were scored, in an earlier version by another definition."""
+    one, other = (summary.get("protocols", {}) for summary in (first, second))
     return [name for name in one if name in other and one[name]["definition"] != other[name]["definition"]]
 
 
 def remarks(first: str | os.PathLike, second: str | os.PathLike) -> list[str]:
     """What is to be said beside the differences of two evaluations, a line each."""
     one, other = _summary(first), _summary(second)
-    lines = [_other_definitions(names, second)] if (names := redefined(first, second)) else []
+    lines = [_other_definitions(names, second)] if (names := _redefined(one, other)) else []
     # Scores of a model depend on other sources than those of a method without weights.
     alike = bool(one.get("method_fingerprint")) == bool(other.get("method_fingerprint"))
     if alike and one.get("scoring") != other.get("scoring"):

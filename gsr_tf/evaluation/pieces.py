@@ -71,7 +71,7 @@ def outcomes(
 def write(path: Path, found: Sequence[Outcome]) -> None:
     """Writes outcomes: names and reasons as JSON, each array as it is."""
     arrays = {"": np.frombuffer(json.dumps([[one.name, one.picture, one.reason] for one in found]).encode(), np.uint8)}
-    for place, (_, _, counted, _) in enumerate(found):
+    for place, counted in enumerate(one.counted for one in found):
         if counted is not None:
             arrays[f"{place}/row"] = counted.row
             if counted.curves is not None:

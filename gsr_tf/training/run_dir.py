@@ -31,8 +31,8 @@ def write_facts(run_dir: Path, records: Mapping[str, Records], done: int = 0, be
     facts = read_facts(run_dir)
     if begins or not facts:
         code = {steps: one for steps, one in _code(facts).items() if int(steps) < done}
-        if this_code() not in [*code.values()][-1:]:
-            code[str(done)] = this_code()
+        if (now := this_code()) not in [*code.values()][-1:]:
+            code[str(done)] = now
         facts = {"versions": versions(), "commit": source_commit(), "code": code}
     facts["records"] = {
         flag: {"path": str(opened.path), "fingerprint": opened.fingerprint, "pictures": len(opened)}
@@ -90,10 +90,11 @@ def read_facts(run_dir: Path) -> dict:
 
 def _are_facts(found: object) -> bool:
     """Whether "versions", "code", by numbers of steps, "records" and each of these, as far as there, are objects."""
-    parts = [found.get(name, {}) for name in ("versions", "code", "records")] if isinstance(found, dict) else [None]
-    if not all(isinstance(one, dict) for one in parts):
+    if not isinstance(found, dict):
         return False
-    _, code, records = parts
+    numbers, code, records = (found.get(name, {}) for name in ("versions", "code", "records"))
+    if not all(isinstance(one, dict) for one in (numbers, code, records)):
+        return False
     return all(map(str.isdecimal, code)) and all(isinstance(one, dict) for one in records.values())
 
 
