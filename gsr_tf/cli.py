@@ -42,7 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if module is None:
         print(f"error: gsr-tf {' '.join(words[:2])}: no such command\n\n{__doc__.strip()}", file=sys.stderr)
         return 2
-    return importlib.import_module(module).main([module, *arguments])
+    try:
+        return importlib.import_module(module).main([module, *arguments])
+    except KeyboardInterrupt:  # in the seconds that importing TensorFlow takes; later the command answers it itself
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def _say(words: str) -> int:

@@ -47,6 +47,15 @@ def test_words_go_to_the_command_that_they_name(called, words, module, arguments
     assert called == [(module, [module, *arguments])]
 
 
+def test_ctrl_c_while_a_command_is_imported_is_no_traceback(monkeypatch, capsys):
+    def interrupted(module):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert cli.main(["gsr-tf", "predict", "photo.jpg"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 @pytest.mark.parametrize("words", [["paint"], ["data"], ["data", "reading"], ["data", "--help"], ["cli"]])
 def test_what_is_no_command_is_said_with_those_that_are(called, capsys, words):
     assert cli.main(["gsr-tf", *words]) == 2

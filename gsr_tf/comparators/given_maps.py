@@ -21,7 +21,7 @@ from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.decoding.opening import damage, open_file
 from gsr_tf.data.pictures import MAX_PIXELS, read_bytes
 from gsr_tf.errors import UserError, first_of, renamed
-from gsr_tf.inference.score_maps import ScoreError
+from gsr_tf.inference.score_maps import ROUNDING, ScoreError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 ENDING = "_map"  # of those that `gsr_tf.predict` writes
@@ -153,9 +153,9 @@ def read_map(path: Path) -> np.ndarray:
     if scores.ndim != 2 or not scores.size or scores.dtype.kind not in "buif":
         raise ScoreError(f"{found}; expected one number a pixel: a picture in grey, or [height, width]")
     scores = scores.astype(np.float32)
-    if scores.min() < 0 or scores.max() > 1:
+    if scores.min() < -ROUNDING or scores.max() > 1 + ROUNDING:
         raise ScoreError(f"{path}: values from {scores.min():g} to {scores.max():g}; expected 0 to 1 in all maps")
-    return scores
+    return scores.clip(0, 1)
 
 
 def _array(data: bytes, name: str) -> np.ndarray:

@@ -72,6 +72,12 @@ def test_an_array_of_a_mask_is_of_its_values(folder):
     np.testing.assert_array_equal(given_maps.read_map(save(folder / "a.npy", mask.astype(np.uint8))), mask)
 
 
+def test_what_rounding_leaves_of_0_and_1_is_taken_for_them(folder):
+    """A resized probability of other tools may be 1.0000001."""
+    scores = np.array([[-1e-7, 0.5], [1 + 1e-6, 1]])
+    np.testing.assert_array_equal(given_maps.read_map(save(folder / "a.npy", scores)), np.float32([[0, 0.5], [1, 1]]))
+
+
 def test_the_order_of_bytes_is_read(folder):
     deep = levels(np.uint16)
     entries = [(256, 4, 1, 64), (257, 4, 1, 48), (258, 3, 1, 16 << 16), (259, 3, 1, 1 << 16), (262, 3, 1, 1 << 16)]
@@ -93,6 +99,8 @@ def test_an_orientation_is_applied(folder):
     "name, scores, message",
     [
         ("a.npy", 9 * MAP - 3, "values from -2.9.* to 5.9.*; expected 0 to 1"),
+        ("a.npy", np.float32([[0, 1.001]]), "values from 0 to 1.001; expected 0 to 1"),
+        ("a.npy", np.float32([[-0.001, 1]]), "values from -0.001 to 1; expected 0 to 1"),
         ("a.npy", levels(np.uint8), "values from 0 to 255; expected 0 to 1"),
         ("a.npy", np.stack([MAP, MAP]), r"an array of \(2, 48, 64\) of float32; expected one number a pixel"),
         ("a.npy", MAP.astype(complex), "of complex128"),
