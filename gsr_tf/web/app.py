@@ -70,8 +70,16 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
     Returns:
         An ASGI application; its first picture, a warm-up, runs when it starts.
     """
-    limits, metrics = service.limits, service.metrics
+    app = _without_routes(service, prefix)
+    refusal.install(app)
+    _add_page(app)
+    _add_answers(app, service)
+    _add_facts(app, service)
+    routes = {"/", "/v1/segment", "/v1/report", "/v1/model", "/model-card", "/healthz", "/metrics"}
+    return guarded(app, names=names, prefix=prefix, metrics=service.metrics, routes=routes)
 
+
+def _without_routes(service: Service, prefix: str) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         warm_up = asyncio.create_task(service.warm_up())
@@ -79,7 +87,7 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
         await warm_up
 
     # FastAPI's own documentation pages load scripts from a third party.
-    app = FastAPI(
+    return FastAPI(
         title="gsr_tf",
         version="1",
         docs_url=None,
@@ -90,11 +98,18 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
         servers=[{"url": prefix}] if prefix else None,
         redirect_slashes=False,  # it would lead out of the prefix
     )
-    refusal.install(app)
 
+
+def _add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=STATIC))
+
+
+def _add_answers(app: FastAPI, service: Service) -> None:
+    """What is answered of a picture."""
 
     @app.post(
         "/v1/segment",
@@ -130,8 +145,13 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
         respond = partial(_report, format=format, name=name)
         return await service.answer(request, {"threshold": threshold, "resolution": resolution}, respond)
 
+
+def _add_facts(app: FastAPI, service: Service) -> None:
+    """What is told of the model and of the server."""
+
     @app.get("/v1/model", summary="The model and the limits of a request.")
     async def model() -> dict:
+        limits = service.limits
         bounds = {"upload_bytes": limits.upload_bytes, "pixels": limits.pixels, "aspect": LONGEST}
         return {**service.model, "limits": bounds}
 
@@ -156,11 +176,7 @@ def create_app(service: Service, names: Collection[str], prefix: str) -> ASGIApp
 
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:
-        return Response(metrics.text(), media_type=PROMETHEUS)
-
-    app.mount("/static", StaticFiles(directory=STATIC))
-    routes = {"/", "/v1/segment", "/v1/report", "/v1/model", "/model-card", "/healthz", "/metrics"}
-    return guarded(app, names=names, prefix=prefix, metrics=metrics, routes=routes)
+        return Response(service.metrics.text(), media_type=PROMETHEUS)
 
 
 def _refuse_unknown_parameters(request: Request) -> None:
