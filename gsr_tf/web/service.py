@@ -108,20 +108,23 @@ class Service:
                     data = await self._unless_stopped(read_upload(request, self.limits, share))
                 self.metrics.upload_bytes.inc(len(data))
                 self._check_free()
-                with self._place():
-                    await self._unless_stopped(self._turns.acquire())
-                    try:
-                        if await request.is_disconnected():
-                            raise ClientDisconnect
-                        return await to_thread.run_sync(self._work, Task(data, asked, respond))
-                    finally:
-                        self._turns.release()
+                return await self._in_turn(request, Task(data, asked, respond))
             except ClientDisconnect:
                 return Response(status_code=CLIENT_GONE)
             except asyncio.CancelledError:  # by uvicorn: the time for what is at work is over
                 if self._stopping:
                     raise _stopping() from None
                 raise
+
+    async def _in_turn(self, request: Request, task: Task) -> Response:
+        with self._place():
+            await self._unless_stopped(self._turns.acquire())
+            try:
+                if await request.is_disconnected():
+                    raise ClientDisconnect
+                return await to_thread.run_sync(self._work, task)
+            finally:
+                self._turns.release()
 
     def stop(self) -> None:
         """Refuses who uploads or waits, and who asks from now on; what is at work is finished."""
