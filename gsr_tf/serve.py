@@ -30,6 +30,7 @@ from gsr_tf.inference import trained_methods
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES
 from gsr_tf.inference.resolution import parse_scales
 from gsr_tf.settings import ConfigError
+from gsr_tf.web.limits import MEGA, Limits
 
 PREFIX = re.compile(r"(/[^/]+)*")
 DAY = 24 * 60 * 60  # seconds; waiting for a process overflows above 24 of them
@@ -41,7 +42,11 @@ VARIABLES = (
 
 
 def _define(values: flags.FlagValues) -> None:
-    own = {"flag_values": values}
+    own, usual = {"flag_values": values}, Limits()
+
+    def number(name: str, default: float, help_: str, least: float, most: float) -> None:
+        flags.DEFINE(_Number(least, most), name, default, help_, values, flags.ArgumentSerializer())
+
     flags.DEFINE_string(
         "saved_model", None, "Folder that gsr_tf.export made, from a source you trust: a model is code. Without it, "
         "the included model.", **own,
@@ -56,15 +61,16 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("port", 8321, "Port to listen on; 0: any free one.", 0, 65535, **own)
     flags.DEFINE_list("names", [], "Host names under which it may be asked, beside its own; for proxies.", **own)
     flags.DEFINE_string("path_prefix", "", "Path under which a proxy passes requests on, as /gsr_tf.", **own)
-    _define_number("max_megabytes", 32, "Largest picture file.", 0.001, 100_000, values)
-    _define_number("max_megapixels", 64, "Largest picture, decoded.", 0.001, 100_000, values)
-    _define_number("max_decode_megabytes", 400, "Memory that decoding a picture may take.", 1, 1_000_000, values)
+    number("max_megabytes", usual.upload_bytes / MEGA, "Largest picture file.", 0.001, 100_000)
+    number("max_megapixels", usual.pixels / MEGA, "Largest picture, decoded.", 0.001, 100_000)
+    number("max_decode_megabytes", usual.decode_bytes / MEGA, "Memory that decoding a picture may take.", 1, 1_000_000)
     flags.DEFINE_integer(
-        "workers", 1, "Pictures at work at once, each in a process of its own that uses all cores.", 1, **own
-    )
-    flags.DEFINE_integer("queue", 8, "Requests that may wait beside those; 503 for more.", 0, **own)
-    _define_number("upload_seconds", 30, "Time for an upload.", 0.1, DAY, values)
-    _define_number("picture_seconds", 300, "Time for a picture at work; 504 for what takes longer.", 1, DAY, values)
+        "workers", usual.workers, "Pictures at work at once, each in a process of its own that uses all cores.", 1,
+        **own,
+    )  # fmt: skip
+    flags.DEFINE_integer("queue", usual.queue, "Requests that may wait beside those; 503 for more.", 0, **own)
+    number("upload_seconds", usual.upload_seconds, "Time for an upload.", 0.1, DAY)
+    number("picture_seconds", usual.picture_seconds, "Time for a picture at work; 504 for what takes longer.", 1, DAY)
 
 
 class _Number(flags.FloatParser):
@@ -73,10 +79,6 @@ class _Number(flags.FloatParser):
     def is_outside_bounds(self, value: float) -> bool:
         """Whether it is not within them."""
         return not self.lower_bound <= value <= self.upper_bound
-
-
-def _define_number(name: str, default: float, help_: str, least: float, most: float, values: flags.FlagValues) -> None:
-    flags.DEFINE(_Number(least, most), name, default, help_, values, flags.ArgumentSerializer())
 
 
 def _action(args: flags.FlagValues) -> None:
@@ -102,7 +104,6 @@ def _serve(args: flags.FlagValues) -> None:
     try:
         from gsr_tf.web import replacing, worker
         from gsr_tf.web.app import create_app
-        from gsr_tf.web.limits import MEGA, Limits
         from gsr_tf.web.monitoring import Metrics
         from gsr_tf.web.server import Server
         from gsr_tf.web.service import Service
@@ -112,16 +113,7 @@ def _serve(args: flags.FlagValues) -> None:
     if not PREFIX.fullmatch(args.path_prefix):
         raise ConfigError(f"--path_prefix={args.path_prefix}: expected a path without an end slash, as /gsr_tf")
     trained_methods.check(args.method, args.saved_model)
-    limits = Limits(
-        upload_bytes=int(args.max_megabytes * MEGA),
-        pixels=int(args.max_megapixels * MEGA),
-        decode_bytes=int(args.max_decode_megabytes * MEGA),
-        workers=args.workers,
-        queue=args.queue,
-        upload_seconds=args.upload_seconds,
-        picture_seconds=args.picture_seconds,
-    )
-    load = partial(worker.load_detector, args.saved_model, scales, args.device)
+    load, limits = partial(worker.load_detector, args.saved_model, scales, args.device), _limits(args)
     start, metrics = partial(worker.Worker, load, limits), Metrics()
     memory.keep_large_blocks_apart()
     # Taken before the model is loaded: a port that is not free is told at once, and early clients wait.
@@ -138,6 +130,18 @@ def _serve(args: flags.FlagValues) -> None:
             print(f"warning: --host={args.host}: whoever reaches this machine can use the server", file=sys.stderr)
         log.info("answering a first picture, to be quick from the second on ...")
         Server(app, service, log_level="warning").run(sockets=[listener])
+
+
+def _limits(args: flags.FlagValues) -> Limits:
+    return Limits(
+        upload_bytes=int(args.max_megabytes * MEGA),
+        pixels=int(args.max_megapixels * MEGA),
+        decode_bytes=int(args.max_decode_megabytes * MEGA),
+        workers=args.workers,
+        queue=args.queue,
+        upload_seconds=args.upload_seconds,
+        picture_seconds=args.picture_seconds,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:
