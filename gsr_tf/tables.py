@@ -32,7 +32,7 @@ from gsr_tf.data import one_writer
 from gsr_tf.data.records import RecordsError, open_records
 from gsr_tf.errors import UserError
 from gsr_tf.evaluation import attacks, items, layout, outputs, protocols, study
-from gsr_tf.evaluation.layout import NOT_RUN, Cell
+from gsr_tf.evaluation.layout import NOT_RUN, Cell, Filled
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.formats.provenance import data_notes, fingerprints
@@ -185,16 +185,16 @@ def _action(args: flags.FlagValues) -> int:
         for name in shown
         for metric in TABLES[table].metrics
     }
-    data, notes = {}, []
+    data = {}
     with one_writer.hold(Path(args.output), "--output"):
         for row in TABLES[table].rows:
             found = row_cells(row, table, sets, args)
             cells.update(found)
             if row.flagfile and any(cell.line for cell in found.values()):
                 data[row.name] = fingerprints(read_metadata(table_runs.export_of(row, _runs(args))))
-            notes = data_notes(data)
-            layout.write(args.output, table, shown, cells, args.protocol, notes)
-    print(f"{layout.markdown(table, shown, cells, args.protocol, notes)}\nin {args.output}, with every evaluation")
+            filled = Filled(table, shown, cells, args.protocol, data_notes(data))
+            layout.write(args.output, filled)
+    print(f"{layout.markdown(filled)}\nin {args.output}, with every evaluation")
     scored_on = {one.name for one in sets}
     asked = [cell for (row, name, _), cell in cells.items() if row in (args.rows or names) and name in scored_on]
     if any("exit code" in cell.how for cell in asked):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,14 @@ from typing import NamedTuple
 
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import html, outputs
-from gsr_tf.evaluation.published import CAVEAT, TABLES, Row
+from gsr_tf.evaluation.published import CAVEAT, TABLES, Row, Table
 
 NOT_RUN = "not run"
 LEGEND = 'In each cell: ours [95 % bootstrap interval] / the paper\'s, "-" where it has none.'
+KNOWN = (
+    *("row", "data set", "metric", "value", "low", "high", "paper"),
+    *("threshold", "pictures", "pairs", "protocol", "resolution", "how"),
+)
 
 
 class Cell(NamedTuple):
@@ -30,8 +35,27 @@ class Cell(NamedTuple):
     skipped: int = 0
 
 
-# (row, data set, metric) -> Cell
-Cells = Mapping[tuple[str, str, str], Cell]
+class Filled(NamedTuple):
+    """A table of the paper with our numbers.
+
+    Attributes:
+        number: the table's, 1, 2 or 3.
+        data_sets: columns, in order.
+        cells: (row, data set, metric) -> Cell, of every row of the table.
+        protocol: by which all cells with a score were scored.
+        notes: sentences on the table as a whole, to stand below it.
+    """
+
+    number: int
+    data_sets: Sequence[str]
+    cells: Mapping[tuple[str, str, str], Cell]
+    protocol: str
+    notes: Sequence[str] = ()
+
+    @property
+    def paper(self) -> Table:
+        """The table as published."""
+        return TABLES[self.number]
 
 
 def _shown(cell: Cell) -> str:
@@ -53,60 +77,47 @@ def _three(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
-def wide(table: int, data_sets: Sequence[str], cells: Cells) -> tuple[list[str], list[list[str]]]:
+def wide(table: Filled) -> tuple[list[str], list[list[str]]]:
     """Header and rows, a column a data set and metric; in each cell ours, then the paper's."""
-    columns = [(name, metric) for name in data_sets for metric in TABLES[table].metrics]
+    columns = list(itertools.product(table.data_sets, table.paper.metrics))
     rows = [
         [row.name]
-        + [f"{_shown(cells[row.name, name, metric])} / {_paper(row, metric, name)}" for name, metric in columns]
-        for row in TABLES[table].rows
+        + [f"{_shown(table.cells[row.name, name, metric])} / {_paper(row, metric, name)}" for name, metric in columns]
+        for row in table.paper.rows
     ]
     return ["", *(f"{name} {metric.upper()}" for name, metric in columns)], rows
 
 
-def long(table: int, data_sets: Sequence[str], cells: Cells) -> dict[str, list]:
-    """One line a cell, as columns, with everything that is known of it."""
-    columns: dict[str, list] = {name: [] for name in ("row", "data set", "metric", "value", "low", "high", "paper")}
-    columns.update({name: [] for name in ("threshold", "pictures", "pairs", "protocol", "resolution", "how")})
-    nothing = float("nan")
-    for row in TABLES[table].rows:
-        for data_set in data_sets:
-            for metric in TABLES[table].metrics:
-                cell = cells[row.name, data_set, metric]
-                line = cell.line or {}
-                known = {"row": row.name, "data set": data_set, "metric": metric, "how": cell.how}
-                known["paper"] = row.published(metric, data_set)
-                for name, values in columns.items():
-                    value = known.get(name, line.get(name))
-                    values.append(nothing if value is None else value)
-    return columns
-
-
-def _made(table: int, data_sets: Sequence[str], cells: Cells) -> list[tuple[str, str, str]]:
-    """(row, data sets, how): data sets whose cells were made alike share a line."""
-    metric = TABLES[table].metrics[-1]
+def long(table: Filled) -> list[dict]:
+    """One dict a cell, with everything that is known of it, by `KNOWN`; None for what is not."""
     lines = []
-    for row in TABLES[table].rows:
+    for row, data_set, metric in itertools.product(table.paper.rows, table.data_sets, table.paper.metrics):
+        cell = table.cells[row.name, data_set, metric]
+        place = {"row": row.name, "data set": data_set, "metric": metric, "paper": row.published(metric, data_set)}
+        known = {**(cell.line or {}), **place, "how": cell.how}
+        lines.append({name: known.get(name) for name in KNOWN})
+    return lines
+
+
+def _made(table: Filled) -> list[tuple[str, str, str]]:
+    """(row, data sets, how): data sets whose cells were made alike share a line."""
+    metric = table.paper.metrics[-1]
+    lines = []
+    for row in table.paper.rows:
         alike: dict[str, list[str]] = {}
-        for name in data_sets:
-            alike.setdefault(cells[row.name, name, metric].how, []).append(name)
+        for name in table.data_sets:
+            alike.setdefault(table.cells[row.name, name, metric].how, []).append(name)
         lines += [(row.name, ", ".join(names), how) for how, names in alike.items()]
     return lines
 
 
-def markdown(table: int, data_sets: Sequence[str], cells: Cells, protocol: str, notes: Sequence[str]) -> str:
+def markdown(table: Filled) -> str:
     """The table, notes on it, then how each cell was made."""
-    header, rows = wide(table, data_sets, cells)
-    lines = [f"# {_title(table, protocol)}", "", _row(header), "|" + "---|" * len(header), *map(_row, rows)]
-    lines += [
-        "",
-        f"{LEGEND} {CAVEAT}",
-        *(line for note in notes for line in ("", note)),
-        "",
-        "## How each cell was made",
-        "",
-    ]
-    lines += [f"- {row} ({names}): {how}" for row, names, how in _made(table, data_sets, cells)]
+    header, rows = wide(table)
+    lines = [f"# {_title(table)}", "", _row(header), "|" + "---|" * len(header), *map(_row, rows)]
+    for paragraph in (f"{LEGEND} {CAVEAT}", *table.notes, "## How each cell was made"):
+        lines += ["", paragraph]
+    lines += ["", *(f"- {row} ({names}): {how}" for row, names, how in _made(table))]
     return "\n".join(lines) + "\n"
 
 
@@ -114,52 +125,39 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _title(table: int, protocol: str) -> str:
-    return f"{TABLES[table].title}; ours under protocol {protocol}"
+def _title(table: Filled) -> str:
+    return f"{table.paper.title}; ours under protocol {table.protocol}"
 
 
-def _json(table: int, data_sets: Sequence[str], cells: Cells, protocol: str, notes: Sequence[str]) -> str:
-    columns = long(table, data_sets, cells)
-    rows = ((None if value != value else value for value in row) for row in zip(*columns.values()))  # JSON has no NaN
-    lines = [dict(zip(columns, row)) for row in rows]
-    found = {"title": TABLES[table].title, "protocol": protocol, "notes": list(notes), "cells": lines}
+def _csv(table: Filled) -> str:
+    nothing = float("nan")  # which `as_csv` leaves empty
+    lines = long(table)
+    return outputs.as_csv({name: [nothing if line[name] is None else line[name] for line in lines] for name in KNOWN})
+
+
+def _json(table: Filled) -> str:
+    found = {"title": table.paper.title, "protocol": table.protocol, "notes": list(table.notes), "cells": long(table)}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
-def write(
-    path: str | os.PathLike,
-    table: int,
-    data_sets: Sequence[str],
-    cells: Cells,
-    protocol: str,
-    notes: Sequence[str] = (),
-) -> list[Path]:
-    """Writes `tableN.md`, `.csv`, `.json` and `.html` into the folder `path`; returns their paths.
-
-    Args:
-        path: the folder; made if need be.
-        table: 1, 2 or 3.
-        data_sets: columns, in order.
-        cells: one for every row of the table, data set and metric.
-        protocol: by which all cells with a score were scored.
-        notes: sentences on the table as a whole, to stand below it.
-    """
-    header, rows = wide(table, data_sets, cells)
-    page = [
-        html.table(header, rows),
+def _html(table: Filled) -> bytes:
+    sections = [
+        html.table(*wide(table)),
         html.note(f"{LEGEND} {CAVEAT}"),
-        *map(html.note, notes),
+        *map(html.note, table.notes),
         html.heading("How each cell was made"),
-        html.table(("row", "data sets", "how"), _made(table, data_sets, cells)),
+        html.table(("row", "data sets", "how"), _made(table)),
     ]
+    return html.page(_title(table), sections)
+
+
+def write(path: str | os.PathLike, table: Filled) -> None:
+    """Writes `tableN.md`, `.csv`, `.json` and `.html` into the folder `path`, made if need be."""
     contents = {
-        "md": markdown(table, data_sets, cells, protocol, notes).encode(),
-        "csv": outputs.as_csv(long(table, data_sets, cells)).encode(),
-        "json": _json(table, data_sets, cells, protocol, notes).encode(),
-        "html": html.page(_title(table, protocol), page),
+        "md": markdown(table).encode(),
+        "csv": _csv(table).encode(),
+        "json": _json(table).encode(),
+        "html": _html(table),
     }
-    written = []
     for suffix, data in contents.items():
-        written.append(Path(path) / f"table{table}.{suffix}")
-        write_atomically(written[-1], data)
-    return written
+        write_atomically(Path(path) / f"table{table.number}.{suffix}", data)

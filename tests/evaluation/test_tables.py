@@ -17,7 +17,7 @@ from gsr_tf import flagfiles, table_runs, tables
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import layout
-from gsr_tf.evaluation.layout import Cell
+from gsr_tf.evaluation.layout import Cell, Filled
 from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.formats import facts
 from gsr_tf.formats.provenance import trained_how
@@ -69,12 +69,13 @@ def test_tables_show_ours_beside_the_papers(tmp_path):
         for row in TABLES[1].rows for name in DATA_SETS for metric in ("mcc", "f1")
     }  # fmt: skip
     cells["NOI", "CASIA", "f1"] = Cell({**line, "resolution": "native"}, "noi, by hand")
-    header, body = layout.wide(1, DATA_SETS, cells)
+    table = Filled(1, DATA_SETS, cells, "paper")
+    header, body = layout.wide(table)
     noi = dict(zip(header, next(row for row in body if row[0] == "NOI")))
     assert (noi["CASIA F1"], noi["CASIA MCC"]) == (".259 [.200, .300] / .263", "not run / .180")
     assert dict(zip(header, body[0]))["COVER F1"] == "not run / -"
-    written = layout.write(tmp_path, 1, DATA_SETS, cells, "paper")
-    assert [path.name for path in written] == ["table1.md", "table1.csv", "table1.json", "table1.html"]
+    layout.write(tmp_path, table)
+    assert {path.name for path in tmp_path.iterdir()} == {"table1.md", "table1.csv", "table1.json", "table1.html"}
     with (tmp_path / "table1.csv").open() as stream:
         found = {(row["row"], row["data set"], row["metric"]): row for row in csv.DictReader(stream)}
     assert len(found) == len(TABLES[1].rows) * 4 * 2
