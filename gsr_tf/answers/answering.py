@@ -139,12 +139,8 @@ class Answering:
         seconds, clock = {}, _clock()
         next(clock)
         data = source.read()
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(_no_earlier_answer(self._output, source.name))
-            try:
-                count = pixel_count(data, source.file, max_pixels=self._max_pixels)
-            except PictureTooLarge as error:
-                raise PictureTooLarge(f"{error}, which --max_megapixels sets") from error
+        with _no_earlier_answer(self._output, source.name), contextlib.ExitStack() as stack:
+            count = self._pixel_count(data, source)
             if count > LARGE:
                 stack.enter_context(self._one_large)
             as_file = source.record is None
@@ -162,23 +158,30 @@ class Answering:
             del pixels  # of a large picture as much as its map
             found = files.stored(upright, orientation)
             contents = {**files.encode(found, orientation, npz=self._npz), files.OVERLAY: overlay}
-            height, width = found.map.shape
-            facts = {
-                "score": round(found.score, 6),
-                "flagged": round(found.flagged, 6),
-                "boxes": [list(box) for box in found.boxes],
-                "width": width,
-                "height": height,
-                "orientation": orientation,
-                "format": stored_as,
-                "warnings": list(notes),
-                "seconds": seconds,
-            }
+            facts = {**_said(found), "orientation": orientation, "format": stored_as, "warnings": list(notes)}
             seconds["write"] = next(clock)
         paths = {self._output / f"{source.name}{ending}": content for ending, content in contents.items()}
         if self._previews:
             paths[files.preview(self._output, source.name)] = small
-        return paths, facts
+        return paths, {**facts, "seconds": seconds}
+
+    def _pixel_count(self, data: bytes, source: Source) -> int:
+        try:
+            return pixel_count(data, source.file, max_pixels=self._max_pixels)
+        except PictureTooLarge as error:
+            raise PictureTooLarge(f"{error}, which --max_megapixels sets") from error
+
+
+def _said(found: Segmentation) -> dict:
+    """What a record says of the answer itself."""
+    height, width = found.map.shape
+    return {
+        "score": round(found.score, 6),
+        "flagged": round(found.flagged, 6),
+        "boxes": [list(box) for box in found.boxes],
+        "width": width,
+        "height": height,
+    }
 
 
 @contextlib.contextmanager
