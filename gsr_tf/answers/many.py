@@ -26,7 +26,6 @@ from gsr_tf.answers.results import Results, json_line
 from gsr_tf.answers.shards import Shard
 from gsr_tf.data import on_beam
 from gsr_tf.data.decoding.opening import open_file
-from gsr_tf.data.on_beam import BeamError
 from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.inference.device import gpus
@@ -77,18 +76,10 @@ def answer(
             on_beam.run(functools.partial(answer_shard, make=make), list(laid_out), runner, options)
     finally:
         child_of(make).close()  # where workers are threads of this process
-    total = sum((Counter(_note(shard, runner)) for shard in laid_out), Counter())
+    with on_beam.left_by(runner):
+        total = sum((Counter(json.loads(shard.note.read_bytes())) for shard in laid_out), Counter())
     shards.remove_work(output)
     return total
-
-
-def _note(shard: Shard, runner: str) -> dict:
-    try:
-        return json.loads(shard.note.read_bytes())
-    except FileNotFoundError as error:
-        raise BeamError(
-            f"the {runner} pipeline left no {shard.note}: do all workers see --output under this path?"
-        ) from error
 
 
 def answer_shard(shard: Shard, make: bytes) -> None:

@@ -57,6 +57,17 @@ def run(function: Callable[[Item], object], items: Sequence[Item], runner: str, 
         log.removeFilter(_is_news)
 
 
+@contextlib.contextmanager
+def left_by(runner: str) -> Iterator[None]:
+    """Within it, after `run`, files are read that workers left; BeamError for one that is not there."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BeamError(
+            f"the {runner} pipeline left no {error.filename}: do all workers see --output under this path?"
+        ) from error
+
+
 def _beam(runner: str) -> tuple[Any, Any]:
     try:
         logging.disable(logging.WARNING)  # while it is imported Beam speaks of a cloud's libraries that it lacks

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import pickle
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,11 @@ import numpy as np
 from gsr_tf.answers.child import Ended, child_of
 from gsr_tf.comparators.method import Method
 from gsr_tf.data import on_beam
-from gsr_tf.data.on_beam import BeamError
 from gsr_tf.evaluation import attacks, pieces, protocols, runner
 from gsr_tf.evaluation.evaluator import Evaluation
 from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.protocols.protocol import Protocol
-from gsr_tf.evaluation.runner import Outcome, Scorer
+from gsr_tf.evaluation.runner import Scorer
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 
@@ -96,8 +95,9 @@ def evaluate(
             on_beam.run(functools.partial(count_piece, make=make), todo, runner_name, options)
     finally:
         child_of(make).close()  # where workers are threads of this process
-    found = (outcome for number in numbers for outcome in _read(one.piece(number), runner_name))
-    result = runner.total(found, protocols, thresholds)
+    found = (outcome for number in numbers for outcome in pieces.read(one.piece(number)))
+    with on_beam.left_by(runner_name):
+        result = runner.total(found, protocols, thresholds)
     shutil.rmtree(folder.parent)
     return result
 
@@ -132,12 +132,3 @@ def _loaded(one: Pass) -> Callable[[int], None]:
             pieces.write(one.piece(number), list(runner.outcomes(mine, scorer, chosen, one.thresholds)))
 
     return count_pictures
-
-
-def _read(path: Path, runner_name: str) -> Iterator[Outcome]:
-    try:
-        yield from pieces.read(path)
-    except FileNotFoundError as error:
-        raise BeamError(
-            f"the {runner_name} pipeline left no {path}: do all workers see --output under this path?"
-        ) from error

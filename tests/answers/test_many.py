@@ -13,6 +13,7 @@ from gsr_tf.answers import answering, many, shards
 from gsr_tf.answers.child import Ended
 from gsr_tf.answers.inputs import find
 from gsr_tf.answers.many import Asked
+from gsr_tf.data import on_beam
 from gsr_tf.inference.segmentation import segmentation
 
 SETTINGS = {"detector": "red", "threshold": 0.5}
@@ -213,3 +214,11 @@ def test_a_picture_whose_size_needs_too_much_memory_is_asked_all_the_same(folder
     given = find(str(folder / "in"), folder / "out")
     monkeypatch.setattr(many, "open_file", lack)
     assert many.alike(given) == given
+
+
+def test_a_shard_that_no_worker_answered_is_no_end(folder, monkeypatch):
+    monkeypatch.setattr(on_beam, "run", lambda *_: None)
+    output, asked = folder / "out", Asked(load, npz=False, max_pixels=10**6)
+    given = find(str(folder / "in"), output)
+    with pytest.raises(on_beam.BeamError, match=f"AnyRunner pipeline left no {output}.*00001.done: do all workers"):
+        many.answer(given, output, asked, 1, "AnyRunner", [])
