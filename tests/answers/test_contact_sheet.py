@@ -3,13 +3,13 @@
 import base64
 import os
 import re
-import shutil
 import unicodedata
 
 import pytest
 
 from gsr_tf.answers import contact_sheet
 from gsr_tf.inference import included, shipped
+from tests.browser import browser as browser  # a fixture
 
 NAME, ENTRY = next(iter(shipped.read_index().items()))
 INCLUDED = {
@@ -166,18 +166,6 @@ def test_coloured_words_stand_out(name, grounds):
     for colour, ground in zip(colours, grounds, strict=True):
         darker, lighter = sorted(map(luminance, (colour, ground)))
         assert (lighter + 0.05) / (darker + 0.05) >= 4.5
-
-
-@pytest.fixture
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("no browser")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def test_it_fits_a_telephone(sheet, tmp_path, browser):

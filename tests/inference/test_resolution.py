@@ -12,15 +12,6 @@ from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import STRIDE, DetectorModule
 from gsr_tf.inference.resolution import ResolutionError, describe, maps_at, parse_scales
 from gsr_tf.inference.tiling import Layout
-from gsr_tf.models.keras import keras
-from gsr_tf.models.networks import Networks
-from gsr_tf.models.segmenter import build_segmenter
-
-
-@pytest.fixture(scope="module")
-def segmenter():
-    keras.utils.set_random_seed(0)
-    return build_segmenter(Networks(width=0.04))
 
 
 def detector(segmenter, metadata=None, **settings):

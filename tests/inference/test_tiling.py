@@ -13,22 +13,10 @@ from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.tiling import Layout, stretches, tile
 from gsr_tf.inference.together import arrays
 from gsr_tf.models.keras import keras
-from gsr_tf.models.networks import Networks
-from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
+from gsr_tf.models.segmenter import manipulation_probability
 
 REACH = 232  # pixels: how far the network sees, 228, in whole strides
 SMALL = Layout(64, 16, 16)
-
-
-@pytest.fixture(scope="module")
-def segmenter():
-    keras.utils.set_random_seed(0)
-    return build_segmenter(Networks(width=0.04))
-
-
-@pytest.fixture(scope="module")
-def module(segmenter):
-    return DetectorModule(segmenter, size=48)
 
 
 def photograph(height, width):

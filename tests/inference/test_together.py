@@ -11,19 +11,10 @@ from gsr_tf.formats import saved_model
 from gsr_tf.inference import together
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.models.keras import keras
-from gsr_tf.models.networks import Networks
-from gsr_tf.models.segmenter import build_segmenter
 
 ASTRONAUT = skimage.data.astronaut()
 PICTURES = [ASTRONAUT[top : top + 70, left : left + 90] for top, left in ((0, 0), (60, 120), (300, 200), (200, 40))]
 SCALES = (0.75, 1.0, 1.35)
-
-
-@pytest.fixture(scope="module")
-def module():
-    keras.utils.set_random_seed(0)
-    return DetectorModule(build_segmenter(Networks(width=0.04)), size=48)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import shutil
 from urllib.parse import urlsplit
 
 import cv2
@@ -12,27 +11,16 @@ import pytest
 from PIL import Image
 
 from gsr_tf.inference.segmentation import segmentation
+from tests.browser import browser as browser  # a fixture
 from tests.web.conftest import FEW, USUAL, red_detector, running
 from tests.web.pictures import blotches, encoded
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PIXELS = blotches(150, 200)
 PICTURE = {"name": "holiday photo.png", "mimeType": "image/png", "buffer": encoded(PIXELS)}
 BROKEN = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": PICTURE["buffer"][:500]}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
