@@ -32,7 +32,7 @@ from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference import trained_methods
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
-from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
+from gsr_tf.inference.resolution import RESOLUTION_HELP, RESOLUTIONS, SCALES_HELP, parse_scales
 
 INTERRUPTED = (
     f"interrupted; every {pieces.PICTURES} pictures that were scored are kept, the same command goes on from them"
@@ -54,11 +54,7 @@ def define(values: flags.FlagValues) -> None:
         f"Instead of --saved_model, a method by name: {', '.join(methods.METHODS)}. With --saved_model, "
         f"which of these it has to be: {', '.join(trained_methods.TRAINED)}.",
     )
-    flags.DEFINE_enum(
-        "resolution", "whole", RESOLUTIONS,
-        "How a model sees pictures: resized to the size trained on, as the paper does, or at their own "
-        "resolution, in windows.", flag_values=values,
-    )  # fmt: skip
+    flags.DEFINE_enum("resolution", "whole", RESOLUTIONS, RESOLUTION_HELP, flag_values=values)
     flags.DEFINE_list("scales", None, SCALES_HELP, flag_values=values)
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
     text("records", "Folder of records, from a data_prep command.")

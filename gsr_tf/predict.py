@@ -50,7 +50,7 @@ from gsr_tf.inference import trained_methods
 from gsr_tf.inference.detector import Detector, located
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.module import WAY
-from gsr_tf.inference.resolution import RESOLUTIONS, SCALES_HELP, parse_scales
+from gsr_tf.inference.resolution import RESOLUTION_HELP, RESOLUTIONS, SCALES_HELP, parse_scales
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 
 SHEET = "index.html"
@@ -98,11 +98,7 @@ def define(values: flags.FlagValues) -> None:
         1.0,
         flag_values=values,
     )
-    flags.DEFINE_enum(
-        "resolution", "whole", RESOLUTIONS,
-        "How a model sees pictures: resized to the size trained on, as the paper does, or at their own resolution, in "
-        "windows.", flag_values=values,
-    )  # fmt: skip
+    flags.DEFINE_enum("resolution", "whole", RESOLUTIONS, RESOLUTION_HELP, flag_values=values)
     flags.DEFINE_list("scales", None, SCALES_HELP, flag_values=values)
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
     flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)

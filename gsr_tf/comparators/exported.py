@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gsr_tf.comparators.method import Method
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.resolution import check, describe
+from gsr_tf.inference.resolution import describe
 
 
 def load(
@@ -24,7 +24,6 @@ def load(
     """
     detector = Detector.load(path)
     scales = detector.scales_at(resolution, scales)
-    check(resolution, scales)
     how = describe(resolution, scales)
     return Method(
         name=detector.name + how,

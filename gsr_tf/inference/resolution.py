@@ -18,6 +18,10 @@ from gsr_tf.inference.together import Maps, arrays, go_together, native
 RESOLUTIONS = ("whole", "tile")
 SMALLEST_SCALE, LARGEST_SCALE = 0.1, 4.0
 ONE_SIZE = (1.0,)
+RESOLUTION_HELP = (
+    "How a model sees pictures: resized to the size trained on, as the paper does, or at their own resolution, in "
+    "windows."
+)
 SCALES_HELP = (
     "Factors of the size at which pictures are seen, as in 0.75,1,1.35: maps are averaged over them. Without it the "
     "model's own for whole pictures, 1 at their own resolution."
@@ -76,16 +80,14 @@ def maps_at(module: DetectorModule, picture: np.ndarray, resolution: str, scales
         module: the detector, or what was saved of it.
         picture: [h, w, 3] uint8 RGB.
         resolution: one of `RESOLUTIONS`.
-        scales: factors of the size at which `resolution` sees the picture.
+        scales: factors of the size at which `resolution` sees the picture; `check_sees` finds nothing to refuse.
 
     Returns:
         {name: [h, w] float32 in [0, 1]}.
 
     Raises:
         PictureTooLarge: scaled it has too many pixels; a smaller picture may be asked for at the same scales.
-        ResolutionError: see `check_sees`.
     """
-    check_sees(module, resolution, scales)
     first, *others = sorted(scales, key=lambda scale: scale != 1)  # at 1 maps mostly come in the picture's size
     total = {name: _to_size(x, picture) for name, x in _maps_at_scale(module, picture, resolution, first).items()}
     for scale in others:
