@@ -78,8 +78,8 @@ def from_records(records: Records) -> Sequence[Item]:
     return manipulated + [item(record, None) for record, count in enumerate(masks) if not count]
 
 
-def from_paths(name: str, picture: Path, mask: Path | None, say: Callable[[str], None]) -> Item:
-    """The item of a picture file and its mask file, or of an authentic picture.
+def _read_pair(name: str, picture: Path, mask: Path | None, say: Callable[[str], None]) -> Sample:
+    """What the item of a picture file and its mask file reads.
 
     A mask lies over the picture as viewers show it or, where only that fits, as the file stores it. A black one says
     that the picture is authentic.
@@ -89,35 +89,33 @@ def from_paths(name: str, picture: Path, mask: Path | None, say: Callable[[str],
         picture: its file.
         mask: the mask's; None: the picture is authentic.
         say: is told what was not plain to see in how the mask was read.
+
+    Raises:
+        PictureError: a file cannot be read, or the mask is none of this picture's.
     """
-
-    def read() -> Sample:
-        raster = decode_picture(read_bytes(find(picture)), str(picture))
-        if mask is None:
-            return raster.pixels, None
-        truth = read_mask(find(mask))
-        for note in truth.notes:
-            say(note)
-        if truth.dim:
-            raise PictureError(
-                f"{mask}: its levels end at {truth.levels[1]}: neither black nor a mask, which marks by levels "
-                f"above {PLAIN.threshold}; save it in black and white, as PNG"
-            )
-        if not truth.pixels.any():
-            say("black, and so the picture is authentic")
-            return raster.pixels, None
-        if truth.pixels.all():
-            say("marks every pixel: the whole picture is manipulated; if not so, save the mask in black and white")
-        pixels, shape = raster.pixels, truth.pixels.shape
-        as_stored = raster.orientation >= 5 and pixels.shape[:2] == shape[::-1] != shape
-        if as_stored:
-            return to_stored(pixels, raster.orientation), truth.pixels
-        if pixels.shape[:2] != shape:
-            sizes = "picture {1}x{0}, mask {3}x{2}".format(*pixels.shape[:2], *shape)
-            raise PictureError(f"{name}: {sizes} (width x height); is {mask} this picture's?")
-        return pixels, truth.pixels
-
-    return Item(name, read)
+    raster = decode_picture(read_bytes(find(picture)), str(picture))
+    if mask is None:
+        return raster.pixels, None
+    truth = read_mask(find(mask))
+    for note in truth.notes:
+        say(note)
+    if truth.dim:
+        raise PictureError(
+            f"{mask}: its levels end at {truth.levels[1]}: neither black nor a mask, which marks by levels "
+            f"above {PLAIN.threshold}; save it in black and white, as PNG"
+        )
+    if not truth.pixels.any():
+        say("black, and so the picture is authentic")
+        return raster.pixels, None
+    if truth.pixels.all():
+        say("marks every pixel: the whole picture is manipulated; if not so, save the mask in black and white")
+    pixels, shape = raster.pixels, truth.pixels.shape
+    if raster.orientation >= 5 and pixels.shape[:2] == shape[::-1] != shape:
+        return to_stored(pixels, raster.orientation), truth.pixels
+    if pixels.shape[:2] != shape:
+        sizes = "picture {1}x{0}, mask {3}x{2}".format(*pixels.shape[:2], *shape)
+        raise PictureError(f"{name}: {sizes} (width x height); is {mask} this picture's?")
+    return pixels, truth.pixels
 
 
 def from_list(path: str | os.PathLike) -> Sequence[Item]:
@@ -143,16 +141,15 @@ def from_list(path: str | os.PathLike) -> Sequence[Item]:
         first = spelt.setdefault(os.path.abspath(find(folder / picture)), picture)
         if first != picture:
             return Item(picture, functools.partial(_listed_before, picture, first))
-        made = from_paths(picture, folder / picture, folder / mask if mask else None, functools.partial(say, mask))
-        return made._replace(read=functools.partial(_read_listed, made.read, folder))
+        return Item(picture, functools.partial(_read_listed, folder, picture, mask, functools.partial(say, mask)))
 
     return [item(picture, mask) for picture, mask in rows]
 
 
-def _read_listed(read: Callable[[], Sample], folder: Path) -> Sample:
-    """What an item reads; errors name its files as the list does."""
+def _read_listed(folder: Path, picture: str, mask: str, say: Callable[[str], None]) -> Sample:
+    """As `_read_pair`, of files as a list in this folder writes them, and as errors name them; no mask is ""."""
     try:
-        return read()
+        return _read_pair(picture, folder / picture, folder / mask if mask else None, say)
     except PictureError as error:
         raise PictureError(renamed(error, folder, "")) from error
 
