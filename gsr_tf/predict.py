@@ -206,7 +206,7 @@ def _finish(results: Results, sources: Sequence[inputs.Source]) -> None:
         path = files.preview(results.folder, name)
         return path.read_bytes() if path.is_file() else None
 
-    page = "".join(contact_sheet.page(results.finish({source.name for source in sources}), small))
+    page = contact_sheet.page(results.finish({source.name for source in sources}), small)
     write_atomically(results.folder / SHEET, page.encode("utf-8", "replace"))
 
 

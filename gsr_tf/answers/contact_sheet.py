@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 from gsr_tf.answers import files
@@ -80,8 +80,8 @@ is no verdict.</p>
 """
 
 
-def page(records: Sequence[dict], preview: Callable[[str], bytes | None]) -> Iterator[str]:
-    """The page, in pieces.
+def page(records: Sequence[dict], preview: Callable[[str], bytes | None]) -> str:
+    """The page.
 
     Args:
         records: of `Results`, in the order of names.
@@ -89,18 +89,22 @@ def page(records: Sequence[dict], preview: Callable[[str], bytes | None]) -> Ite
     """
     answered = [record for record in records if "error" not in record]
     failed = [record for record in records if "error" in record]
-    yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Where to look closer</title>'
-    yield f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n<body><header>'
-    yield f"<h1>{_summary(answered, failed)}</h1>\n<p>{_settings(records)}</p>\n{LEGEND}"
-    yield f"{_false_alarms(records)}{CONTROLS}</header>\n<main>\n"
-    for record in answered:
-        yield _card(record, preview(record["name"]))
-    yield "</main>\n"
-    if failed:
-        yield f'<section id="errors"><h2>{_count(failed, "picture")} could not be answered</h2><ul>\n'
-        yield "".join(f"<li>{_text(record['file'])}: {_text(record['error'])}</li>\n" for record in failed)
-        yield "</ul></section>\n"
-    yield f"<script>{SCRIPT}</script></body></html>\n"
+    cards = "".join(_card(record, preview(record["name"])) for record in answered)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Where to look closer</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n<body><header>'
+        f"<h1>{_summary(answered, failed)}</h1>\n<p>{_settings(records)}</p>\n{LEGEND}"
+        f"{_false_alarms(records)}{CONTROLS}</header>\n<main>\n{cards}</main>\n{_errors(failed)}"
+        f"<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _errors(failed: Sequence[dict]) -> str:
+    if not failed:
+        return ""
+    lines = "".join(f"<li>{_text(record['file'])}: {_text(record['error'])}</li>\n" for record in failed)
+    heading = f"{_count(failed, 'picture')} could not be answered"
+    return f'<section id="errors"><h2>{heading}</h2><ul>\n{lines}</ul></section>\n'
 
 
 def _card(record: dict, small: bytes | None) -> str:

@@ -28,13 +28,13 @@ def record(name, score, flagged=0.1, settings=INCLUDED):
 
 
 def written(records, preview=lambda name: None):
-    return "".join(contact_sheet.page(records, preview))
+    return contact_sheet.page(records, preview)
 
 
 @pytest.fixture
 def sheet():
     records = [record("a", 0.2), record("b", 0.99), record("c", 0.5), {**record("d", 0), "error": "the file is empty"}]
-    return "".join(contact_sheet.page(records, lambda name: None))
+    return written(records)
 
 
 def test_pictures_come_in_the_order_of_their_names(sheet):
@@ -46,7 +46,7 @@ def test_nothing_of_a_record_is_markup():
     script = "<script>alert(1)</script>"
     marked = {**record(script, 0.5), "width": script, "height": script, "warnings": [script]}
     failed = {**record(script, 0.5), "error": script}
-    assert script not in "".join(contact_sheet.page([marked, failed], lambda name: None))
+    assert script not in written([marked, failed])
 
 
 def test_no_score_is_an_alarm(sheet):
@@ -86,7 +86,7 @@ def test_the_index_says_of_false_alarms_what_the_card_says():
 )
 def test_what_was_measured_of_the_included_model_is_said_of_no_other(others):
     records = [record(str(number), 0.5, settings=settings) for number, settings in enumerate(others)]
-    assert "authentic photographs" not in "".join(contact_sheet.page(records, lambda name: None))
+    assert "authentic photographs" not in written(records)
 
 
 def test_what_was_not_answered_is_named(sheet):
@@ -139,7 +139,7 @@ def test_what_answered_is_said_once_and_a_mixture_is_said_to_be_one():
 
 
 def test_what_can_be_pressed_or_seen_is_told_by_the_files_name():
-    sheet = "".join(contact_sheet.page([record("a&b", 0.2), record('"c"', 0.3)], lambda name: b"picture"))
+    sheet = written([record("a&b", 0.2), record('"c"', 0.3)], lambda name: b"picture")
     assert re.findall(r'alt="(.*?)"', sheet) == [
         f"picture and overlay of {file}.png" for file in ("a&amp;b", "&quot;c&quot;")
     ]
@@ -178,7 +178,7 @@ def test_it_fits_a_telephone(sheet, tmp_path, browser):
 
 def test_names_are_found_in_either_form_and_gone_back_to_the_page_shows_what_is_asked(tmp_path, browser):
     records = [record("a", 0.2), record(unicodedata.normalize("NFD", "Möbel"), 0.3), record("Möbel 2", 0.4)]
-    (tmp_path / "index.html").write_text("".join(contact_sheet.page(records, lambda name: None)))
+    (tmp_path / "index.html").write_text(written(records))
     page = browser.new_page()
     page.goto(f"file://{tmp_path}/index.html")
     assert page.inner_text("#shown") == "3 of 3 shown"
