@@ -16,7 +16,7 @@ from gsr_tf.answers.results import holds_answers
 from gsr_tf.data import folders, lists
 from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
 from gsr_tf.data.records import INDEX_NAME, open_records
-from gsr_tf.errors import UserError, one_line
+from gsr_tf.errors import UserError, first_of, one_line
 from gsr_tf.marked_text import decode, lines
 
 STANDARD_INPUT = "-"
@@ -132,7 +132,7 @@ def _in_folder(folder: Path, output: Path) -> list[Source]:
         else:
             files.append((path, str(file)))
     for reason, others in left_out.items():
-        print(one_line(f"--input={folder}: left out {len(others)}, {reason}: {_some(others)}"), file=sys.stderr)
+        print(one_line(f"--input={folder}: left out {len(others)}, {reason}: {first_of(others)}"), file=sys.stderr)
     if not files:
         raise InputError(f"--input={folder}: no pictures there ({', '.join(PICTURE_SUFFIXES)})")
     return _named(files)
@@ -150,10 +150,6 @@ def _why_left_out(file: Path, folder: Path, answered: Callable[[Path], bool]) ->
 def _is_answer(file: Path, folder: Path, answered: Callable[[Path], bool]) -> bool:
     """Whether a file below a folder is of an answer: by its name, and the results there or in a folder between."""
     return file.name.endswith(ENDINGS) and any(answered(folder / parent) for parent in file.parents)
-
-
-def _some(files: list[Path]) -> str:
-    return ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
 
 
 def _matching(pattern: str, output: Path) -> list[Source]:
