@@ -10,8 +10,8 @@ one window, and held for all of them. Windows then agree wherever they see the s
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -104,13 +104,16 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Layout | None = No
     if max(height, width) <= layout.side:
         found = native(module, _cut(picture, 0, 0, layout.side))
         return {name: values[:height, :width] for name, values in found.items()}
-    moments = _alone(module.moments, tf.constant(moments_picture(picture, layout.side)))
+    small = tf.constant(moments_picture(picture, layout.side))
+    with ONE_PASS:
+        moments = module.moments(small)
     maps: Maps = {}
     windows = ((top, left) for top in stretches(height, layout) for left in stretches(width, layout))
     count = len(_starts(height, layout)) * len(_starts(width, layout))
     for top, left in tqdm(windows, total=count, unit="window", delay=5, leave=False):
         window = tf.constant(_cut(picture, top.start, left.start, layout.side))
-        found = arrays(_alone(module.window, window, moments))
+        with ONE_PASS:
+            found = arrays(module.window(window, moments))
         if large:
             found.pop("boundary", None)
         weights = top.weights[:, np.newaxis] * left.weights
@@ -123,11 +126,6 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Layout | None = No
     for values in maps.values():
         np.minimum(values, 1.0, out=values)  # weights sum to one but for the last bit
     return maps
-
-
-def _alone(network_pass: Callable[..., Any], *arguments: tf.Tensor) -> Any:
-    with ONE_PASS:
-        return network_pass(*arguments)
 
 
 def moments_picture(picture: np.ndarray, side: int) -> np.ndarray:
