@@ -136,11 +136,15 @@ def _answer(args: flags.FlagValues, sources: Sequence[inputs.Source], segment: S
         _finish(results, sources)
         raise
     _finish(results, sources)
-    earlier = f" ({len(sources) - len(todo)} of them earlier)" if len(todo) < len(sources) else ""
-    answered = f"{len(sources) - skipped} of {len(sources)} pictures answered{earlier}, {skipped} skipped"
     shows = f"; {output / SHEET} shows them" if skipped < len(sources) else ""
-    print(f"{output}: {answered}{shows}")
+    print(f"{output}: {counted(len(sources), len(sources) - len(todo), skipped)}{shows}")
     return SOME_SKIPPED if skipped else 0
+
+
+def counted(pictures: int, earlier: int, skipped: int) -> str:
+    """What is printed of how many pictures were answered."""
+    of_before = f" ({earlier} of them earlier)" if earlier else ""
+    return f"{pictures - skipped} of {pictures} pictures answered{of_before}, {skipped} skipped"
 
 
 def chosen(args: flags.FlagValues) -> list[inputs.Source]:

@@ -59,9 +59,8 @@ def _action(args: flags.FlagValues) -> int:
     for reason in counts.keys() - set(NO_REASONS):
         print(f"{counts[reason]} of {len(sources)} pictures: {reason}; answered again", file=sys.stderr)
     skipped = counts["skipped"]
-    earlier = f" ({counts['earlier']} of them earlier)" if counts["earlier"] else ""
     where = f"; {output}/dead-letters-*.jsonl say why" if skipped else ""
-    print(f"{output}: {len(sources) - skipped} of {len(sources)} pictures answered{earlier}, {skipped} skipped{where}")
+    print(f"{output}: {predict.counted(len(sources), counts['earlier'], skipped)}{where}")
     return SOME_SKIPPED if skipped else 0
 
 
