@@ -123,13 +123,17 @@ def run(
     """
     path, summaries = Path(path), {}
     for attack in (attacks.NONE, *attacked_by):
-        folder = path if attack is attacks.NONE else path / "attacks" / attack.name
         scorer = runner.Scorer(method, attack, POSTPROCESSING[postprocessing])
         setting = setting_of(data_set, method, attack, postprocessing, protocols)
-        summaries[attack.name] = _pass(folder, data_set, scorer, protocols, setting, evaluate)
+        summaries[attack.name] = _pass(_folder(path, attack.name), data_set, scorer, protocols, setting, evaluate)
     if attacked_by:
         write_atomically(path / ROBUSTNESS, outputs.as_csv(robustness(path, list(summaries))).encode())
     return summaries
+
+
+def _folder(path: Path, attack: str) -> Path:
+    """Where the pass under an attack of this name is."""
+    return path if attack == attacks.NONE.name else path / "attacks" / attack
 
 
 def robustness(path: str | os.PathLike, names: Sequence[str]) -> dict[str, list]:
@@ -146,7 +150,7 @@ def robustness(path: str | os.PathLike, names: Sequence[str]) -> dict[str, list]
     """
     curves, pictures = [], []
     for name in names:
-        folder = Path(path) if name == attacks.NONE.name else Path(path) / "attacks" / name
+        folder = _folder(Path(path), name)
         stored = np.load(folder / outputs.REPLICATES)
         curves.append([stored[f"curve/{metric}"] for metric in CURVES])
         pictures.append(outputs.read_summary(folder)["pictures"]["manipulated"])
