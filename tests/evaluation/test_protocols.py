@@ -26,13 +26,18 @@ from gsr_tf.inference import postprocessing
 from tests.evaluation.test_metrics import random_map
 
 
+def evaluation_of(pictures, names, **thresholds):
+    """Of pictures, (scores, mask) or (scores, mask, manipulated) each, that are called "picture 0", "picture 1", ..."""
+    evaluator = Evaluator(choose(names), **thresholds)
+    for index, one in enumerate(pictures):
+        evaluator.add(f"picture {index}", *one)
+    return evaluator.finish()
+
+
 def evaluated(names, pictures):
-    evaluator = Evaluator(choose(names))
-    for index, (scores, mask, manipulated) in enumerate(pictures):
-        evaluator.add(f"picture {index}", scores, mask, manipulated)
     return {
         protocol: {name: score.rows[0] for name, score in scores.items()}
-        for protocol, scores in evaluator.finish().scores.items()
+        for protocol, scores in evaluation_of(pictures, names).scores.items()
     }
 
 
@@ -148,10 +153,7 @@ def replicated(pictures):
 
 def test_every_replicate_takes_its_own_best_threshold():
     maps = [(*random_map(seed, shape=(40, 50)), True) for seed in range(20, 26)]
-    evaluator = Evaluator(choose(["paper", "pooled"]))
-    for index, one in enumerate(maps):
-        evaluator.add(f"picture {index}", *one)
-    found = evaluator.finish().scores
+    found = evaluation_of(maps, ["paper", "pooled"]).scores
     for name, curves in zip(("paper", "pooled"), replicated(maps)):
         assert len(np.unique(curves.argmax(axis=1))) > 5 and curves[0].argmax() != curves[-1].argmax()
         np.testing.assert_allclose(found[name]["f1"].rows, curves.max(axis=1), atol=1e-12)
@@ -161,10 +163,8 @@ def test_every_replicate_takes_its_own_best_threshold():
 def test_every_replicate_takes_its_own_threshold_of_false_alarms():
     rng = np.random.default_rng(0)
     authentic = [(np.float32(rng.random((40, 50)) ** power), np.zeros((40, 50), bool), False) for power in (1, 4, 9)]
-    evaluator = Evaluator(choose(["false-alarms"]))
-    for index, one in enumerate([*authentic, *MAPS]):
-        evaluator.add(f"picture {index}", *one)
-    score = evaluator.finish().scores["false-alarms"]["f1 at 10% false alarms"]
+    found = evaluation_of([*authentic, *MAPS], ["false-alarms"]).scores["false-alarms"]
+    score = found["f1 at 10% false alarms"]
     marked = replicated(authentic)[2]
     lowest = (marked.round(12) <= 0.1).argmax(axis=1)  # in some it is .1 exactly
     weights = np.stack([resample(f"picture {index}") for index in range(3, 9)], axis=1)
@@ -178,12 +178,10 @@ def test_every_replicate_takes_its_own_threshold_of_false_alarms():
 
 
 def test_f1_and_mcc_have_their_own_thresholds():
-    evaluator = Evaluator(choose(["paper"]))
     # Few, faint false alarms over a large region: F1 wants everything, MCC only what is sure.
     mask = np.arange(100).reshape(10, 10) < 60
     scores = np.where(np.arange(100) < 30, 0.9, np.where(np.arange(100) < 85, 0.4, 0.1)).reshape(10, 10)
-    evaluator.add("one", scores, mask)
-    found = evaluator.finish().scores["paper"]
+    found = evaluation_of([(scores, mask)], ["paper"]).scores["paper"]
     assert found["f1"].threshold < 0.4 <= found["mcc"].threshold
     assert found["f1"].rows[0] == pytest.approx(2 * 60 / (60 + 85))
     assert found["precision"].rows[0] == pytest.approx(60 / 85)
@@ -193,18 +191,14 @@ def test_f1_and_mcc_have_their_own_thresholds():
 
 def test_recall_is_taken_at_f1s_threshold():
     """Not at its own best one, the lowest, where everything is marked."""
-    evaluator = Evaluator(choose(["paper"]))
-    evaluator.add("one", *picture((8, 0.9, True), (2, 0.1, True), (2, 0.9, False), (88, 0.1, False)))
-    found = evaluator.finish().scores["paper"]
+    one = picture((8, 0.9, True), (2, 0.1, True), (2, 0.9, False), (88, 0.1, False))
+    found = evaluation_of([one], ["paper"]).scores["paper"]
     assert (found["precision"].rows[0], found["recall"].rows[0]) == (0.8, 0.8)
     assert found["recall"].threshold == found["precision"].threshold == found["f1"].threshold > 0.09
 
 
 def test_replicates_of_a_fixed_threshold_are_means_over_their_pictures():
-    evaluator = Evaluator(choose(["fixed-0.5"]))
-    for index, one in enumerate(MAPS):
-        evaluator.add(f"picture {index}", *one)
-    rows = evaluator.finish().scores["fixed-0.5"]["f1"].rows
+    rows = evaluation_of(MAPS, ["fixed-0.5"]).scores["fixed-0.5"]["f1"].rows
     weights = np.stack([resample(f"picture {index}") for index in range(len(MAPS))], axis=1)
     each = np.array([metrics.f1(metrics.count(scores, mask))[128] for scores, mask, _ in MAPS])
     drawn = weights.sum(axis=1) > 0  # a replicate may have drawn none
@@ -276,10 +270,10 @@ def test_replicates_of_image_level_are_those_of_the_pictures_drawn():
 
 def ranked(scores, truth):
     """The scores of image-level of pictures of one pixel, named by their place."""
-    evaluator = Evaluator(choose(["image-level"]))
-    for place, (score, manipulated) in enumerate(zip(scores, truth)):
-        evaluator.add(f"picture {place}", np.array([[score]]), np.array([[manipulated]]), manipulated)
-    return evaluator.finish().scores["image-level"]
+    pixels = [
+        (np.array([[score]]), np.array([[manipulated]]), manipulated) for score, manipulated in zip(scores, truth)
+    ]
+    return evaluation_of(pixels, ["image-level"]).scores["image-level"]
 
 
 def test_pictures_are_ranked_by_their_own_scores_and_not_by_a_grid():
@@ -340,10 +334,8 @@ def test_exactly_the_share_is_allowed_on_average_too(pictures):
 
 
 def test_false_alarms_that_no_threshold_avoids_leave_a_score_undefined():
-    evaluator = Evaluator(choose(["false-alarms"]))
-    evaluator.add("manipulated", EVERYTHING, SQUARE)
-    evaluator.add("authentic", EVERYTHING, EMPTY, manipulated=False)
-    found = evaluator.finish().scores["false-alarms"]
+    pictures = [(EVERYTHING, SQUARE), (EVERYTHING, EMPTY, False)]
+    found = evaluation_of(pictures, ["false-alarms"]).scores["false-alarms"]
     assert len(found) == 12 and all(np.isnan(score.rows).all() for score in found.values())
     assert {score.threshold for score in found.values()} == {None}
 
@@ -593,12 +585,9 @@ def test_image_optimum_of_a_mask_without_pixels_is_nothing():
 
 
 def test_maps_without_probabilities_have_no_fixed_threshold():
-    evaluator = Evaluator(
-        choose(["paper", "pooled", "trufor", "image-level"]), thresholds=np.array([-np.inf, 3.0, 7.0])
-    )
-    evaluator.add("one", np.where(SQUARE, 5.0, 2.0), SQUARE)
-    evaluator.add("two", np.full((64, 64), 2.0), EMPTY, manipulated=False)
-    evaluation = evaluator.finish()
+    pictures = [(np.where(SQUARE, 5.0, 2.0), SQUARE), (np.full((64, 64), 2.0), EMPTY, False)]
+    names = ["paper", "pooled", "trufor", "image-level"]
+    evaluation = evaluation_of(pictures, names, thresholds=np.array([-np.inf, 3.0, 7.0]))
     names = {name for scores in evaluation.scores.values() for name in scores}
     assert not [name for name in names if "0.5" in name or name == "balanced accuracy"]
     assert evaluation.scores["paper"]["f1"].rows[0] == 1
@@ -608,25 +597,20 @@ def test_maps_without_probabilities_have_no_fixed_threshold():
 
 
 def test_a_half_among_quantiles_is_no_fixed_threshold():
-    evaluator = Evaluator(choose(["pooled", "trufor", "image-level"]), thresholds=np.array([-np.inf, 0.5, 7.0]))
-    evaluator.add("one", np.where(SQUARE, 5.0, 0.5), SQUARE)
-    names = {name for scores in evaluator.finish().scores.values() for name in scores}
+    one, thresholds = (np.where(SQUARE, 5.0, 0.5), SQUARE), np.array([-np.inf, 0.5, 7.0])
+    evaluation = evaluation_of([one], ["pooled", "trufor", "image-level"], thresholds=thresholds)
+    names = {name for scores in evaluation.scores.values() for name in scores}
     assert "f1" in names and not [name for name in names if "0.5" in name or name == "balanced accuracy"]
 
 
 def test_what_is_at_a_half_says_so():
-    evaluator = Evaluator(choose(["pooled"]))
-    evaluator.add("one", *ONE)
-    found = evaluator.finish().scores["pooled"]
+    found = evaluation_of([ONE], ["pooled"]).scores["pooled"]
     assert {score.threshold for name, score in found.items() if name.endswith(" at 0.5")} == {0.5}
     assert found["f1"].threshold == 0
 
 
 def test_the_table_has_each_pictures_best_and_its_half():
-    evaluator = Evaluator(choose(["paper"]))
-    for index, one in enumerate((ONE, OTHER)):
-        evaluator.add(str(index), *one)
-    table = evaluator.finish().table
+    table = evaluation_of([ONE, OTHER], ["paper"]).table
     np.testing.assert_allclose(table["f1 at best"], [40 / 45, 60 / 80])
     np.testing.assert_allclose(table["f1 at 0.5"], [30 / 40, 60 / 80])
     np.testing.assert_allclose(table["f1 at data set best"], [40 / 45, 60 / 90], rtol=1e-6)
@@ -646,5 +630,5 @@ def test_unknown_protocol_lists_the_known_ones():
 
 
 def test_no_pictures_give_no_scores():
-    evaluation = Evaluator(choose(["paper"])).finish()
+    evaluation = evaluation_of([], ["paper"])
     assert evaluation.scores == {} and len(evaluation.table["name"]) == 0
