@@ -15,9 +15,10 @@ from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.outputs import as_csv
 from gsr_tf.evaluation.protocols import PROTOCOLS, choose
 from gsr_tf.evaluation.study import DataSet
+from tests.evaluation import toy_records
 from tests.evaluation.toy_records import sample
 
-ITEMS = [Item(f"picture {seed}", lambda seed=seed: sample(seed)) for seed in range(12)]
+ITEMS = toy_records.items(12)
 DATA = DataSet("toy", "f00d", ITEMS)
 
 

@@ -14,7 +14,7 @@ from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import PROTOCOLS, choose
 from gsr_tf.evaluation.study import DataSet
-from tests.evaluation.toy_records import sample
+from tests.evaluation.toy_records import BRIGHTNESS, sample
 
 QUICK = ("paper", "fixed-0.5")
 COUNTED = []  # names, as they are read
@@ -43,7 +43,6 @@ ITEMS = [
 ]
 ITEMS[3:5] = [one._replace(picture="one in two pieces") for one in ITEMS[3:5]]
 DATA = DataSet("toys", "f00d", ITEMS)
-BRIGHTNESS = Method("brightness", lambda picture: picture.mean(axis=2) / 255, probabilities=True)
 SUM = Method("sum", lambda picture: picture.sum(axis=2, dtype=float), probabilities=False)
 
 

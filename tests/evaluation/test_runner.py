@@ -30,12 +30,15 @@ from gsr_tf.inference import resolution, together
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.saved_model import DetectorError
 from tests.evaluation import toy_records
-from tests.evaluation.toy_records import sample
+from tests.evaluation.toy_records import BRIGHTNESS, sample
 from tests.files import change_places
 
-BRIGHTNESS = Method("brightness", lambda picture: picture.mean(axis=2) / 255, probabilities=True)
-ITEMS = [Item(f"picture {seed}", lambda seed=seed: sample(seed)) for seed in range(5)]
+ITEMS = toy_records.items(5)
 AUTHENTIC = [Item(f"authentic {seed}", lambda seed=seed: (sample(seed)[0], None)) for seed in (10, 11)]
+
+
+def missing():
+    raise PictureError("gone.jpg: cannot be read")
 
 
 def run(data, method=BRIGHTNESS, names=("paper", "fixed-0.5"), **scorer):
@@ -62,9 +65,6 @@ def test_lack_of_memory_ends_the_run_and_names_the_picture():
 
 
 def test_what_cannot_be_scored_is_named_and_left_out():
-    def missing():
-        raise PictureError("gone.jpg: cannot be read (No such file or directory)")
-
     bad = [
         Item("gone.jpg", missing),
         Item("picture 0", ITEMS[0].read),
@@ -80,11 +80,8 @@ def test_what_cannot_be_scored_is_named_and_left_out():
 
 
 def test_on_a_gpu_sixteen_are_scored_at_a_time_and_nothing_else_changes(monkeypatch):
-    def missing():
-        raise PictureError("gone.jpg: cannot be read")
-
     data = [*ITEMS, Item("gone.jpg", missing), *AUTHENTIC, ITEMS[0]]
-    data += [Item(f"more {seed}", lambda seed=seed: sample(seed)) for seed in range(16)]
+    data += toy_records.items(16, "more")
     one_at_a_time = run(data)
     assert together.MOST == 16
     monkeypatch.setattr(runner, "gpus", lambda: ["GPU:0"])
@@ -186,9 +183,6 @@ def test_half_has_no_meaning_among_quantiles():
 
 
 def test_a_grid_of_quantiles_is_known_as_such_where_none_of_its_pictures_can_be_read():
-    def missing():
-        raise PictureError("gone.jpg: cannot be read")
-
     grid = runner.threshold_grid([Item("gone.jpg", missing)], runner.Scorer(methods.choose("noi")))
     assert grid[0] == -np.inf and len(grid) > 200
 

@@ -1,12 +1,15 @@
-"""Small records on disk: pictures whose manipulated square is brighter, so that brightness is a fair detector."""
+"""Pictures whose manipulated square is brighter, so that brightness is a fair detector; as items, and as records."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from gsr_tf.comparators.method import Method
+from gsr_tf.evaluation.items import Item
 from tests.tiny import Example, write_records
 
 SHAPE = (48, 64)
+BRIGHTNESS = Method("brightness", lambda picture: picture.mean(axis=2) / 255, probabilities=True)
 
 
 def sample(seed):
@@ -17,6 +20,11 @@ def sample(seed):
     mask[top : top + 20, left : left + 24] = True
     picture = rng.integers(0, 140, (*SHAPE, 3)) + 60 * mask[..., None]
     return picture.astype(np.uint8), mask
+
+
+def items(count, name="picture"):
+    """The first so many, "picture 0", "picture 1", ..."""
+    return [Item(f"{name} {seed}", lambda seed=seed: sample(seed)) for seed in range(count)]
 
 
 def write(folder, masks_of_each=(1, 2, 0)):
