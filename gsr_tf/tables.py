@@ -18,6 +18,7 @@ The exit code is 1 when a training failed, and 3 when a cell that was asked for 
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,15 +102,15 @@ def _runs(args: flags.FlagValues) -> Runs:
     return Runs(args.runs, args.training, args.source_records, args.target_records)
 
 
-def _asked(row: Row, args: flags.FlagValues) -> bool:
-    return not args.rows or row.name in args.rows
+def _asked(row: str, args: flags.FlagValues) -> bool:
+    return not args.rows or row in args.rows
 
 
 def _method(row: Row, args: flags.FlagValues) -> Method | str:
     """The method of a row, trained only if the row was asked for; or why there is none."""
     if row.method:
         return methods.choose(row.method)
-    if not (_asked(row, args) or table_runs.is_made(row, _runs(args))):
+    if not (_asked(row.name, args) or table_runs.is_made(row, _runs(args))):
         return NOT_ASKED
     try:
         return table_runs.trained(row, _runs(args))
@@ -119,7 +120,7 @@ def _method(row: Row, args: flags.FlagValues) -> Method | str:
 
 def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagValues) -> dict:
     """(row, data set, metric) -> Cell of every cell of a row; of one that was not asked for, of those made before."""
-    if not _asked(row, args):
+    if not _asked(row.name, args):
         sets = [one for one in sets if outputs.read_summary(_folder(row, one, args))]
         if not sets:
             return {}
@@ -147,7 +148,7 @@ def _summary(row: Row, data_set: DataSet, method: Method, args: flags.FlagValues
     """What was found of a row on a data set: evaluated now if the row was asked for, and else before, if it was."""
     folder, chosen = _folder(row, data_set, args), protocols.choose(CELL_PROTOCOLS)
     postprocessing = args.postprocessing if row.flagfile else "none"
-    if _asked(row, args):
+    if _asked(row.name, args):
         return study.run(folder, data_set, method, chosen, (), postprocessing)["none"]
     return study.finished(folder, study.setting_of(data_set, method, attacks.NONE, postprocessing, chosen))
 
@@ -178,28 +179,34 @@ def _action(args: flags.FlagValues) -> int:
     if unknown:
         raise UserError(f"--rows: no row {', '.join(unknown)} in table {table}; it has {', '.join(names)}")
     sets = data_sets(args.records)
-    shown = list(dict.fromkeys([*DATA_SETS, *(one.name for one in sets)]))
-    cells = {
-        (row, name, metric): Cell(None, f"{NOT_RUN}: {NOT_ASKED}")
-        for row in names
-        for name in shown
-        for metric in TABLES[table].metrics
-    }
-    data = {}
     with one_writer.hold(Path(args.output), "--output"):
-        for row in TABLES[table].rows:
-            found = row_cells(row, table, sets, args)
-            cells.update(found)
-            if row.flagfile and any(cell.line for cell in found.values()):
-                data[row.name] = fingerprints(read_metadata(table_runs.export_of(row, _runs(args))))
-            filled = Filled(table, shown, cells, args.protocol, data_notes(data))
-            layout.write(args.output, filled)
+        filled = _fill(table, sets, args)
     print(f"{layout.markdown(filled)}\nin {args.output}, with every evaluation")
+    return _code(filled, sets, args)
+
+
+def _fill(table: int, sets: Sequence[DataSet], args: flags.FlagValues) -> Filled:
+    """Fills a table row by row; after each it is written."""
+    shown = list(dict.fromkeys([*DATA_SETS, *(one.name for one in sets)]))
+    places = itertools.product((row.name for row in TABLES[table].rows), shown, TABLES[table].metrics)
+    cells, data = dict.fromkeys(places, Cell(None, f"{NOT_RUN}: {NOT_ASKED}")), {}
+    for row in TABLES[table].rows:
+        found = row_cells(row, table, sets, args)
+        cells.update(found)
+        if row.flagfile and any(cell.line for cell in found.values()):
+            data[row.name] = fingerprints(read_metadata(table_runs.export_of(row, _runs(args))))
+        filled = Filled(table, shown, cells, args.protocol, data_notes(data))
+        layout.write(args.output, filled)
+    return filled
+
+
+def _code(filled: Filled, sets: Sequence[DataSet], args: flags.FlagValues) -> int:
+    """The exit code, by the cells that were asked for."""
     scored_on = {one.name for one in sets}
-    asked = [cell for (row, name, _), cell in cells.items() if row in (args.rows or names) and name in scored_on]
-    if any("exit code" in cell.how for cell in asked):
+    cells = [cell for (row, name, _), cell in filled.cells.items() if _asked(row, args) and name in scored_on]
+    if any("exit code" in cell.how for cell in cells):
         return 1
-    return SOME_SKIPPED if any(cell.line is None or cell.skipped for cell in asked) else 0
+    return SOME_SKIPPED if any(cell.line is None or cell.skipped for cell in cells) else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
