@@ -168,20 +168,30 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here, map
         report.write(args.output, data_set, method, args.postprocessing, summaries)
     if text := printed(summaries):
         print(text)
+    code = _code(summaries, method, args.protocols)
+    if args.compare_with and code != 1:
+        _print_differences(args.output, args.compare_with)
+    return code
+
+
+def _code(summaries: dict[str, dict], method: Method, asked: Sequence[str]) -> int:
+    """The exit code; says what has no score."""
     pictures = [summary["pictures"] for summary in summaries.values()]
     if not any(counts["scored"] for counts in pictures):
         print("nothing was scored", file=sys.stderr)
         return 1
     _say_unscored(summaries["none"], method)
     if not any(line["value"] is not None for summary in summaries.values() for line in summary["scores"]):
-        print(f"--protocols={','.join(args.protocols)}: none has a score on these pictures", file=sys.stderr)
+        print(f"--protocols={','.join(asked)}: none has a score on these pictures", file=sys.stderr)
         return 1
-    if args.compare_with:
-        for difference in comparison.compare(args.output, args.compare_with):
-            print(comparison.describe(difference, args.compare_with))
-        for remark in comparison.remarks(args.output, args.compare_with):
-            print(one_line(remark), file=sys.stderr)
     return SOME_SKIPPED if any(counts["skipped"] for counts in pictures) else 0
+
+
+def _print_differences(output: str, other: str) -> None:
+    for difference in comparison.compare(output, other):
+        print(comparison.describe(difference, other))
+    for remark in comparison.remarks(output, other):
+        print(one_line(remark), file=sys.stderr)
 
 
 def _define(values: flags.FlagValues) -> None:
