@@ -17,7 +17,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from gsr_tf.answers import own_process
+from gsr_tf.answers import memory, own_process
 from gsr_tf.errors import UserError
 
 GROWTH = 500_000_000  # bytes since the first call
@@ -104,4 +104,4 @@ def _work(connection: Connection, make: Callable[[], Callable[..., Any]]) -> Non
                 error = own
             except Exception:
                 error = RuntimeError(traceback.format_exc())
-            connection.send((result, error, own_process.resident()))
+            connection.send((result, error, memory.resident()))

@@ -1,12 +1,43 @@
-"""Memory that was freed, given back to the system where the C library is glibc."""
+"""This process's memory: what it holds, how much more it may take, and what it gives back to the system."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
+STATM = Path("/proc/self/statm")  # Linux: sizes in pages
+PAGE = os.sysconf("SC_PAGE_SIZE") if STATM.exists() else 0
+ADDRESS_SPACE = resource.getrlimit(resource.RLIMIT_AS) if resource else ()
 _LARGE = 1 << 20  # bytes: most activations, pictures and maps
 _M_MMAP_THRESHOLD = -3  # malloc.h
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds; 0 where the system does not say."""
+    return _pages(1)
+
+
+@contextlib.contextmanager
+def bounded_growth(size: int) -> Iterator[None]:
+    """Within it this process gets at most so many bytes more, then MemoryError; no bound where there is no Linux."""
+    if not PAGE:
+        yield
+        return
+    soft, hard = ADDRESS_SPACE
+    bound = _pages(0) + size
+    resource.setrlimit(resource.RLIMIT_AS, (bound if soft == resource.RLIM_INFINITY else min(bound, soft), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, ADDRESS_SPACE)
 
 
 def give_back() -> None:
@@ -31,3 +62,7 @@ def keep_large_blocks_apart() -> None:
 def _glibc(function: str, *arguments: int) -> None:
     with contextlib.suppress(AttributeError, OSError, TypeError):
         getattr(ctypes.CDLL(None), function)(*arguments)
+
+
+def _pages(field: int) -> int:
+    return int(STATM.read_text().split()[field]) * PAGE if PAGE else 0

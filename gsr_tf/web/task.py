@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from fastapi import Response
 
-from gsr_tf.answers.own_process import bounded_growth
+from gsr_tf.answers.memory import bounded_growth
 from gsr_tf.data.decoding.lacking import was_lacking
 from gsr_tf.data.pictures import PictureTooLarge, Raster, decode_picture, decoding_bytes
 from gsr_tf.errors import UserError

@@ -158,14 +158,14 @@ def _work(connection: Connection, load: Callable[[], Detector], limits: Limits) 
         detector = load()
         connection.send(describe(detector))
         detector.segment(WARM_UP)
-        connection.send(own_process.resident())
+        connection.send(memory.resident())
     except (UserError, OSError, MemoryError) as error:
         connection.send(error)
         return
     with contextlib.suppress(EOFError):  # the server has no more use for this process
         while True:
             outcome = _outcome(_taken(connection), detector, limits)
-            connection.send((outcome, own_process.resident()))
+            connection.send((outcome, memory.resident()))
 
 
 def _taken(connection: Connection) -> Task:

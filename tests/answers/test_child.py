@@ -2,7 +2,6 @@ import errno
 import multiprocessing
 import os
 import pickle
-import re
 import signal
 import subprocess
 import sys
@@ -159,13 +158,6 @@ def test_a_process_ends_with_the_one_that_started_it_whatever_it_does(end):
     while Path("/proc", ran.stdout.decode().strip()).exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert time.monotonic() < until
-
-
-@pytest.mark.skipif(not own_process.PAGE, reason="Linux says it")
-def test_the_memory_that_is_held_is_the_resident_one():
-    status = Path("/proc/self/status").read_text()
-    said = 1024 * int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
-    assert own_process.resident() == pytest.approx(said, rel=0.1)
 
 
 def test_how_a_process_ended_is_known_a_moment_after_another_thread_was_told():

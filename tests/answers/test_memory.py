@@ -1,14 +1,17 @@
-"""Lack of memory is told from defects, and memory goes back to the system."""
+"""Lack of memory is told from defects, memory goes back to the system, and what is held is known."""
 
 import ctypes
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from gsr_tf.answers import memory
 from gsr_tf.data.decoding.lacking import was_lacking
 
 BLOCKS = """
@@ -67,3 +70,10 @@ def test_lack_of_memory_is_known_whoever_says_it():
         *(tf.errors.AbortedError(None, None, of_onednn.format(3)), cv2.error("std::length_error")),
     ):
         assert not was_lacking(error), error
+
+
+@pytest.mark.skipif(not memory.PAGE, reason="Linux says it")
+def test_the_memory_that_is_held_is_the_resident_one():
+    status = Path("/proc/self/status").read_text()
+    said = 1024 * int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+    assert memory.resident() == pytest.approx(said, rel=0.1)

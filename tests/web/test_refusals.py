@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from gsr_tf.answers import own_process
+from gsr_tf.answers import memory
 from gsr_tf.data.decoding.cost import SMALL as SMALL_BYTES
 from gsr_tf.data.pictures import decode_picture
 from gsr_tf.web import task
@@ -146,7 +146,7 @@ def test_too_little_memory():
         assert "more memory" in said(client.post("/v1/segment", content=PICTURE), 503)
 
 
-@pytest.mark.skipif(not own_process.PAGE, reason="the bound needs Linux")
+@pytest.mark.skipif(not memory.PAGE, reason="the bound needs Linux")
 def test_a_picture_that_takes_too_much_memory_to_decode(monkeypatch):
     unbounded = resource.getrlimit(resource.RLIMIT_AS)
 
