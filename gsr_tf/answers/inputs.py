@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from gsr_tf.answers.files import MAP, MASK, OVERLAY
+from gsr_tf.answers.files import endings
 from gsr_tf.answers.results import holds_answers
 from gsr_tf.data import folders, lists
 from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
@@ -20,7 +20,7 @@ from gsr_tf.errors import UserError, first_of, one_line
 from gsr_tf.marked_text import decode, lines
 
 STANDARD_INPUT = "-"
-ENDINGS = (MAP, MASK, OVERLAY)
+ENDINGS = tuple(endings(npz=False))
 
 
 class InputError(UserError):
