@@ -104,6 +104,12 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Layout | None = No
     if max(height, width) <= layout.side:
         found = native(module, _cut(picture, 0, 0, layout.side))
         return {name: values[:height, :width] for name, values in found.items()}
+    return _blended(module, picture, layout, boundary=not large)
+
+
+def _blended(module: DetectorModule, picture: np.ndarray, layout: Layout, *, boundary: bool) -> Maps:
+    """The maps of a picture larger than one window, with that of the boundary if it is wanted and there is one."""
+    height, width = picture.shape[:2]
     small = tf.constant(moments_picture(picture, layout.side))
     with ONE_PASS:
         moments = module.moments(small)
@@ -114,7 +120,7 @@ def tile(module: DetectorModule, picture: np.ndarray, layout: Layout | None = No
         window = tf.constant(_cut(picture, top.start, left.start, layout.side))
         with ONE_PASS:
             found = arrays(module.window(window, moments))
-        if large:
+        if not boundary:
             found.pop("boundary", None)
         weights = top.weights[:, np.newaxis] * left.weights
         rows, columns = weights.shape
