@@ -114,19 +114,25 @@ def write(path: str | os.PathLike, evaluation: Evaluation, skipped: list[tuple[s
         "skipped": [{"name": name, "reason": reason} for name, reason in skipped],
         "versions": versions(),
     }
+    replicates = _replicates(evaluation)
+    (path / SUMMARY).unlink(missing_ok=True)  # an earlier pass's would call finished what is half of this one
+    write_atomically(path / REPLICATES, replicates)
+    write_atomically(path / PER_IMAGE, as_csv(evaluation.table).encode())
+    write_atomically(
+        path / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
+    )
+    return summary
+
+
+def _replicates(evaluation: Evaluation) -> bytes:
+    """The contents of replicates.npz."""
     replicates = {
         f"{name}/{metric}": score.rows for name, scores in evaluation.scores.items() for metric, score in scores.items()
     }
     curves = {f"curve/{name}": evaluation.curves[name] for name in CURVES}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, thresholds=evaluation.thresholds, **curves, **replicates)
-    (path / SUMMARY).unlink(missing_ok=True)  # an earlier pass's would call finished what is half of this one
-    write_atomically(path / REPLICATES, buffer.getvalue())
-    write_atomically(path / PER_IMAGE, as_csv(evaluation.table).encode())
-    write_atomically(
-        path / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
-    )
-    return summary
+    return buffer.getvalue()
 
 
 def read_summary(path: str | os.PathLike) -> dict | None:
