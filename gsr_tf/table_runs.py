@@ -47,6 +47,10 @@ class Runs(NamedTuple):
 
 
 class TrainingError(UserError):
+    """There is no model of a row, or another one than was asked for."""
+
+
+class TrainingFailed(TrainingError):
     """A row's training or export did not end well."""
 
 
@@ -126,7 +130,7 @@ def _command(module: str, *arguments: str) -> None:
         processes.append(subprocess.Popen(line))
         code = processes[0].wait()
     if code not in (0, SOME_SKIPPED):  # what was skipped it has named itself
-        raise TrainingError(f"{' '.join(line[1:])} ended with exit code {code}; its last words say why")
+        raise TrainingFailed(f"{' '.join(line[1:])} ended with exit code {code}; its last words say why")
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ from gsr_tf.formats.provenance import data_notes, fingerprints
 from gsr_tf.inference.device import choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.saved_model import read_metadata
-from gsr_tf.table_runs import Runs, TrainingError
+from gsr_tf.table_runs import Runs, TrainingError, TrainingFailed
 
 # All are evaluated, so that a table under another protocol costs nothing.
 CELL_PROTOCOLS = ("paper", "release", "image-optimum", "fixed-0.5", "pooled")
@@ -106,16 +106,16 @@ def _asked(row: str, args: flags.FlagValues) -> bool:
     return not args.rows or row in args.rows
 
 
-def _method(row: Row, args: flags.FlagValues) -> Method | str:
-    """The method of a row, trained only if the row was asked for; or why there is none."""
+def _method(row: Row, args: flags.FlagValues) -> Method | Cell:
+    """The method of a row, trained only if the row was asked for; or the cell that says why there is none."""
     if row.method:
         return methods.choose(row.method)
     if not (_asked(row.name, args) or table_runs.is_made(row, _runs(args))):
-        return NOT_ASKED
+        return Cell(None, f"{NOT_RUN}: {NOT_ASKED}")
     try:
         return table_runs.trained(row, _runs(args))
     except TrainingError as error:
-        return str(error)
+        return Cell(None, f"{NOT_RUN}: {error}", failed=isinstance(error, TrainingFailed))
 
 
 def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagValues) -> dict:
@@ -125,8 +125,8 @@ def row_cells(row: Row, table: int, sets: Sequence[DataSet], args: flags.FlagVal
         if not sets:
             return {}
     method, metrics = _method(row, args), TABLES[table].metrics
-    if isinstance(method, str):
-        return {(row.name, one.name, metric): Cell(None, f"{NOT_RUN}: {method}") for one in sets for metric in metrics}
+    if isinstance(method, Cell):
+        return {(row.name, one.name, metric): method for one in sets for metric in metrics}
     cells = {}
     for one in sets:
         if summary := _summary(row, one, method, args):
@@ -204,7 +204,7 @@ def _code(filled: Filled, sets: Sequence[DataSet], args: flags.FlagValues) -> in
     """The exit code, by the cells that were asked for."""
     scored_on = {one.name for one in sets}
     cells = [cell for (row, name, _), cell in filled.cells.items() if _asked(row, args) and name in scored_on]
-    if any("exit code" in cell.how for cell in cells):
+    if any(cell.failed for cell in cells):
         return 1
     return SOME_SKIPPED if any(cell.line is None or cell.skipped for cell in cells) else 0
 

@@ -28,11 +28,13 @@ class Cell(NamedTuple):
         line: the score, as in a summary's "scores"; None where nothing was run.
         how: how it was made, or why it was not.
         skipped: how many pictures it lacks.
+        failed: whether a training that it needs failed.
     """
 
     line: dict | None
     how: str
     skipped: int = 0
+    failed: bool = False
 
 
 class Filled(NamedTuple):

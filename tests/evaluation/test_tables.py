@@ -138,7 +138,7 @@ def stand_in(monkeypatch):
     def command(module, *arguments):
         seen.append((module, *arguments))
         if "dl_g" in flag(arguments, "run_dir"):
-            raise table_runs.TrainingError("gsr_tf.train ... ended with exit code 1; its last words say why")
+            raise table_runs.TrainingFailed("gsr_tf.train ... ended with exit code 1; its last words say why")
         if module == "gsr_tf.export":
             flagfile, *training = (one for one in seen[-2] if one.startswith("--") and "run_dir" not in one)
             row = Row("", flagfile=flagfile.partition("=")[2])
@@ -214,7 +214,7 @@ def test_a_training_saves_before_a_signal_ends_the_table(tmp_path, monkeypatch, 
 def test_a_command_that_named_what_it_left_out_has_done_its_work(tmp_path, monkeypatch, code):
     monkeypatch.chdir(tmp_path)
     Path("ends.py").write_text(f"raise SystemExit({code})")
-    with pytest.raises(table_runs.TrainingError, match="-m ends") if code == 1 else contextlib.nullcontext():
+    with pytest.raises(table_runs.TrainingFailed, match="-m ends") if code == 1 else contextlib.nullcontext():
         table_runs._command("ends")
 
 
@@ -295,6 +295,12 @@ def test_a_row_that_fails_says_so_and_does_not_stop_the_others(records, tmp_path
     printed = capsys.readouterr().out
     assert "DL + G (CASIA): not run: gsr_tf.train ... ended with exit code 1" in printed
     assert "GS-Net (CASIA): flags/table2/gs_net.cfg" in printed
+
+
+def test_words_of_a_failure_in_a_path_are_none(records, tmp_path, capsys):
+    runs = f"--runs={tmp_path / 'exit code 1'}"
+    assert run(records, tmp_path / "out", "--table=2", "--rows=DL", runs) == SOME_SKIPPED
+    assert "exit code 1/table2/dl/export; give --source_records" in capsys.readouterr().out
 
 
 DL = next(row for row in TABLES[2].rows if row.name == "DL")
