@@ -27,6 +27,7 @@ from data_prep.reading.archives import OTHERS, archive_stem, unpack_archive
 from data_prep.reading.entries import PreparationError
 from data_prep.reading.files import require_folder
 from data_prep.reading.outlines import AreaLimits
+from data_prep.writing.output import writing
 from gsr_tf.errors import UserError, one_line
 
 
@@ -76,7 +77,8 @@ def gather(downloads: Path, output: Path) -> tuple[list[Path], list[str]]:
             problems.append(f"{file}: unpack it by hand, and start again")
         elif file.is_file() and archive_stem(file):
             unpacked = output / "unpacked"
-            unpacked.mkdir(parents=True, exist_ok=True)
+            with writing(output):
+                unpacked.mkdir(parents=True, exist_ok=True)
             try:
                 roots.append(unpack_archive(file, unpacked))
             except PreparationError as error:
@@ -122,10 +124,7 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(args: flags.FlagValues) -> int:
-    try:
-        roots, problems = gather(require_folder(args.input, "--input"), Path(args.output))
-    except OSError as error:
-        raise PreparationError(f"--output={args.output}: cannot be written ({error.strerror})") from error
+    roots, problems = gather(require_folder(args.input, "--input"), Path(args.output))
     found = [*find_published(roots), *find_coco(roots)]
     done, failures = prepare(found, args)
     print("\n" + "\n".join(missing([name for name, *_ in found])))

@@ -44,6 +44,7 @@ from data_prep.inspecting.inspection import Facts, inspect
 from data_prep.inspecting.samples import Sample
 from data_prep.layouts import list_samples
 from data_prep.reading.entries import PreparationError, Skipped
+from data_prep.writing.output import writing
 from data_prep.writing.workers import in_processes
 from gsr_tf.command import Word
 from gsr_tf.data.pictures import encode_png
@@ -163,16 +164,14 @@ def check(paths: Sequence[Path], output: Path, processes: int) -> dict:
         "sets": {name: describe(facts[name], skipped) for name, (_, skipped) in sets.items()},
         "between": compare(facts),
     }
-    output.mkdir(parents=True, exist_ok=True)
-    for name, (samples, _) in sets.items():
-        if samples:
-            sheet = output / f"contact_sheet_{name.replace('/', '_')}.png"
-            write_atomically(sheet, encode_png(contact_sheet(samples)))
+    sheets = {name: contact_sheet(samples) for name, (samples, _) in sets.items() if samples}
     shares = {name: [share for fact in part for share in fact.shares] for name, part in facts.items()}
-    draw_histogram(shares, str(output / "shares.png"))
-    write_atomically(
-        output / "report.json", json.dumps(report, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
-    )
+    with writing(output):
+        for name, sheet in sheets.items():
+            write_atomically(output / f"contact_sheet_{name.replace('/', '_')}.png", encode_png(sheet))
+        draw_histogram(shares, str(output / "shares.png"))
+        text = json.dumps(report, indent=1, ensure_ascii=False)
+        write_atomically(output / "report.json", text.encode(errors="backslashreplace"))
     return report
 
 
@@ -185,10 +184,7 @@ def _define(values: flags.FlagValues) -> None:
 def _run(args: flags.FlagValues) -> int:
     if not args.paths:
         raise flags.Error("no PATH was given: python -m data_prep.check PATH [PATH ...]")
-    try:
-        report = check([Path(path) for path in args.paths], Path(args.output), args.processes)
-    except OSError as error:
-        raise PreparationError(f"--output={args.output}: cannot be written ({error.strerror})") from error
+    report = check([Path(path) for path in args.paths], Path(args.output), args.processes)
     print("\n".join(map(one_line, _lines(report))))
     print(f"report, histogram and contact sheets are in {args.output}")
     return FOUND_SOMETHING if needs_a_decision(report) else 0

@@ -36,6 +36,7 @@ from data_prep.reading.masks import MaskFile
 from data_prep.reading.stored import open_once
 from data_prep.unpack import SOME_LEFT_OUT, claim, unlike, write_lists
 from data_prep.writing.mask_png import encode_mask
+from data_prep.writing.output import writing
 from data_prep.writing.shards import WRITER_VERSION
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.masks import MaskRule
@@ -192,7 +193,7 @@ def _run(args: flags.FlagValues) -> int:
         recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
     of_sources, of_targets = (identities(records.columns["name"]) for records in (sources, targets))
     named = [(one, f"Tp_{of_sources[one.source]}_{of_targets[one.target]}") for one in recipes]
-    try:
+    with writing(folder):
         claim(folder, RECIPE_NAME, state)
         write = functools.partial(
             _write_composite,
@@ -210,8 +211,6 @@ def _run(args: flags.FlagValues) -> int:
             reasons = " or ".join(dict.fromkeys(one.reason for one in skipped))
             raise PreparationError(f"{given}: of each of {args.count}, {reasons}: {skipped[0].detail}")
         write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
-    except OSError as error:
-        raise PreparationError(f"--output={folder}: cannot be written ({error.strerror})") from error
     rule = MaskRule()
     names = sorted(f"{stem}.png" for stem in stems)  # and no other files that lie there
     entries = [Entry(name, str(folder / "Tp" / name), MaskFile(str(folder / "Gt" / name), rule)) for name in names]

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from data_prep import command
 from data_prep.interchange import NEGATIVE, NO_MASK
 from data_prep.reading.entries import PreparationError
+from data_prep.writing.output import writing
 from gsr_tf.data.decoding.png_chunks import SIGNATURE
 from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PictureError
@@ -146,10 +147,8 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(args: flags.FlagValues) -> int:
-    try:
+    with writing(args.output):
         counts = unpack(Path(args.records), Path(args.output))
-    except OSError as error:
-        raise PreparationError(f"--output={args.output}: cannot be written ({error.strerror})") from error
     print("\n".join(f"{count} {what}" for what, count in counts.items()))
     return SOME_LEFT_OUT if counts[SEVERAL] or counts[DAMAGED] else 0
 

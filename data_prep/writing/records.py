@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from data_prep.reading.entries import Listing, PreparationError, Skipped
 from data_prep.reading.files import NO_PICTURE, file_sha256
+from data_prep.writing.output import writing
 from data_prep.writing.shards import WRITER_VERSION, Shard, digest, readable_since, write_shard
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.records import COLUMNS, INDEX_NAME, SCHEMA_VERSION, write_index
@@ -96,13 +97,11 @@ def _state(shards: list[Shard]) -> str:
 def _prepare_folder(output: Path) -> None:
     if not is_utf8(output):
         raise PreparationError(f"--output={output}: {NO_UTF8}")
-    try:
+    with writing(output):
         output.mkdir(parents=True, exist_ok=True)
         probe = output / f".{os.getpid()}.tmp"
         probe.touch()
         probe.unlink()
-    except OSError as error:
-        raise PreparationError(f"--output={output}: cannot be written ({error.strerror})") from error
 
 
 def _remove_leftovers(output: Path) -> None:

@@ -278,6 +278,16 @@ def test_nothing_there(tmp_path, capsys):
     assert "CASIA 2.0: not there. 5,123 manipulated" in capsys.readouterr().out
 
 
+def test_downloads_that_cannot_be_read_and_an_output_that_cannot_be_written_are_told_apart(tmp_path, capsys):
+    output = tmp_path / "output"
+    assert prepare_all.main(["all", f"--input={'x' * 300}", f"--output={output}"]) == 1
+    assert "error: [Errno 36] File name too long: 'xxx" in capsys.readouterr().err
+    tar(tmp_path / "a.tar", "w", ("x", b""))
+    output.touch()
+    assert prepare_all.main(["all", f"--input={tmp_path}", f"--output={output}"]) == 1
+    assert f"error: --output={output}: cannot be written (" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("member", ["../outside.txt", "/outside.txt", "a/../../outside.txt"])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_archives_that_reach_outside_are_refused(tmp_path, member, kind):

@@ -220,6 +220,14 @@ def test_nothing_to_check(root, capsys):
     assert check.main(["check", "empty"]) == 1
 
 
+def test_what_cannot_be_read_and_what_cannot_be_written_are_told_apart(root, capsys):
+    assert check.main(["check", "x" * 300]) == 1
+    assert "error: [Errno 36] File name too long: 'xxx" in capsys.readouterr().err
+    Path("file").touch()
+    assert check.main(["check", "set", "--output=file", "--processes=1"]) == 1
+    assert "error: --output=file: cannot be written (" in capsys.readouterr().err
+
+
 def test_processes_do_not_change_the_report(root):
     _, one = run("set")
     assert check.main(["check", "set", "--output=report2", "--processes=2"]) == 0
