@@ -34,14 +34,15 @@ from data_prep import command
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
 from data_prep.reading.masks import MaskFile
 from data_prep.reading.stored import open_once
-from data_prep.unpack import SOME_LEFT_OUT, claim, unlike, write_lists
+from data_prep.unpack import claim, unlike, write_lists
 from data_prep.writing.mask_png import encode_mask
 from data_prep.writing.output import writing
 from data_prep.writing.shards import WRITER_VERSION
 from data_prep.writing.workers import in_processes
+from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data.masks import MaskRule
 from gsr_tf.data.pictures import PictureError, encode_png
-from gsr_tf.data.records import open_records
+from gsr_tf.data.records import Records, open_records
 from gsr_tf.data.writing import write_atomically
 
 RECIPE_NAME = "composites.json"
@@ -167,6 +168,45 @@ def _write_composite(
     return stem
 
 
+def _draw(sources: Records, targets: Records, args: flags.FlagValues) -> list[tuple[Recipe, str]]:
+    """The recipes that the flags ask for, each with what its composite's name begins with."""
+    if args.copy_moves:
+        recipes = draw_copy_moves(sources.pairs, args.count, args.seed)
+    else:
+        recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
+    of_sources, of_targets = (identities(records.columns["name"]) for records in (sources, targets))
+    return [(one, f"Tp_{of_sources[one.source]}_{of_targets[one.target]}") for one in recipes]
+
+
+def _write_composites(
+    sources: Records, targets: Records, folder: Path, args: flags.FlagValues
+) -> tuple[list[str], list[Skipped]]:
+    """Writes composites, their masks and lists; returns the stems of those that were written, and the others."""
+    named = _draw(sources, targets, args)
+    state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
+    state["version"] = WRITER_VERSION
+    if args.copy_moves:
+        state["copy_moves"] = True
+    write = functools.partial(
+        _write_composite,
+        sources=os.path.abspath(sources.path),
+        targets=os.path.abspath(targets.path),
+        folder=folder,
+        seed=args.seed,
+        copy_moves=args.copy_moves,
+    )
+    with writing(folder):
+        claim(folder, RECIPE_NAME, state)
+        done = list(tqdm(in_processes(write, named, args.processes, at_once=8), total=args.count, unit="composite"))
+        stems, skipped = ([one for one in done if isinstance(one, kind)] for kind in (str, Skipped))
+        if not stems:
+            given = f"--sources={args.sources}" + (f" --targets={args.targets}" if args.targets else "")
+            reasons = " or ".join(dict.fromkeys(one.reason for one in skipped))
+            raise PreparationError(f"{given}: of each of {args.count}, {reasons}: {skipped[0].detail}")
+        write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
+    return stems, skipped
+
+
 def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("sources", None, "Records with masks: S and K.", required=True, flag_values=values)
     flags.DEFINE_string("targets", None, "Records of T; the sources' by default.", flag_values=values)
@@ -181,41 +221,15 @@ def _run(args: flags.FlagValues) -> int:
     targets = open_records(args.targets, "--targets") if args.targets else sources
     if not len(sources.pairs):
         raise PreparationError(f"--sources={args.sources}: no record has a mask")
+    if args.copy_moves and args.targets:
+        raise PreparationError(f"--targets={args.targets}: with --copy_moves T is S; leave it out")
     folder = Path(args.output)
-    state = {"sources": sources.fingerprint, "targets": targets.fingerprint, "count": args.count, "seed": args.seed}
-    state["version"] = WRITER_VERSION
-    if args.copy_moves:
-        if args.targets:
-            raise PreparationError(f"--targets={args.targets}: with --copy_moves T is S; leave it out")
-        recipes = draw_copy_moves(sources.pairs, args.count, args.seed)
-        state["copy_moves"] = True
-    else:
-        recipes = draw_recipes(sources.pairs, sources.columns["name"], targets.columns["name"], args.count, args.seed)
-    of_sources, of_targets = (identities(records.columns["name"]) for records in (sources, targets))
-    named = [(one, f"Tp_{of_sources[one.source]}_{of_targets[one.target]}") for one in recipes]
-    with writing(folder):
-        claim(folder, RECIPE_NAME, state)
-        write = functools.partial(
-            _write_composite,
-            sources=os.path.abspath(sources.path),
-            targets=os.path.abspath(targets.path),
-            folder=folder,
-            seed=args.seed,
-            copy_moves=args.copy_moves,
-        )
-        written = in_processes(write, named, args.processes, at_once=8)
-        done = list(tqdm(written, total=args.count, unit="composite"))
-        stems, skipped = ([one for one in done if isinstance(one, kind)] for kind in (str, Skipped))
-        if not stems:
-            given = f"--sources={args.sources}" + (f" --targets={args.targets}" if args.targets else "")
-            reasons = " or ".join(dict.fromkeys(one.reason for one in skipped))
-            raise PreparationError(f"{given}: of each of {args.count}, {reasons}: {skipped[0].detail}")
-        write_lists(folder, [(str(folder / f"Tp/{stem}.png"), str(folder / f"Gt/{stem}.png")) for stem in stems])
+    stems, skipped = _write_composites(sources, targets, folder, args)
     rule = MaskRule()
     names = sorted(f"{stem}.png" for stem in stems)  # and no other files that lie there
     entries = [Entry(name, str(folder / "Tp" / name), MaskFile(str(folder / "Gt" / name), rule)) for name in names]
     code = command.convert(Listing(entries, skipped, {"mask_rule": rule._asdict()}), args, folder / "records")
-    return SOME_LEFT_OUT if any(one.reason == UNREADABLE for one in skipped) else code
+    return SOME_SKIPPED if any(one.reason == UNREADABLE for one in skipped) else code
 
 
 INTERRUPTED = "interrupted; the same command makes all composites anew, the same ones"

@@ -29,17 +29,17 @@ from data_prep import command
 from data_prep.interchange import NEGATIVE, NO_MASK
 from data_prep.reading.entries import PreparationError
 from data_prep.writing.output import writing
+from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data.decoding.png_chunks import SIGNATURE
 from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import open_records
+from gsr_tf.data.records import Example, open_records
 from gsr_tf.data.unfindable import NO_UTF8, is_utf8
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import one_line
 
 MANIPULATED, AUTHENTIC = "manipulated", "authentic"
 SEVERAL, DAMAGED = "several masks, left out", "damaged, left out"
-SOME_LEFT_OUT = 3
 MARK = "unpacked.json"
 
 
@@ -108,37 +108,37 @@ def unpack(records_path: Path, folder: Path) -> dict[str, int]:
     """Writes the files of all records; returns how many were `MANIPULATED`, `AUTHENTIC`, `SEVERAL` and `DAMAGED`."""
     records = open_records(records_path, "--records")
     claim(folder, MARK, {"records": records.fingerprint})
-    rows, taken, left_out, damaged = [], {}, 0, 0
+    rows, taken = [], {}
+    counts = dict.fromkeys((MANIPULATED, AUTHENTIC, SEVERAL, DAMAGED), 0)
     for number in tqdm(range(len(records)), unit="picture"):
         try:
-            name, image, masks, _ = records.example(number)
+            example = records.example(number)
         except PictureError as error:
             tqdm.write(one_line(f"skipped {error}"))
-            damaged += 1
+            counts[DAMAGED] += 1
             continue
-        if len(masks) > 1:
-            left_out += 1
+        if len(example.masks) > 1:
+            counts[SEVERAL] += 1
             continue
-        stem = flat_stem(name, taken)
-        suffix = ".png" if image.startswith(SIGNATURE) else ".jpg"
-        picture = folder / ("Tp" if masks else "Au") / f"{stem}{suffix}"
-        write_atomically(picture, image)
-        mask = folder / "Gt" / f"{stem}.png"
-        if masks:
-            write_atomically(mask, masks[0])
-        rows.append((str(picture), str(mask) if masks else None))
+        counts[MANIPULATED if example.masks else AUTHENTIC] += 1
+        rows.append(_write_example(example, folder, flat_stem(example.name, taken)))
     if not rows:
         raise PreparationError(
             f"--records={records_path}: every record has several masks or is damaged; see data_prep.compose"
         )
     write_lists(folder, rows)
-    manipulated = sum(mask is not None for _, mask in rows)
-    return {
-        MANIPULATED: manipulated,
-        AUTHENTIC: len(rows) - manipulated,
-        SEVERAL: left_out,
-        DAMAGED: damaged,
-    }
+    return counts
+
+
+def _write_example(example: Example, folder: Path, stem: str) -> tuple[str, str | None]:
+    """Writes the files of a record of one mask or none; returns their paths, None for the mask of an authentic one."""
+    suffix = ".png" if example.image.startswith(SIGNATURE) else ".jpg"
+    picture, mask = folder / ("Tp" if example.masks else "Au") / f"{stem}{suffix}", folder / "Gt" / f"{stem}.png"
+    write_atomically(picture, example.image)
+    if not example.masks:
+        return str(picture), None
+    write_atomically(mask, example.masks[0])
+    return str(picture), str(mask)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -150,7 +150,7 @@ def _run(args: flags.FlagValues) -> int:
     with writing(args.output):
         counts = unpack(Path(args.records), Path(args.output))
     print("\n".join(f"{count} {what}" for what, count in counts.items()))
-    return SOME_LEFT_OUT if counts[SEVERAL] or counts[DAMAGED] else 0
+    return SOME_SKIPPED if counts[SEVERAL] or counts[DAMAGED] else 0
 
 
 INTERRUPTED = "interrupted; the same command makes all files anew, the same ones"
