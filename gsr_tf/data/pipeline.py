@@ -62,7 +62,7 @@ def training_stream(
     """
     example = _examples(sources, targets, preparation, with_original, recolouring)
     stream = in_batches(lambda i: example(i)[1:], batch_size, start, share)
-    return mapped(stream, _composing(preparation, half_pixel)).prefetch(tf.data.AUTOTUNE)
+    return _composed(stream, preparation, half_pixel)
 
 
 def held_out_stream(
@@ -82,7 +82,7 @@ def held_out_stream(
     found = mapped(tf.data.Dataset.range(count), example, num_parallel_calls=tf.data.AUTOTUNE)
     found = found.filter(tf.autograph.experimental.do_not_convert(lambda own, *_: own))
     found = mapped(found, lambda own, *layers: layers).batch(1, drop_remainder=True)
-    return mapped(found, _composing(preparation, half_pixel)).prefetch(tf.data.AUTOTUNE)
+    return _composed(found, preparation, half_pixel)
 
 
 def _examples(
@@ -95,31 +95,18 @@ def _examples(
     """An element's number -> whether (S, K) and T are its own, not the next readable; S's layers, T, M's layers."""
     pairs = source_pairs(sources, with_original)
     looked_at = targets is not None
-    if not looked_at:
+    if looked_at:
+        _check_targets(sources, targets, preparation)
+    else:
         targets = sources
-    elif len(targets) < 2:
-        raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
-    same = sources.fingerprint == targets.fingerprint
-    if preparation.copy_move_share and not same:
-        raise RecordsError(
-            f"{targets.flag}={targets.path}: --copy_move_share={preparation.copy_move_share} pastes within one "
-            f"picture; expected the records of {sources.flag}={sources.path}"
-        )
     load_source, load_target = _loading(sources, pairs, targets, preparation, with_original)
 
     def example(i: tf.Tensor) -> tuple[tf.Tensor, Layers, tf.Tensor, Layers]:
         pair = visit(i, len(pairs), preparation.seed, SOURCE_ORDER)
         found, *source = load_source(pair)
         own = tf.gather(pairs[:, 0], found)
-        target = visit(i, len(targets), preparation.seed, TARGET_ORDER)
-        if same:
-            away = 1 + tf.cast(uniform(i, OTHER_TARGET, preparation.seed, 1)[0] * (len(targets) - 1), tf.int64)
-            target = tf.where(target == own, (target + away) % len(targets), target)
-        but = own if looked_at else NONE
-        if preparation.copy_move_share:
-            moved = is_copy_move(i, preparation)
-            target, but = tf.where(moved, own, target), tf.where(moved, NONE, but)
-        t, own_t = load_target(target, but)
+        target, moved = _target(i, own, sources, targets, preparation)
+        t, own_t = load_target(target, tf.where(moved, NONE, own) if looked_at else NONE)
         source, t = augment(tuple(source), t, i, preparation)
         if recolouring:
             source, t = recoloured(source, t, i, preparation.seed, recolouring)
@@ -129,9 +116,27 @@ def _examples(
     return example
 
 
-def _composing(preparation: Preparation, half_pixel: bool) -> Callable[[Layers, tf.Tensor, Layers], Batch]:
-    """The last step of a stream, of batches of elements."""
-    return lambda source, t, m: compose(source, t, preparation, m, half_pixel=half_pixel)
+def _check_targets(sources: Records, targets: Records, preparation: Preparation) -> None:
+    """Raises RecordsError for a single T, and for copy-moves from other records than T's."""
+    if len(targets) < 2:
+        raise RecordsError(f"{targets.flag}={targets.path}: {len(targets)} pictures; at least 2 are needed")
+    if preparation.copy_move_share and sources.fingerprint != targets.fingerprint:
+        raise RecordsError(
+            f"{targets.flag}={targets.path}: --copy_move_share={preparation.copy_move_share} pastes within one "
+            f"picture; expected the records of {sources.flag}={sources.path}"
+        )
+
+
+def _target(
+    i: tf.Tensor, own: tf.Tensor, sources: Records, targets: Records, preparation: Preparation
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The number of element i's T, and whether that is S's own record, `own`, for a copy-move."""
+    target = visit(i, len(targets), preparation.seed, TARGET_ORDER)
+    if sources.fingerprint == targets.fingerprint:
+        away = 1 + tf.cast(uniform(i, OTHER_TARGET, preparation.seed, 1)[0] * (len(targets) - 1), tf.int64)
+        target = tf.where(target == own, (target + away) % len(targets), target)
+    moved = is_copy_move(i, preparation) if preparation.copy_move_share else tf.constant(False)
+    return tf.where(moved, own, target), moved
 
 
 def _loading(
@@ -144,18 +149,10 @@ def _loading(
         record that it must not be, or `NONE`; loaded before) -> T, and whether it is in the place of none that could
         not be decoded. Pictures are uint8.
     """
-    settings = {
-        "size": preparation.loaded_size,
-        "resize_mode": preparation.resize_mode,
-        "cache_gib": preparation.cache_gib,
-    }
-    source_loader = target_loader = Loader(sources, **settings)
-    if preparation.target_size:
-        target_loader = Loader(targets, **{**settings, "size": preparation.target_size, "resize_mode": "squash"})
-    elif sources.fingerprint != targets.fingerprint:
-        target_loader = Loader(targets, **settings)
+    source_loader, target_loader = _loaders(sources, targets, preparation)
     channels = [3, 1, 3] if with_original else [3, 1]
     side = preparation.input_size if preparation.resize_mode == "squash" else None
+    target_side = preparation.target_size or side
 
     def source(number: int) -> tuple:
         found, layers = source_loader.source(pairs, number, with_original)
@@ -173,10 +170,26 @@ def _loading(
 
     def load_target(target: tf.Tensor, but: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         t, whole = tf.numpy_function(picture, [target, but], [tf.uint8, tf.bool], stateful=False)
-        target_side = preparation.target_size or side
         return tf.ensure_shape(t, [target_side, target_side, 3]), tf.ensure_shape(whole, [])
 
     return load_source, load_target
+
+
+def _loaders(sources: Records, targets: Records, preparation: Preparation) -> tuple[Loader, Loader]:
+    """Those of S and of T: one, which decodes each picture once, where they have the same records and size."""
+    size, mode, cache_gib = preparation.loaded_size, preparation.resize_mode, preparation.cache_gib
+    source = Loader(sources, size=size, resize_mode=mode, cache_gib=cache_gib)
+    if preparation.target_size:
+        return source, Loader(targets, size=preparation.target_size, resize_mode="squash", cache_gib=cache_gib)
+    if sources.fingerprint == targets.fingerprint:
+        return source, source
+    return source, Loader(targets, size=size, resize_mode=mode, cache_gib=cache_gib)
+
+
+def _composed(elements: tf.data.Dataset, preparation: Preparation, half_pixel: bool) -> tf.data.Dataset:
+    """The last step of a stream: batches of elements become `Batch`."""
+    composed = mapped(elements, lambda source, t, m: compose(source, t, preparation, m, half_pixel=half_pixel))
+    return composed.prefetch(tf.data.AUTOTUNE)
 
 
 def readable(batches: Iterable[Batch], records: Sequence[Records]) -> Iterator[Batch]:
