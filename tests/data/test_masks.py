@@ -8,17 +8,12 @@ from PIL import Image
 
 from gsr_tf.data.masks import MaskRule, at_size, decode_mask
 from gsr_tf.data.pictures import PictureError
+from tests.picture_files import encoded, turned
 
 K = np.zeros((12, 16), bool)
 K[2:6, 3:9] = True
 GREY = K * np.uint8(255)
 LEVELS = np.arange(256, dtype=np.uint8)[np.newaxis]
-
-
-def encoded(image, form="PNG", **save):
-    buffer = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, form, **save)
-    return buffer.getvalue()
 
 
 def in_colours(background, region):
@@ -150,10 +145,8 @@ def test_soft_edges_of_transparency_are_no_contradiction():
 
 @pytest.mark.parametrize("orientation", [3, 6])
 def test_a_mask_is_turned_as_viewers_turn_it(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
     expected = np.rot90(K, {3: 2, 6: -1}[orientation])
-    np.testing.assert_array_equal(decode_mask(encoded(GREY, exif=exif)).pixels, expected)
+    np.testing.assert_array_equal(decode_mask(encoded(GREY, exif=turned(orientation))).pixels, expected)
 
 
 def test_black_is_a_mask_of_nothing_and_dim_is_none():

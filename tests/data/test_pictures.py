@@ -2,7 +2,6 @@ import errno
 import io
 import os
 import re
-import struct
 import zlib
 from pathlib import Path
 
@@ -17,16 +16,10 @@ from gsr_tf.data.decoding import jpeg_end, opening
 from gsr_tf.data.decoding.orientation import to_stored
 from gsr_tf.data.pictures import PictureError, PictureTooLarge, decode_picture, pixel_count, probe_picture, read_picture
 from gsr_tf.data.writing import write_atomically
+from tests.picture_files import encoded, png_chunk, turned
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 GREY = RGB[..., 0]
-
-
-def encoded(pixels, format_="PNG", mode=None, **save):
-    buffer = io.BytesIO()
-    picture = Image.fromarray(pixels, mode)
-    picture.save(buffer, format_, **save)
-    return buffer.getvalue()
 
 
 def grey_rgb(grey):
@@ -34,16 +27,12 @@ def grey_rgb(grey):
 
 
 def palette():
-    buffer = io.BytesIO()
-    Image.fromarray(RGB // 64 * 64).quantize(256).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(Image.fromarray(RGB // 64 * 64).quantize(256))
 
 
 def animation():
-    buffer = io.BytesIO()
     frames = [Image.fromarray(np.full((6, 9), value, np.uint8)) for value in (40, 200)]
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
-    return buffer.getvalue()
+    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
 # By name: a file's bytes, its pixels, and whether TensorFlow decodes the bytes to the same pixels.
@@ -84,16 +73,14 @@ def test_16_bit_rgb_keeps_the_high_byte():
 def test_cmyk_jpeg():
     ink = np.zeros((16, 16, 4), np.uint8)
     ink[..., 1:3] = 255  # magenta and yellow make red
-    pixels = decode_picture(encoded(ink, "JPEG", "CMYK", quality=95)).pixels
+    pixels = decode_picture(encoded(Image.fromarray(ink, "CMYK"), "JPEG", quality=95)).pixels
     np.testing.assert_allclose(pixels, np.broadcast_to([255, 0, 0], (16, 16, 3)), atol=4)
 
 
 @pytest.mark.parametrize(("orientation", "turn"), [(3, 2), (6, -1), (8, 1)])
 def test_exif_orientation_is_applied(orientation, turn):
     picture = cv2.resize(RGB, (48, 32), interpolation=cv2.INTER_CUBIC)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = encoded(picture, "JPEG", quality=95, exif=exif)
+    data = encoded(picture, "JPEG", quality=95, exif=turned(orientation))
     stored = decode_picture(data, orient=False)
     shown = decode_picture(data)
     np.testing.assert_array_equal(shown.pixels, np.rot90(stored.pixels, turn))
@@ -104,9 +91,7 @@ def test_exif_orientation_is_applied(orientation, turn):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format_", ["PNG", "TIFF"])
 def test_every_orientation_can_be_undone(format_, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = encoded(RGB, format_, exif=exif)
+    data = encoded(RGB, format_, exif=turned(orientation))
     raster = decode_picture(data)
     assert raster.orientation == orientation
     assert raster.pixels.shape == ((9, 6, 3) if orientation >= 5 else (6, 9, 3))
@@ -116,9 +101,7 @@ def test_every_orientation_can_be_undone(format_, orientation):
 
 @pytest.mark.parametrize("value", [0, 9, 60000])
 def test_an_orientation_that_does_not_exist_is_none(value):
-    exif = Image.Exif()
-    exif[0x0112] = value
-    raster = decode_picture(encoded(RGB, exif=exif))
+    raster = decode_picture(encoded(RGB, exif=turned(value)))
     assert raster.orientation == 1
     np.testing.assert_array_equal(raster.pixels, RGB)
 
@@ -143,7 +126,7 @@ def test_what_is_lost_is_noted(name, notes):
 def test_notes_of_deep_colour_and_of_ink():
     deep = cv2.imencode(".png", RGB.astype(np.uint16) * 257)[1].tobytes()
     assert decode_picture(deep).notes == ("more than 8 bits a channel, reduced to 8",)
-    ink = encoded(np.zeros((8, 8, 4), np.uint8), "JPEG", "CMYK")
+    ink = encoded(Image.new("CMYK", (8, 8)), "JPEG")
     assert decode_picture(ink).notes == ("CMYK, converted to RGB without a colour profile",)
 
 
@@ -176,7 +159,10 @@ def test_a_header_tells_the_size():
         (b"From: me\nTo: you\n", "photo.jpg: not a picture"),
         (encoded(RGB)[:60], "photo.jpg: .*(truncated|damaged)"),
         (encoded(np.tile(RGB, (20, 20, 1)), "JPEG")[:-900], "photo.jpg: truncated or damaged"),
-        (encoded(np.tile(RGB, (20, 20, 2))[..., :4], "JPEG", "CMYK")[:-900], "photo.jpg: truncated or damaged"),
+        (
+            encoded(Image.fromarray(np.tile(RGB, (20, 20, 1))).convert("CMYK"), "JPEG")[:-900],
+            "photo.jpg: truncated or damaged",
+        ),
         (cv2.imencode(".tif", np.float32(RGB))[1].tobytes(), "photo.jpg: .*TIFF.* with 8 or 16 bits a channel"),
     ],
     ids=["empty", "text", "cut png", "cut jpeg", "cut cmyk jpeg", "a tiff of three floats a pixel"],
@@ -241,9 +227,7 @@ def test_a_lossless_jpeg_is_probed_as_it_is_decoded():
 
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_jpeg_that_lost_its_lower_half_but_ends_properly_says_so(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = encoded(LARGE, "JPEG", quality=90, exif=exif)
+    data = encoded(LARGE, "JPEG", quality=90, exif=turned(orientation))
     (note,) = decode_picture(data[: len(data) // 2] + b"\xff\xd9").notes
     found = re.fullmatch(r"the last (\d+) of 240 rows are plain grey, as where a file's data were lost", note)
     assert 100 < int(found[1]) < 130
@@ -283,18 +267,13 @@ def test_formats_that_are_not_listed_are_not_opened(form):
 
 
 def test_a_badly_typed_exif_tag_does_not_keep_a_picture_from_being_turned():
-    exif = Image.Exif()
-    exif[0x0112] = 6
+    exif = turned(6)
     exif[0x829A] = 0.01  # exposure time, to be made nonsense of
     data = encoded(LARGE, "JPEG", quality=90, exif=exif)
     start = data.index(b"\x9a\x82") if b"\x9a\x82" in data else data.index(b"\x82\x9a")
     data = data[: start + 2] + b"\x00\x02" + data[start + 4 :]  # text, by its type
     assert decode_picture(data).pixels.shape == (270, 240, 3)
     assert decode_picture(data).orientation == 6
-
-
-def png_chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 @pytest.mark.parametrize(
@@ -340,12 +319,11 @@ def test_pillows_own_limit_belongs_to_the_host_program(monkeypatch):
 
 
 def test_large_pictures_up_to_our_limit_are_read_without_a_warning(recwarn):
-    buffer = io.BytesIO()
-    Image.new("1", (20_000, 10_000)).save(buffer, "PNG", compress_level=1)
-    assert probe_picture(buffer.getvalue()) == (10_000, 20_000, False, False)
+    data = encoded(Image.new("1", (20_000, 10_000)), compress_level=1)
+    assert probe_picture(data) == (10_000, 20_000, False, False)
     assert not [warning for warning in recwarn if issubclass(warning.category, Image.DecompressionBombWarning)]
     with pytest.raises(PictureTooLarge, match="20000x10000 pixels, more than the limit of 199,999,999"):
-        decode_picture(buffer.getvalue(), max_pixels=199_999_999)
+        decode_picture(data, max_pixels=199_999_999)
 
 
 @pytest.mark.parametrize("use", [decode_picture, probe_picture])

@@ -9,8 +9,7 @@ from PIL import Image
 from data_prep.reading.entries import Entry, Objects, Refused
 from data_prep.writing import examples
 from data_prep.writing.examples import make_example, open_entry
-
-TURNED_RIGHT = 6  # EXIF: as shown, the stored picture is turned to the right
+from tests.picture_files import turned
 
 
 class Given(NamedTuple):
@@ -27,9 +26,7 @@ def entry(path, shape, masks=1, refused=(), notes=(), **more):
     """A PNG that was stored 4 wide and 6 high, or square where its path says so, and masks for this shape."""
     height = 4 if "square" in path.name else 6
     pixels = np.random.default_rng(0).integers(0, 256, [height, 4, 3], np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = TURNED_RIGHT
-    Image.fromarray(pixels).save(path, exif=exif)
+    Image.fromarray(pixels).save(path, exif=turned(6))  # as shown, turned to the right
     mask = np.zeros(shape, np.uint8)
     mask[0, 0] = 1
     return pixels, Entry("a", str(path), Given(Objects(shape, [mask] * masks, list(refused), notes)), **more)

@@ -10,6 +10,7 @@ from gsr_tf.data.pictures import decode_picture
 from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import items
 from tests.data_prep.pictures import index_of, mask, photo, read_all, real_data, skipped_of
+from tests.picture_files import turned
 
 
 def prepare(tmp_path, *flags):
@@ -246,9 +247,7 @@ def test_16_bit_and_1x1_pictures(tmp_path):
 
 @pytest.mark.parametrize("mask_size", [(24, 32), (32, 24)], ids=["mask as shown", "mask as stored"])
 def test_a_mask_fits_the_picture_as_shown_or_as_stored(tmp_path, mask_size):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn: shown 24 wide and 32 high
-    path = photo(tmp_path / "images/a.jpg", exif=exif)
+    path = photo(tmp_path / "images/a.jpg", exif=turned(6))  # a quarter: shown 24 wide and 32 high
     mask(tmp_path / "masks/a.png", size=mask_size)
     assert prepare_pairs(tmp_path) == 0
     (record,) = read_all(tmp_path / "out")[1]
@@ -257,9 +256,7 @@ def test_a_mask_fits_the_picture_as_shown_or_as_stored(tmp_path, mask_size):
 
 
 def test_every_reader_of_records_sees_what_the_mask_was_drawn_on(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    path = photo(tmp_path / "images/a.jpg", exif=exif, quality=95)
+    path = photo(tmp_path / "images/a.jpg", exif=turned(6), quality=95)
     mask(tmp_path / "masks/a.png")
     photo(tmp_path / "images/b.jpg", seed=3)
     mask(tmp_path / "masks/b.png")

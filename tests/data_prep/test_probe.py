@@ -1,40 +1,31 @@
-import io
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture
+from tests.picture_files import encoded, turned
 
 
-def encoded(mode="RGB", form="JPEG", size=(37, 21), **options):
+def noise(mode="RGB", form="JPEG", size=(37, 21), **options):
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def turned(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return encoded(exif=exif)
+    return encoded(Image.fromarray(pixels).convert(mode), form, **options)
 
 
 FILES = {
-    "jpeg": (encoded(), True),
-    "grey jpeg": (encoded("L"), True),
-    "progressive jpeg": (encoded(progressive=True), True),
-    "several in one jpeg": (encoded(form="MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))]), True),
-    "cmyk jpeg": (encoded("CMYK"), False),
-    "dot": (encoded(size=(1, 1)), True),
-    "png": (encoded(form="PNG"), True),
-    "alpha png": (encoded("RGBA", "PNG"), False),
-    "palette png": (encoded("P", "PNG"), False),
-    "tiff": (encoded(form="TIFF"), False),
-    "upright": (turned(1), True),
-    "upside down": (turned(3), False),
-    "on its side": (turned(6), False),
+    "jpeg": (noise(), True),
+    "grey jpeg": (noise("L"), True),
+    "progressive jpeg": (noise(progressive=True), True),
+    "several in one jpeg": (noise(form="MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))]), True),
+    "cmyk jpeg": (noise("CMYK"), False),
+    "dot": (noise(size=(1, 1)), True),
+    "png": (noise(form="PNG"), True),
+    "alpha png": (noise("RGBA", "PNG"), False),
+    "palette png": (noise("P", "PNG"), False),
+    "tiff": (noise(form="TIFF"), False),
+    "upright": (noise(exif=turned(1)), True),
+    "upside down": (noise(exif=turned(3)), False),
+    "on its side": (noise(exif=turned(6)), False),
 }
 
 
@@ -49,14 +40,14 @@ def test_a_probe_says_what_decoding_shows(data, plain):
 
 
 def test_pixels_as_stored():
-    raster = decode_picture(turned(6), orient=False)
+    raster = decode_picture(noise(exif=turned(6)), orient=False)
     assert raster.plain and raster.pixels.shape == (21, 37, 3)
 
 
 @pytest.mark.parametrize("part", [0.02, 0.5, 0.9])
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF"])
 def test_a_truncated_file_is_refused_by_both(form, part):
-    data = encoded(form=form, size=(150, 100))
+    data = noise(form=form, size=(150, 100))
     for read in (decode_picture, probe_picture):
         with pytest.raises(PictureError, match="x.jpg"):
             read(data[: int(len(data) * part)], "x.jpg")

@@ -21,6 +21,7 @@ from gsr_tf.data.pictures import PictureError, read_bytes
 from gsr_tf.data.records import open_records
 from tests.data_prep import slowly
 from tests.data_prep.pictures import all_bytes, index_of, mask, photo, read_all, skipped_of
+from tests.picture_files import turned
 
 
 @pytest.fixture(name="images")
@@ -521,9 +522,7 @@ def test_a_picture_lost_to_lack_of_memory_ends_the_run_and_is_named(images, caps
             raise MemoryError
         return real(first, *arguments, **others)
 
-    exif = Image.Exif()
-    exif[0x0112] = 3  # so that its pixels are decoded, and not its bytes copied
-    Image.open(images / "images/07.jpg").save(images / "images/07.jpg", exif=exif)
+    photo(images / "images/07.jpg", exif=turned(3))  # so that its pixels are decoded, and not its bytes copied
     monkeypatch.setattr({"read_mask": masks, "decode_picture": examples}[what], what, lack)
     assert prepare(images, images / "out", f"--processes={processes}") == 1
     said = capsys.readouterr().err

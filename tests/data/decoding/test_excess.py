@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -10,14 +9,9 @@ from PIL import Image, ImageFile, TiffImagePlugin
 
 from gsr_tf.data.decoding import excess, gif_blocks, jpeg_end, opening, tiff_tags
 from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture
+from tests.picture_files import encoded, png_chunk
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8)
-
-
-def encoded(format_, pixels=GREY, **save):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format_, **save)
-    return buffer.getvalue()
 
 
 def tags(entries, following=0):
@@ -44,19 +38,17 @@ def segment(marker, content):
 
 
 def jpeg_with(segments):
-    data = encoded("JPEG")
+    data = encoded(GREY, "JPEG")
     return data[:2] + segments + data[2:]
 
 
 def png_with(chunk, count=1):
-    kind, content = chunk
-    packed = struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-    data = encoded("PNG")
-    return data[:33] + packed * count + data[33:]
+    data = encoded(GREY)
+    return data[:33] + png_chunk(*chunk) * count + data[33:]
 
 
 def gif_with(blocks):
-    data = encoded("GIF")
+    data = encoded(GREY, "GIF")
     start = gif_blocks.HEADER + (3 << (data[10] & 7) + 1)
     return data[:start] + blocks + data[start:]
 
@@ -97,7 +89,7 @@ FILES = {
         "its 9 EXIF tags name 4,500 bytes",
     ),
     "tags of a PNG's EXIF": (png_with((b"eXIf", exif_of_one_blob(9, 500))), "its 9 EXIF tags name 4,500 bytes"),
-    "tags of a WebP's EXIF": (encoded("WEBP", exif=exif_of_one_blob(9, 500)), "its 9 EXIF tags name 4,500 bytes"),
+    "tags of a WebP's EXIF": (encoded(GREY, "WEBP", exif=exif_of_one_blob(9, 500)), "its 9 EXIF tags name 4,500 bytes"),
     "a PNG's chunks": (png_with((b"tEXt", b"a\0b"), excess.CHUNKS), "more than 100,000 chunks"),
     "a GIF's comments": (gif_with(b"\x21\xfe\1a\0" * excess.BLOCKS), "more than 4,096 blocks before its first frame"),
     "a GIF's long comment": (gif_with(b"\x21\xfe" + b"\1a" * excess.BLOCKS + b"\0"), "more than 4,096 blocks before"),
@@ -133,14 +125,14 @@ def test_pixels_that_cost_too_much_are_not_decoded(name, monkeypatch):
 
 def scans_of(number):
     """A progressive JPEG whose last scan is there `number` times more."""
-    data = encoded("JPEG", progressive=True)
+    data = encoded(GREY, "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * number + data[-2:]
 
 
 def test_scans_are_counted_up_to_the_end_alone():
     own = sum(marker == jpeg_end.SCAN for marker, _ in jpeg_end.markers(scans_of(0)))
-    assert own == encoded("JPEG", progressive=True).count(b"\xff\xda") > 1
+    assert own == encoded(GREY, "JPEG", progressive=True).count(b"\xff\xda") > 1
     most = scans_of(excess.SCANS - own)
     np.testing.assert_array_equal(decode_picture(most).pixels, decode_picture(scans_of(0)).pixels)
     with pytest.raises(PictureError, match="more than 50 scans"):
@@ -185,16 +177,13 @@ def test_counting_frames_ends(monkeypatch):
 
 def test_a_gifs_frames_are_counted():
     frames = [Image.fromarray(np.full((8, 8), value, np.uint8)) for value in (0, 90, 180)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], comment=b"words" * 100)
-    assert gif_blocks.frames(buffer.getvalue()) == 3
-    assert decode_picture(buffer.getvalue()).notes[0] == "the first of 3 frames"
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], comment=b"words" * 100)
+    assert gif_blocks.frames(data) == 3
+    assert decode_picture(data).notes[0] == "the first of 3 frames"
 
 
 def test_a_bigtiff_is_counted_too():
-    buffer = io.BytesIO()
-    Image.fromarray(GREY).save(buffer, "TIFF", big_tiff=True)
-    data = buffer.getvalue()
+    data = encoded(GREY, "TIFF", big_tiff=True)
     named = tiff_tags.named(data, excess.TAGS)
     assert named.tags == len(Image.open(io.BytesIO(data)).tag_v2) and tiff_tags.frames(data) == 1
     np.testing.assert_array_equal(decode_picture(data).pixels[..., 0], GREY)

@@ -1,7 +1,5 @@
 """Lack of memory is told from damage, and names what was being read."""
 
-import io
-
 import cv2
 import numpy as np
 import pytest
@@ -9,14 +7,11 @@ from PIL import Image, ImageFile
 
 from gsr_tf.data.decoding import lacking, opening, webp_header
 from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture
+from tests.picture_files import encoded, turned
 
 
 def jpeg():
-    buffer = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "JPEG", exif=exif)
-    return buffer.getvalue()
+    return encoded(Image.new("RGB", (8, 8)), "JPEG", exif=turned(6))
 
 
 def raising(error):
@@ -48,13 +43,12 @@ def test_a_library_that_says_damaged_for_want_of_memory_is_not_believed(monkeypa
 
 @pytest.mark.parametrize("save", [{}, {"lossless": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0"}], ids=str)
 def test_a_webp_for_whose_canvas_memory_lacks_is_not_damaged(monkeypatch, save):
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((30, 50, 3), np.uint8)).save(buffer, "WEBP", **save)
-    assert webp_header.pixels(buffer.getvalue()) == 30 * 50
+    data = encoded(Image.new("RGB", (50, 30)), "WEBP", **save)
+    assert webp_header.pixels(data) == 30 * 50
     monkeypatch.setattr(opening, "_identified", raising(OSError("could not create decoder object")))
     monkeypatch.setattr(opening, "can_have", lambda size: size < 16 * 30 * 50)
     with pytest.raises(MemoryError, match="a.webp: needs more memory"):
-        decode_picture(buffer.getvalue(), "a.webp")
+        decode_picture(data, "a.webp")
     with pytest.raises(PictureError, match="damaged header"):
         decode_picture(jpeg())
 

@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from gsr_tf.data.decoding import cost, strips
+from gsr_tf.data.decoding.png_chunks import SIGNATURE
 from gsr_tf.data.pictures import PictureError, decode_picture
+from tests.picture_files import encoded, png_chunk, turned
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8), (37, 23))
 TURNS = {
@@ -49,15 +51,12 @@ KINDS = {
 
 def saved(pixels, form, mode="RGB", orientation=None, **options):
     if orientation:
-        options["exif"] = Image.Exif()
-        options["exif"][0x0112] = orientation
-    buffer = io.BytesIO()
+        options["exif"] = turned(orientation)
     deep = mode == "I;16"  # to which Pillow converts nothing
     picture = Image.fromarray(pixels[..., 0] * np.uint16(257)) if deep else Image.fromarray(pixels).convert(mode)
     if mode == "RGBA":
         picture.putalpha(picture.getchannel(0))
-    picture.save(buffer, form, **options)
-    return buffer.getvalue()
+    return encoded(picture, form, **options)
 
 
 def at_once(data):
@@ -78,10 +77,9 @@ def test_every_kind_and_orientation_has_the_bits_that_it_has_at_once(monkeypatch
 
 
 def test_a_kind_whose_conversion_costs_much_to_prepare(monkeypatch):
-    buffer = io.BytesIO()
-    Image.merge("LAB", Image.fromarray(PIXELS).split()).save(buffer, "TIFF")
+    data = encoded(Image.merge("LAB", Image.fromarray(PIXELS).split()), "TIFF")
     monkeypatch.setattr(strips, "STRIP", 100)
-    np.testing.assert_array_equal(decode_picture(buffer.getvalue()).pixels, at_once(buffer.getvalue()))
+    np.testing.assert_array_equal(decode_picture(data).pixels, at_once(data))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 3)])
@@ -97,22 +95,15 @@ def test_an_interlaced_png():
     steps = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
     passes = [PIXELS[top::down, left::across] for top, left, down, across in steps]
     body = b"".join(b"\0" + row.tobytes() for rows in passes for row in rows)
-    chunks = [
-        (b"IHDR", struct.pack(">IIBBBBB", 37, 23, 8, 2, 0, 0, 1)),
-        (b"IDAT", zlib.compress(body)),
-        (b"IEND", b""),
-    ]
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 37, 23, 8, 2, 0, 0, 1))
+    data = SIGNATURE + header + png_chunk(b"IDAT", zlib.compress(body)) + png_chunk(b"IEND", b"")
     np.testing.assert_array_equal(decode_picture(data).pixels, PIXELS)
 
 
 def test_a_part_of_an_animation_is_not_taken_from_memory_that_it_is_not_in():
     frames = [Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:], disposal=2)
-    np.testing.assert_array_equal(decode_picture(buffer.getvalue()).pixels, PIXELS)
+    data = encoded(frames[0], save_all=True, append_images=frames[1:], disposal=2)
+    np.testing.assert_array_equal(decode_picture(data).pixels, PIXELS)
 
 
 # Runs in a process of its own, where blocks of memory come from the system one by one and go back when they are freed.
@@ -214,8 +205,6 @@ def test_a_webp_whose_frame_is_larger_than_the_picture_is_refused_before_it_is_d
 
 def test_an_animated_webp_shows_its_first_frame():
     frames = [Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    found = decode_picture(buffer.getvalue())
+    found = decode_picture(encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
     np.testing.assert_array_equal(found.pixels, PIXELS)
     assert found.notes == ("the first of 2 frames",)

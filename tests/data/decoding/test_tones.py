@@ -1,22 +1,14 @@
 """Deep greys and floats become 0..255 by a stated rule, or are refused."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture
+from tests.picture_files import encoded
 
 GREY = np.arange(256, dtype=np.uint8).reshape(8, 32)
 DEEP = GREY.astype(np.uint16)
 FLOAT = GREY / np.float32(255)
-
-
-def tiff(values, tags=None):
-    buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, "TIFF", tiffinfo=tags or {})
-    return buffer.getvalue()
 
 
 def with_pixel(values, value):
@@ -42,7 +34,7 @@ def with_pixel(values, value):
     ],
 )
 def test_the_same_grey_in_every_depth(values, note):
-    raster = decode_picture(tiff(values))
+    raster = decode_picture(encoded(values, "TIFF"))
     np.testing.assert_array_equal(raster.pixels[..., 1].ravel()[1:], GREY.ravel()[1:])
     said = [one for one in raster.notes if one not in ("greyscale", "more than 8 bits a channel, reduced to 8")]
     assert said == ([note] if note else [])
@@ -50,8 +42,9 @@ def test_the_same_grey_in_every_depth(values, note):
 
 @pytest.mark.parametrize("values", [65535 - DEEP * 257, 4095 - DEEP * 16], ids=["16", "12"])
 def test_levels_from_white_to_black(values):
-    pixels = decode_picture(tiff(values)).pixels[..., 0]
-    np.testing.assert_array_equal(decode_picture(tiff(values, {262: 0})).pixels[..., 0], 255 - pixels)
+    pixels = decode_picture(encoded(values, "TIFF")).pixels[..., 0]
+    inverted = decode_picture(encoded(values, "TIFF", tiffinfo={262: 0})).pixels[..., 0]
+    np.testing.assert_array_equal(inverted, 255 - pixels)
     np.testing.assert_array_equal(255 - pixels, GREY)
 
 
@@ -67,4 +60,4 @@ def test_levels_from_white_to_black(values):
 def test_what_nobody_can_say_is_refused(values, message):
     for use in (decode_picture, probe_picture):
         with pytest.raises(PictureError, match=message):
-            use(tiff(values), "x.tif")
+            use(encoded(values, "TIFF"), "x.tif")
