@@ -10,61 +10,27 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from data_prep.reading.entries import Listing, PreparationError, Skipped
-from data_prep.reading.files import NO_PICTURE, file_sha256
+from data_prep.writing.finished import finished_report
 from data_prep.writing.output import writing
-from data_prep.writing.shards import WRITER_VERSION, Shard, digest, readable_since, write_shard
+from data_prep.writing.report import SKIPPED_NAME, Report
+from data_prep.writing.shards import WRITER_VERSION, Shard, digest, write_shard
 from data_prep.writing.workers import in_processes
-from gsr_tf.data.records import COLUMNS, INDEX_NAME, SCHEMA_VERSION, write_index
+from gsr_tf.data.records import COLUMNS, INDEX_NAME, write_index
 from gsr_tf.data.unfindable import NO_UTF8, is_utf8
 from gsr_tf.data.writing import write_atomically
-from gsr_tf.errors import one_line
 
 PICTURES_PER_SHARD = 256
 LEAST_SHARDS = 8  # small sets too are worth several processes
-SKIPPED_NAME = "skipped.json"
 KEPT = "finished shards are kept, the same command goes on from them"
 SHARD_OR_NOTE = re.compile(r"\.?(\d{5,}-of-\d{5,}\.tfrecord)(\.json)?")
 # What a preparation writes aside, until it is renamed: hidden files of other names are somebody's own.
 ASIDE = re.compile(rf"\.({SHARD_OR_NOTE.pattern}|{re.escape(INDEX_NAME)}|{re.escape(SKIPPED_NAME)})\.[0-9a-f.]+\.tmp")
 
 Runner = Callable[[list[Shard]], Iterable[dict]]
-
-
-class Report(NamedTuple):
-    """What became of what was found: found = kept + the sum of skipped.
-
-    Attributes:
-        found: pictures and files.
-        kept: records written.
-        skipped: how many were not, by reason.
-        remarks: of the kept ones: objects and originals left out, and what was not plain to see, by reason.
-        counts: of the index: records, masks, authentic, originals.
-    """
-
-    found: int
-    kept: int
-    skipped: dict[str, int]
-    remarks: dict[str, int]
-    counts: dict[str, int]
-
-    def summary(self, output: Path) -> str:
-        """The lines that end every preparation, as they are printed."""
-        counts = self.counts
-        lines = [
-            f"found {self.found} = kept {self.kept} + skipped {self.found - self.kept}",
-            *(f"  skipped {count}: {reason}" for reason, count in self.skipped.items()),
-            *(f"  noted {count}: {reason}" for reason, count in self.remarks.items()),
-            f"records in {output}: {counts['records']} pictures, {counts['masks']} masks, "
-            f"{counts['authentic']} authentic, {counts['originals']} with their original",
-        ]
-        if self.skipped:
-            lines.append(f"{output / SKIPPED_NAME} names what was skipped")
-        return "\n".join(map(one_line, lines))
 
 
 def run_locally(shards: list[Shard], processes: int) -> Iterator[dict]:
@@ -120,101 +86,6 @@ def _remove_stale(output: Path, shards: list[Shard]) -> None:
             file.unlink()
 
 
-@contextlib.contextmanager
-def _damage(output: Path, name: str) -> Iterator[None]:
-    """Within it a file of a finished folder is read: what its form makes go wrong is a PreparationError."""
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise PreparationError(f"--output={output}: {name} is damaged ({error}); delete the folder") from error
-
-
-def _read_json(output: Path, name: str, kind: type) -> Any:
-    """The content, which is of this kind, of a file of a finished folder."""
-    try:
-        text = (output / name).read_bytes()
-    except FileNotFoundError as error:
-        raise PreparationError(f"--output={output}: {name} is missing; delete the folder") from error
-    with _damage(output, name):
-        content = json.loads(text)
-        if not isinstance(content, kind):
-            raise ValueError(f"a {type(content).__name__} where a {kind.__name__} is expected")
-    return content
-
-
-def _numbers(counts: dict[str, Any]) -> dict[str, int]:
-    return {name: int(count) for name, count in counts.items()}
-
-
-def _report(index: dict) -> Report:
-    """What an index tells of its preparation."""
-    report, counts = index["report"], index["counts"]
-    return Report(
-        found=int(report["found"]),
-        kept=int(report["kept"]),
-        skipped=_numbers(report["skipped"]),
-        remarks=_numbers(report["remarks"]),
-        counts={name: int(counts[name]) for name in ("records", "masks", "authentic", "originals")},
-    )
-
-
-def _skipped(said: dict) -> Skipped:
-    skip = Skipped(**said)
-    if not all(isinstance(text, str) for text in skip):
-        raise TypeError(f"{list(skip)} where texts are expected")
-    return skip
-
-
-def _changed_skip(listing: Listing, before: Iterable[Skipped]) -> Skipped | None:
-    """A picture or mask that is refused now and was not before, or the reverse; None where there is none."""
-    now, then = (
-        Counter(skip._replace(detail="") for skip in skips if skip.reason not in NO_PICTURE)
-        for skips in (listing.skipped, before)
-    )
-    names = {entry.name for entry in listing.entries}  # these were refused when they were read
-    gone = [skip for skip in then - now if skip.name not in names]
-    return next(iter([*(now - then), *gone]), None)
-
-
-def _finished(listing: Listing, output: Path, state: str) -> Report | None:
-    """The report of a folder that already holds these very records; an error when it holds others."""
-    if not (output / INDEX_NAME).exists():
-        return None
-    index = _read_json(output, INDEX_NAME, dict)
-    there = (index.get("schema"), index.get("digest"))
-    if there != (SCHEMA_VERSION, state):
-        earlier = (_state(plan(listing, output, version)) for version in range(1, WRITER_VERSION))
-        if any(there == (SCHEMA_VERSION, state) for state in earlier):
-            raise PreparationError(
-                f"--output={output}: holds records of these files and settings that an earlier version finished, which "
-                "read some files otherwise; use them as they are, or delete the folder to make them anew"
-            )
-        raise PreparationError(
-            f"--output={output}: holds records of other files or settings; give another folder, or delete this one"
-        )
-    with _damage(output, INDEX_NAME):
-        shards = {output / shard["file"]: shard["sha256"] for shard in index["shards"]}
-        report = _report(index)
-    for path, sha256 in shards.items():
-        if not path.exists() or file_sha256(path) != sha256:
-            raise PreparationError(f"--output={output}: shard {path.name} is missing or damaged; delete the folder")
-    said = _read_json(output, SKIPPED_NAME, list)
-    with _damage(output, SKIPPED_NAME):
-        skipped = [_skipped(skip) for skip in said]
-    changed = _changed_skip(listing, skipped)
-    if changed:
-        raise PreparationError(
-            f"--output={output}: {SKIPPED_NAME} is of other files (see {changed.name}: {changed.reason}); "
-            "give another folder, or delete this one"
-        )
-    name = readable_since(listing.entries, skipped)
-    if name:
-        raise PreparationError(
-            f"--output={output}: {name} could not be read then, and can be now; give another folder, or delete this one"
-        )
-    return report
-
-
 def _collect(shards: list[Shard], notes: Iterable[dict], progress: bool) -> list[dict]:
     """The notes, one a shard, in order, as they come in."""
     by_digest = {}
@@ -252,7 +123,8 @@ def write_records(listing: Listing, output: str | os.PathLike, *, run: Runner, p
     _prepare_folder(output)
     shards = plan(listing, output)
     state = _state(shards)
-    report = _finished(listing, output, state)
+    earlier = (_state(plan(listing, output, version)) for version in range(1, WRITER_VERSION))
+    report = finished_report(listing, output, state, earlier)
     try:
         _remove_leftovers(output)
         if report is None:
@@ -289,10 +161,6 @@ def _write_index(listing: Listing, output: Path, shards: list[Shard], notes: lis
         {"file": shard.file, "records": len(note["lines"]), "bytes": note["bytes"], "sha256": note["sha256"]}
         for shard, note in zip(shards, notes)
     ]
-    counts = write_index(
-        output,
-        shards=files,
-        columns=columns,
-        extra={"digest": state, "settings": listing.settings, "report": summary},
-    )
+    extra = {"digest": state, "settings": listing.settings, "report": summary}
+    counts = write_index(output, shards=files, columns=columns, extra=extra)
     return Report(**summary, counts=counts)

@@ -17,6 +17,7 @@ from data_prep.reading import masks
 from data_prep.reading.entries import Entry, Listing, PreparationError, Skipped
 from data_prep.reading.files import file_sha256
 from data_prep.writing import examples, records, shards
+from data_prep.writing.report import Report
 from gsr_tf.data.pictures import PictureError, read_bytes
 from gsr_tf.data.records import open_records
 from tests.data_prep import slowly
@@ -34,6 +35,14 @@ def _images(tmp_path):
 
 def prepare(root, output, *flags):
     return folder.main(["folder", f"--images={root}/images", f"--masks={root}/masks", f"--output={output}", *flags])
+
+
+def write(listing, output):
+    return records.write_records(listing, output, run=functools.partial(records.run_locally, processes=1))
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
 
 
 def test_any_number_of_processes_writes_the_same_bytes(images):
@@ -156,7 +165,7 @@ def test_killed_without_warning_it_goes_on_to_the_same_bytes(images):
 
 def test_a_shard_damaged_between_two_runs_is_written_again(images, monkeypatch):
     prepare(images, images / "whole", "--processes=1")
-    monkeypatch.setattr(records, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(records, "write_index", interrupt)
     assert prepare(images, images / "out", "--processes=1") == 130
     monkeypatch.undo()
     shard = images / "out/00003-of-00008.tfrecord"
@@ -174,7 +183,7 @@ def test_shards_of_an_unfinished_run_over_fewer_pictures_do_not_stay(images, mon
     for path in [*(images / "images").iterdir(), *(images / "masks").iterdir()]:
         if path.stem > "04":
             path.rename(images / path.parent.name / f"..{path.name}")  # hidden: no picture
-    monkeypatch.setattr(records, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(records, "write_index", interrupt)
     assert prepare(images, images / "out", "--processes=1") == 130
     assert (images / "out/00004-of-00005.tfrecord").exists()
     monkeypatch.undo()
@@ -211,7 +220,7 @@ def test_records_that_an_earlier_version_finished_are_named_as_such_and_half_of_
     with monkeypatch.context() as patch:
         patch.setattr(records, "plan", earlier)
         assert prepare(images, images / "out", "--processes=1") == 0
-        patch.setattr(records, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(records, "write_index", interrupt)
         assert prepare(images, images / "half", "--processes=1") == 130
     before = all_bytes(images / "out")
     assert prepare(images, images / "out", "--processes=1") == 1
@@ -266,7 +275,7 @@ def test_a_mask_corrected_to_the_same_size_is_other_work(images, capsys):
 
 def test_a_shard_of_a_mask_corrected_since_is_written_again(images, monkeypatch):
     path = as_bitmap(images / "masks/03.png")
-    monkeypatch.setattr(records, "write_index", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(records, "write_index", interrupt)
     assert prepare(images, images / "out", "--processes=1") == 130
     monkeypatch.undo()
     correct(path)
@@ -329,11 +338,11 @@ def test_records_do_not_depend_on_when_their_files_were_copied(images):
 def test_the_index_is_read_once_where_it_was_there_and_never_where_it_is_new(images, monkeypatch):
     """Of millions of pictures it has more than a gigabyte."""
     listing = Listing([Entry("a.jpg", str(images / "images/00.jpg"))], [], {})
-    run, read, read_bytes = functools.partial(records.run_locally, processes=1), [], Path.read_bytes
+    read, read_bytes = [], Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path.name), read_bytes(path))[1])
-    new = records.write_records(listing, images / "out", run=run)
+    new = write(listing, images / "out")
     assert read.count("index.json") == 0
-    assert records.write_records(listing, images / "out", run=run) == new
+    assert write(listing, images / "out") == new
     assert read.count("index.json") == 1
 
 
@@ -348,8 +357,7 @@ def test_the_summary_counts_what_the_index_counts(images):
             str(images / "images/00.jpg"),
         ),
     ]
-    run = functools.partial(records.run_locally, processes=1)
-    report = records.write_records(Listing(entries, [], {}), images / "out", run=run)
+    report = write(Listing(entries, [], {}), images / "out")
     assert report.counts == {"records": 3, "masks": 2, "authentic": 1, "originals": 1}
     assert report.counts == index_of(images / "out")["counts"]
 
@@ -389,12 +397,11 @@ REPORT = {"found": 20, "kept": 20, "skipped": {}, "remarks": {}}
     ],
 )
 def test_an_index_of_a_wrong_form_is_damaged(images, change):
-    run = functools.partial(records.run_locally, processes=1)
     listing = Listing([Entry("a.jpg", str(images / "images/00.jpg"))], [], {})
-    records.write_records(listing, images / "out", run=run)
+    write(listing, images / "out")
     (images / "out/index.json").write_text(json.dumps(index_of(images / "out") | change))
     with pytest.raises(PreparationError, match=r"out: index.json is damaged \(.+\); delete the folder"):
-        records.write_records(listing, images / "out", run=run)
+        write(listing, images / "out")
 
 
 @pytest.mark.parametrize(
@@ -415,23 +422,23 @@ def test_a_missing_list_of_what_was_skipped_is_reported(images, capsys):
 
 
 def test_what_was_skipped_is_sorted_and_in_other_words_the_same(images):
-    def write(*skips):
+    def skipping(*skips):
         listing = Listing([Entry("a.jpg", str(images / "images/00.jpg"))], [Skipped(*skip) for skip in skips], {})
-        return records.write_records(listing, images / "out", run=functools.partial(records.run_locally, processes=1))
+        return write(listing, images / "out")
 
-    report = write(("c", "odd", "1 x 2"), ("b\udcff", "even", "\udcff"), ("b", "odd", ""))
+    report = skipping(("c", "odd", "1 x 2"), ("b\udcff", "even", "\udcff"), ("b", "odd", ""))
     assert (report.found, report.kept, list(report.skipped.items())) == (4, 1, [("even", 1), ("odd", 2)])
     assert [skip["name"] for skip in json.loads((images / "out/skipped.json").read_bytes())] == ["b", "b\udcff", "c"]
-    assert write(("b", "odd", "now"), ("b\udcff", "even", "else"), ("c", "odd", "3 x 4")) == report
+    assert skipping(("b", "odd", "now"), ("b\udcff", "even", "else"), ("c", "odd", "3 x 4")) == report
     kept = [("b", "odd", ""), ("b\udcff", "even", "")]
     for others, changed in ((kept, "c"), ([*kept, ("c", "odd", ""), ("d", "odd", "")], "d")):
         with pytest.raises(PreparationError, match=f"skipped.json is of other files .see {changed}: odd"):
-            write(*others)
+            skipping(*others)
 
 
 def test_a_summary_counts_pictures_and_keeps_to_its_lines():
     counts = {"records": 4, "masks": 5, "authentic": 1, "originals": 2}
-    report = records.Report(9, 4, {"no mask": 2, "odd\nname": 3}, {"mask: empty": 1}, counts)
+    report = Report(9, 4, {"no mask": 2, "odd\nname": 3}, {"mask: empty": 1}, counts)
     assert report.summary(Path("out")).splitlines() == [
         "found 9 = kept 4 + skipped 5",
         "  skipped 2: no mask",
@@ -488,7 +495,7 @@ def test_memory_of_the_plan_does_not_hold_pictures(images):
 def test_nothing_to_keep_is_an_error(tmp_path):
     listing = Listing([], [], {})
     with pytest.raises(PreparationError, match="nothing to keep"):
-        records.write_records(listing, tmp_path / "out", run=functools.partial(records.run_locally, processes=1))
+        write(listing, tmp_path / "out")
     assert not (tmp_path / "out/index.json").exists()
 
 
