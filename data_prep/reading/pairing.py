@@ -110,23 +110,28 @@ def pair(
     pictures, masks = sorted(pictures), sorted(masks)
     # A picture named like a mask, me_mask.jpg, has a mask of the very same stem or none.
     odd = [file for file in pictures if mask_stem(file) != picture_stem(file)]
-    partner = _match(
-        odd, masks, lambda file: (_folder(file), picture_stem(file)), lambda file: (_folder(file), picture_stem(file))
-    )
+    pairs = _match(odd, masks, _in_its_folder(picture_stem), _in_its_folder(picture_stem))
     # Then from the strictest likeness to the loosest: each round sees what the ones before left.
-    likenesses = (
-        lambda stem: lambda file: (_folder(file), stem(file)),
-        lambda stem: lambda file: (_folder(file).casefold(), stem(file).casefold()),
-        lambda stem: lambda file: stem(file).casefold(),
-    )
-    for likeness in likenesses:
+    for likeness in (_in_its_folder, _in_its_folder_whatever_case, _anywhere_whatever_case):
         keys = likeness(stem_of_picture), likeness(stem_of_mask)
-        taken = set(partner.values())
-        pictures = [picture for picture in pictures if picture not in partner]
-        masks = [mask for mask in masks if mask not in taken]
-        found = _match(pictures, masks, *keys)
-        partner.update(found)
-    taken = set(found.values())
-    left = [picture for picture in pictures if picture not in found], [mask for mask in masks if mask not in taken]
+        pairs |= _match(*_left(pictures, masks, pairs), *keys)
     names = UNDERSTOOD if stem_of_mask is whole_name_stem else ""
-    return Pairs(sorted(partner.items()), _unmatched(*left, *keys, names))
+    return Pairs(sorted(pairs.items()), _unmatched(*_left(pictures, masks, pairs), *keys, names))
+
+
+def _in_its_folder(stem: Stem) -> Key:
+    return lambda file: (_folder(file), stem(file))
+
+
+def _in_its_folder_whatever_case(stem: Stem) -> Key:
+    return lambda file: (_folder(file).casefold(), stem(file).casefold())
+
+
+def _anywhere_whatever_case(stem: Stem) -> Key:
+    return lambda file: stem(file).casefold()
+
+
+def _left(pictures: Files, masks: Files, pairs: dict[PurePosixPath, PurePosixPath]) -> tuple[Files, Files]:
+    """The pictures and masks that are in no pair."""
+    taken = set(pairs.values())
+    return [file for file in pictures if file not in pairs], [file for file in masks if file not in taken]
