@@ -9,7 +9,7 @@ import numpy as np
 
 from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import Refused
-from gsr_tf.data.decoding import jpeg_end
+from gsr_tf.data.decoding import jpeg_losses
 
 HASH_BITS = 256
 
@@ -76,5 +76,5 @@ def inspect(sample: Sample) -> Facts:
         shares=tuple(float(mask.mean()) for mask in masks),
         inverted=sum(map(looks_inverted, masks)),
         hash=perceptual_hash(pixels),
-        lost=jpeg_end.has_lost(pixels, height),
+        lost=jpeg_losses.has_lost(pixels, height),
     )

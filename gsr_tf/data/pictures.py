@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gsr_tf.data.decoding import cost, jpeg_end, raster
+from gsr_tf.data.decoding import cost, jpeg_losses, raster
 from gsr_tf.data.decoding.loading import JPEGS, MAX_PIXELS, Opened, load_picture, to_8_bit
 from gsr_tf.data.decoding.loading import probe_picture as probe_picture
 from gsr_tf.data.decoding.opening import ORIENTATION, PictureError, damage, open_file, orientation_of
@@ -81,9 +81,9 @@ def decode_picture(data: bytes, name: str = "picture", *, orient: bool = True, m
 
 def _lost_rows(opened: Opened, pixels: np.ndarray) -> list[str]:
     stored = stored_view(pixels, opened.turn)
-    if opened.format not in JPEGS or not jpeg_end.has_lost(stored, len(stored)):
+    if opened.format not in JPEGS or not jpeg_losses.has_lost(stored, len(stored)):
         return []
-    rows = jpeg_end.grey_rows(stored)
+    rows = jpeg_losses.grey_rows(stored)
     return [f"the last {rows} of {len(stored)} rows are plain grey, as where a file's data were lost"]
 
 

@@ -12,7 +12,7 @@ from PIL import Image, TiffImagePlugin
 from PIL.PngImagePlugin import PngImageFile
 
 from gsr_tf.data import one_writer
-from gsr_tf.data.decoding import jpeg_end, opening
+from gsr_tf.data.decoding import jpeg_losses, opening
 from gsr_tf.data.decoding.orientation import to_stored
 from gsr_tf.data.pictures import PictureError, PictureTooLarge, decode_picture, pixel_count, probe_picture, read_picture
 from gsr_tf.data.writing import write_atomically
@@ -384,4 +384,4 @@ def test_a_full_disk_leaves_the_old_file_alone_and_names_the_new_one(tmp_path, m
 def test_rows_without_data_are_counted_from_the_foot(rows, last_with_data):
     pixels = np.random.default_rng(0).integers(127, 129, (600, 5, 3), np.uint8)
     pixels[: 600 - rows, 2, 1] = last_with_data  # one level in a row that is no grey of lost data is enough
-    assert jpeg_end.grey_rows(pixels) == rows
+    assert jpeg_losses.grey_rows(pixels) == rows

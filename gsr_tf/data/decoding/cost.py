@@ -16,7 +16,7 @@ import math
 
 from PIL import ExifTags, Image
 
-from gsr_tf.data.decoding import jpeg_end, room
+from gsr_tf.data.decoding import jpeg_markers, room
 from gsr_tf.data.decoding.opening import stored_size
 from gsr_tf.data.decoding.still_webp import StillWebP
 
@@ -64,7 +64,7 @@ def decoder_bytes(picture: Image.Image, data: bytes, turned: bool) -> int:
 
 def _coefficient_bytes(jpeg: Image.Image, data: bytes) -> int:
     """Of all blocks, where they come in more than one scan."""
-    scans = sum(marker == jpeg_end.SCAN for marker, _ in jpeg_end.markers(data))
+    scans = sum(marker == jpeg_markers.SCAN for marker, _ in jpeg_markers.markers(data))
     if scans < 2 and "progressive" not in jpeg.info:
         return 0
     factors = [(max(1, across), max(1, down)) for _, across, down, _ in jpeg.layer]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 
-from gsr_tf.data.decoding import gif_blocks, jpeg_end, png_chunks, tiff_tags
+from gsr_tf.data.decoding import gif_blocks, jpeg_markers, png_chunks, tiff_tags
 
 MARKERS, SCANS = 10_000, 50  # of a JPEG; programs write up to 15 scans
 EXIF_BYTES = 1 << 20
@@ -23,7 +23,7 @@ class Excess(ValueError):
 
 def refuse(data: bytes) -> None:
     """Raises Excess for the bytes of a file that would cost much more than its pixels."""
-    if data.startswith(jpeg_end.START):
+    if data.startswith(jpeg_markers.START):
         _refuse_jpeg(data)
     elif data.startswith(png_chunks.SIGNATURE):
         _limit(sum(1 for _ in itertools.islice(png_chunks.chunks(data), CHUNKS + 1)), CHUNKS, "chunks")
@@ -34,14 +34,14 @@ def refuse(data: bytes) -> None:
 
 
 def _refuse_jpeg(data: bytes) -> None:
-    markers = list(itertools.islice(jpeg_end.markers(data), MARKERS + 1))
+    markers = list(itertools.islice(jpeg_markers.markers(data), MARKERS + 1))
     _limit(len(markers), MARKERS, "segments")
-    _limit(sum(marker == jpeg_end.SCAN for marker, _ in markers), SCANS, "scans")
-    contents = {jpeg_end.EXIF: [], jpeg_end.MORE_PICTURES: []}
+    _limit(sum(marker == jpeg_markers.SCAN for marker, _ in markers), SCANS, "scans")
+    contents = {jpeg_markers.EXIF: [], jpeg_markers.MORE_PICTURES: []}
     for _, start in markers:
         for name, found in contents.items():
             if data.startswith(name, start + 4):
-                found.append(jpeg_end.content(data, start)[len(name) :])
+                found.append(jpeg_markers.content(data, start)[len(name) :])
     for found in contents.values():
         _limit(sum(map(len, found)), EXIF_BYTES, "bytes of EXIF")
         refuse_tags(b"".join(found), "EXIF ")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
-from gsr_tf.data.decoding import cost, gif_blocks, jpeg_end, room, tiff_tags, tones
+from gsr_tf.data.decoding import cost, gif_blocks, jpeg_losses, jpeg_markers, room, tiff_tags, tones
 from gsr_tf.data.decoding.opening import PictureError, damage, is_thumbnail, open_file, orientation_of, stored_size
 from gsr_tf.data.decoding.orientation import OPPOSITE
 from gsr_tf.data.decoding.still_webp import StillWebP
@@ -65,7 +65,7 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
     """Checks that a picture's bytes decode to the end, at the least cost; arguments as `pictures.decode_picture`."""
     picture, whole = open_file(data, name, max_pixels)
     with damage(name, "truncated or damaged", cost.decoder_bytes(picture, data, turned=False)):
-        lossless = jpeg_end.frame_kind(data) == jpeg_end.LOSSLESS
+        lossless = jpeg_markers.frame_kind(data) == jpeg_markers.LOSSLESS
         plain = _plain(picture, orient=True) and whole is data and not lossless
         if picture.format == "TIFF":
             room.make(picture, *stored_size(picture))
@@ -82,7 +82,7 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
     if picture.mode.startswith(("I", "F")):  # which of their levels is white may be past saying
         with damage(name, "damaged"):
             _reduced(picture, None)
-    lost = picture.format in JPEGS and jpeg_end.has_lost(np.asarray(picture), stored_height)
+    lost = picture.format in JPEGS and jpeg_losses.has_lost(np.asarray(picture), stored_height)
     return Probe(height, width, plain, lost)
 
 
@@ -113,7 +113,9 @@ def load_picture(data: bytes, name: str, *, orient: bool = True, max_pixels: int
         _refuse_cut(data, whole, picture, name)
     if whole is not data:
         notes = (*notes, "the file's last bytes are missing")
-    plain = plain and whole is data and jpeg_end.frame_kind(data) != jpeg_end.LOSSLESS  # which TensorFlow refuses
+    plain = (
+        plain and whole is data and jpeg_markers.frame_kind(data) != jpeg_markers.LOSSLESS
+    )  # which TensorFlow refuses
     memory = room.filled(picture, made)
     return Opened(picture, memory, turn, size, stored_format, plain, orientation, notes, inverted)
 
@@ -155,7 +157,7 @@ def _plain(picture: Image.Image, orient: bool) -> bool:
 
 def _refuse_cut(data: bytes, whole: bytes, picture: Image.Image, name: str) -> None:
     width, height = picture.size
-    if whole is not data and jpeg_end.is_cut(data, np.asarray(picture.crop((width - 1, height - 1, width, height)))):
+    if whole is not data and jpeg_losses.is_cut(data, np.asarray(picture.crop((width - 1, height - 1, width, height)))):
         raise PictureError(f"{name}: truncated or damaged (its end is missing)")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from PIL import ExifTags, Image
 
-from gsr_tf.data.decoding import excess, jpeg_end, png_chunks, tones, webp_header
+from gsr_tf.data.decoding import excess, jpeg_markers, png_chunks, tones, webp_header
 from gsr_tf.data.decoding.lacking import can_have, naming, was_lacking
 from gsr_tf.data.decoding.still_webp import StillWebP
 from gsr_tf.errors import UserError
@@ -82,7 +82,7 @@ def open_file(data: bytes, name: str, max_pixels: int) -> tuple[Image.Image, byt
     can_open_heic = heic and _register_heic()
     with damage(name, "damaged header", CANVAS_BYTES * min(webp_header.pixels(data), max_pixels)):
         excess.refuse(data)
-        whole = jpeg_end.with_end(data) if jpeg_end.lacks_end(data) else data
+        whole = jpeg_markers.with_end(data) if jpeg_markers.lacks_end(data) else data
         picture = _identified(png_chunks.without_text(whole))
     if picture is None and heic and not can_open_heic:
         raise PictureError(f"{name}: HEIC needs pillow-heif: pip install 'gsr_tf[heic]'")
@@ -170,7 +170,7 @@ def orientation_of(picture: Image.Image) -> int:
     """EXIF's, 1 to 8; 1 where there is none, or none that exists."""
     exif = picture.info.get("exif", b"")
     if isinstance(exif, bytes):  # of a JPEG they were looked at before it was opened
-        excess.refuse_tags(exif.removeprefix(jpeg_end.EXIF), "EXIF ")
+        excess.refuse_tags(exif.removeprefix(jpeg_markers.EXIF), "EXIF ")
     if picture.format == "PNG":
         picture.load()  # `getexif` would, and what is wrong with the pixels is not wrong with the EXIF alone
     try:

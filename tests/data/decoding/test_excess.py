@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, TiffImagePlugin
 
-from gsr_tf.data.decoding import excess, gif_blocks, jpeg_end, opening, tiff_tags
+from gsr_tf.data.decoding import excess, gif_blocks, jpeg_markers, opening, tiff_tags
 from gsr_tf.data.pictures import PictureError, decode_picture, probe_picture
 from tests.picture_files import encoded, png_chunk
 
@@ -131,7 +131,7 @@ def scans_of(number):
 
 
 def test_scans_are_counted_up_to_the_end_alone():
-    own = sum(marker == jpeg_end.SCAN for marker, _ in jpeg_end.markers(scans_of(0)))
+    own = sum(marker == jpeg_markers.SCAN for marker, _ in jpeg_markers.markers(scans_of(0)))
     assert own == encoded(GREY, "JPEG", progressive=True).count(b"\xff\xda") > 1
     most = scans_of(excess.SCANS - own)
     np.testing.assert_array_equal(decode_picture(most).pixels, decode_picture(scans_of(0)).pixels)
@@ -140,7 +140,7 @@ def test_scans_are_counted_up_to_the_end_alone():
     behind = most + b"\xff\xda" * 100  # a film behind the picture, whose bytes mean nothing
     assert decode_picture(behind).notes == ("greyscale",)
     hidden = scans_of(0)[:-2] + segment(0xFE, b"\xff\xd9") + scans_of(60)[-62 * 20 :]  # an end that is a comment's
-    assert sum(marker == jpeg_end.SCAN for marker, _ in jpeg_end.markers(hidden)) > own
+    assert sum(marker == jpeg_markers.SCAN for marker, _ in jpeg_markers.markers(hidden)) > own
 
 
 def tiff_of_frames(number):

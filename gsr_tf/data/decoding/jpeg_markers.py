@@ -1,4 +1,4 @@
-"""What a JPEG's markers and its last rows say: libjpeg fills what is missing with grey, in silence."""
+"""The markers of a JPEG, which say what its parts are: found, none of the parts decoded."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ import itertools
 import re
 from collections.abc import Iterator
 
-import numpy as np
-
 START, END = b"\xff\xd8", b"\xff\xd9"
-NO_DATA = (127, 128)  # levels of a block for which there were no data: of inks, which are inverted, and of others
 PROGRESSIVE, LOSSLESS = 0xC2, 0xC3
 SCAN = 0xDA
 NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers from C0 to CF: tables, and one that is reserved
-LEAST = 16  # rows: fewer that are grey are chance
-BLOCK = 256  # rows looked at together: one by one 30,000 short ones took 10 s
 ALONE = (0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE))  # markers without a length
 AFTER_PIXELS = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # among pixels 0xFF stands before 0 or as a restart alone
 EXIF, MORE_PICTURES = b"Exif\0\0", b"MPF\0"  # what begins the segments that hold tags
-SCANS = 6  # of a progressive greyscale JPEG, the fewest that programs write
 
 
 def markers(data: bytes) -> Iterator[tuple[int, int]]:
@@ -67,31 +61,3 @@ def lacks_end(data: bytes) -> bool:
 def with_end(data: bytes) -> bytes:
     """The same with the marker, so that it decodes as far as it goes; half a marker at its end is taken off."""
     return data.removesuffix(b"\xff") + END
-
-
-def grey_rows(pixels: np.ndarray) -> int:
-    """How many rows at the foot of [h, w] or [h, w, 3] uint8 pixels are the grey that stands for lost data."""
-    for rows in range(0, len(pixels), BLOCK):  # from the foot upwards
-        block = pixels[::-1][rows : rows + BLOCK]
-        grey = (block - np.uint8(min(NO_DATA)) < len(NO_DATA)).reshape(len(block), -1).all(axis=1)  # less wraps around
-        if not grey.all():
-            return rows + int(grey.argmin())
-    return len(pixels)
-
-
-def has_lost(pixels: np.ndarray, height: int) -> bool:
-    """Whether the foot of a JPEG's pixels, perhaps reduced from `height` rows, is grey, and not all of them."""
-    rows = grey_rows(pixels)
-    return rows * height >= LEAST * len(pixels) and rows < len(pixels)
-
-
-def is_cut(data: bytes, pixels: np.ndarray) -> bool:
-    """Whether a JPEG that lacks its end lacks pixels, too: its last block has none.
-
-    Args:
-        data: the file's.
-        pixels: [h, w] or [h, w, 3] uint8, decoded from `with_end(data)`, perhaps reduced.
-    """
-    if frame_kind(data) == PROGRESSIVE:  # every scan covers the whole picture: what is lost shows nowhere
-        return len(re.findall(rb"\xff\xda", data)) < SCANS
-    return bool(np.isin(pixels[-1, -1], NO_DATA).all())
