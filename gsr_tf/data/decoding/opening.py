@@ -78,21 +78,13 @@ def open_file(data: bytes, name: str, max_pixels: int) -> tuple[Image.Image, byt
     """
     if not data:
         raise PictureError(f"{name}: the file is empty")
-    heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS
-    can_open_heic = heic and _register_heic()
+    lacks_heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and not _register_heic()
     with damage(name, "damaged header", CANVAS_BYTES * min(webp_header.pixels(data), max_pixels)):
         excess.refuse(data)
         whole = jpeg_markers.with_end(data) if jpeg_markers.lacks_end(data) else data
         picture = _identified(png_chunks.without_text(whole))
-    if picture is None and heic and not can_open_heic:
-        raise PictureError(f"{name}: HEIC needs pillow-heif: pip install 'gsr_tf[heic]'")
-    if picture is None and data.startswith(TIFF):
-        raise PictureError(
-            f"{name}: a damaged TIFF, or one of a kind that is not read, such as colours in 32 bits or floating point; "
-            "save it with 8 or 16 bits a channel"
-        )
     if picture is None:
-        raise PictureError(f"{name}: not a picture in a format that is read: JPEG, PNG, TIFF, WebP, BMP, GIF, HEIC")
+        raise PictureError(f"{name}: {_why_unknown(data, lacks_heic)}")
     _refuse_raw(picture, name)
     width, height = picture.size
     if width * height > max_pixels:
@@ -100,6 +92,18 @@ def open_file(data: bytes, name: str, max_pixels: int) -> tuple[Image.Image, byt
     with damage(name, "damaged header"):
         _refuse_pieces(picture, data)
     return picture, whole
+
+
+def _why_unknown(data: bytes, lacks_heic: bool) -> str:
+    """Why no format takes these bytes; `lacks_heic`: pillow-heif, which is not installed, would."""
+    if lacks_heic:
+        return "HEIC needs pillow-heif: pip install 'gsr_tf[heic]'"
+    if data.startswith(TIFF):
+        return (
+            "a damaged TIFF, or one of a kind that is not read, such as colours in 32 bits or floating point; "
+            "save it with 8 or 16 bits a channel"
+        )
+    return "not a picture in a format that is read: JPEG, PNG, TIFF, WebP, BMP, GIF, HEIC"
 
 
 def _refuse_raw(picture: Image.Image, name: str) -> None:
