@@ -65,8 +65,7 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
     """Checks that a picture's bytes decode to the end, at the least cost; arguments as `pictures.decode_picture`."""
     picture, whole = open_file(data, name, max_pixels)
     with damage(name, "truncated or damaged", cost.decoder_bytes(picture, data, turned=False)):
-        lossless = jpeg_markers.frame_kind(data) == jpeg_markers.LOSSLESS
-        plain = _plain(picture, orient=True) and whole is data and not lossless
+        plain = _is_plain(picture, data, whole, orient=True)
         if picture.format == "TIFF":
             room.make(picture, *stored_size(picture))
             picture.load()  # which turns a TIFF upright, and forgets its orientation
@@ -74,7 +73,7 @@ def probe_picture(data: bytes, name: str = "picture", *, max_pixels: int = MAX_P
         stored_height = height
         if orientation_of(picture) >= 5:  # a quarter turn
             width, height = height, width
-        if not lossless:
+        if jpeg_markers.frame_kind(data) != jpeg_markers.LOSSLESS:
             # A JPEG's data is then read in full, but only an eighth of its rows and columns is computed.
             picture.draft("L", (max(1, picture.width // 8), max(1, picture.height // 8)))
         picture.load()
@@ -99,11 +98,11 @@ def open_picture(data: bytes, name: str) -> Opened:
 def load_picture(data: bytes, name: str, *, orient: bool = True, max_pixels: int = MAX_PIXELS) -> Opened:
     """Loads a picture file in its own mode, not turned yet; arguments and errors as `pictures.decode_picture`."""
     picture, whole = open_file(data, name, max_pixels)
-    stored_format = picture.format or "unknown"
-    size = cost.decoder_bytes(picture, data, turned=False)
+    stored_format, size = picture.format, cost.decoder_bytes(picture, data, turned=False)
     with damage(name, "truncated or damaged", size):
         made = room.make(picture, *stored_size(picture))  # first: to know the orientation of a PNG Pillow loads it
-        notes, orientation, plain = _notes(picture, data), orientation_of(picture), _plain(picture, orient)
+        notes, orientation = _notes(picture, data, whole), orientation_of(picture)
+        plain = _is_plain(picture, data, whole, orient)
         inverted, turn = False, orientation if orient else 1
         if stored_format == "TIFF":
             inverted = picture.tag_v2.get(ExifTags.Base.PhotometricInterpretation) == 0
@@ -111,11 +110,6 @@ def load_picture(data: bytes, name: str, *, orient: bool = True, max_pixels: int
         if not isinstance(picture, StillWebP):
             picture.load()
         _refuse_cut(data, whole, picture, name)
-    if whole is not data:
-        notes = (*notes, "the file's last bytes are missing")
-    plain = (
-        plain and whole is data and jpeg_markers.frame_kind(data) != jpeg_markers.LOSSLESS
-    )  # which TensorFlow refuses
     memory = room.filled(picture, made)
     return Opened(picture, memory, turn, size, stored_format, plain, orientation, notes, inverted)
 
@@ -128,7 +122,8 @@ def _frames(picture: Image.Image, data: bytes) -> int:
     return counts[picture.format](data) if picture.format in counts else getattr(picture, "n_frames", 1)
 
 
-def _notes(picture: Image.Image, data: bytes) -> tuple[str, ...]:
+def _notes(picture: Image.Image, data: bytes, whole: bytes) -> tuple[str, ...]:
+    """What 8-bit RGB will not have of a picture that is not loaded yet; arguments as `_refuse_cut`."""
     mode, frames = picture.mode, _frames(picture, data)
     deep = mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in picture.tile)
     found = {
@@ -142,20 +137,32 @@ def _notes(picture: Image.Image, data: bytes) -> tuple[str, ...]:
         "transparency ignored": mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info,
         "a palette of at most 256 colours": mode in ("P", "PA"),
         "greyscale": mode in ("1", "L", "LA", "La", "F") or mode.startswith("I"),
+        "the file's last bytes are missing": whole is not data,
     }
     return tuple(note for note, holds in found.items() if holds)
 
 
-def _plain(picture: Image.Image, orient: bool) -> bool:
+def _is_plain(picture: Image.Image, data: bytes, whole: bytes, orient: bool) -> bool:
+    """Whether TensorFlow decodes the data to what viewers show; arguments as `_refuse_cut`."""
     return (
         picture.format in (*JPEGS, "PNG")
         and picture.mode in ("L", "RGB")
         and "transparency" not in picture.info
         and not (orient and orientation_of(picture) != 1)
+        and whole is data
+        and jpeg_markers.frame_kind(data) != jpeg_markers.LOSSLESS
     )
 
 
 def _refuse_cut(data: bytes, whole: bytes, picture: Image.Image, name: str) -> None:
+    """Raises PictureError for a JPEG, loaded, that lacks more than its last marker.
+
+    Args:
+        data: the file's.
+        whole: the same, with that marker where it is missing.
+        picture: of `whole`.
+        name: of the file.
+    """
     width, height = picture.size
     if whole is not data and jpeg_losses.is_cut(data, np.asarray(picture.crop((width - 1, height - 1, width, height)))):
         raise PictureError(f"{name}: truncated or damaged (its end is missing)")
