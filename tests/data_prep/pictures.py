@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from gsr_tf.data.records import Records, open_records, parse_example
+from gsr_tf.data.records import Example, open_records
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -42,23 +42,30 @@ def mask(path: Path, size: tuple[int, int] = (32, 24), value: int = 255, backgro
     return path
 
 
-def read_all(folder: Path) -> tuple[Records, list[dict]]:
-    """Opens records and decodes all of them: name, image, masks, original as NumPy arrays."""
+def read_all(folder: Path) -> list[dict]:
+    """Every record of a folder as TensorFlow decodes it: name, bytes, image, masks, and original or None."""
     records = open_records(folder)
-    decoded = []
-    for number in range(len(records)):
-        features = parse_example(records.read(number))
-        original = features.original
-        decoded.append(
-            {
-                "name": features.name,
-                "bytes": features.image,
-                "image": tf.io.decode_image(features.image, channels=3).numpy(),
-                "masks": [tf.io.decode_png(png).numpy() for png in features.masks],
-                "original": tf.io.decode_image(original, channels=3).numpy() if original else None,
-            }
-        )
-    return records, decoded
+    return [_decoded(records.example(number)) for number in range(len(records))]
+
+
+def _decoded(example: Example) -> dict:
+    return {
+        "name": example.name,
+        "bytes": example.image,
+        "image": tf.io.decode_image(example.image, channels=3).numpy(),
+        "masks": [tf.io.decode_png(png).numpy() for png in example.masks],
+        "original": tf.io.decode_image(example.original, channels=3).numpy() if example.original else None,
+    }
+
+
+def masks_by_name(folder: Path) -> dict[str, list[np.ndarray]]:
+    """Of each record, in order, the masks, [h, w] of 0 and 1."""
+    return {record["name"]: [mask[..., 0] // 255 for mask in record["masks"]] for record in read_all(folder)}
+
+
+def mask_counts(folder: Path) -> dict[str, int]:
+    """How many masks each record has."""
+    return {name: len(masks) for name, masks in masks_by_name(folder).items()}
 
 
 def index_of(folder: Path) -> dict:

@@ -18,7 +18,7 @@ from data_prep import all as prepare_all
 from data_prep.reading.archives import archive_stem, unpack_archive
 from data_prep.reading.entries import PreparationError
 from gsr_tf.data.records import open_records
-from tests.data_prep.pictures import mask, photo, read_all
+from tests.data_prep.pictures import index_of, mask, mask_counts, masks_by_name, photo, read_all
 
 
 def casia1(root):
@@ -72,11 +72,11 @@ def test_folders_and_archives_are_recognised_and_prepared(tmp_path, capsys):
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == ["carvalho", "casia1", "coco_val2017", "unpacked"]
     assert len(open_records(out / "casia1")) == 2
-    assert {record["name"]: len(record["masks"]) for record in read_all(out / "carvalho")[1]} == {
+    assert mask_counts(out / "carvalho") == {
         "splicing-01.png": 1,
         "normal-01.png": 0,
     }
-    assert len(read_all(out / "coco_val2017")[1][0]["masks"]) == 1
+    assert len(read_all(out / "coco_val2017")[0]["masks"]) == 1
     text = capsys.readouterr().out
     assert "prepared: casia1, carvalho, coco_val2017" in text
     assert "COVERAGE (COVER): not there. 100 manipulated and 100 authentic pictures" in text
@@ -90,7 +90,7 @@ def test_the_two_archives_of_one_set_are_taken_together(tmp_path):
     for name in ("4cam_splc", "4cam_auth"):
         shutil.make_archive(str(tmp_path / "downloads" / name), "bztar", tmp_path / name)
     assert run(tmp_path) == 0
-    assert {record["name"]: len(record["masks"]) for record in read_all(tmp_path / "out/columbia")[1]} == {
+    assert mask_counts(tmp_path / "out/columbia") == {
         "canong3_canonxt_sub_01.tif": 1,
         "4cam_auth/canong3_02_sub_01.tif": 0,
     }
@@ -123,7 +123,7 @@ def test_casia1_with_its_modified_names_is_seen_from_the_folder_above(tmp_path):
     (tmp_path / "downloads/CASIA1/Modified Tp").mkdir()
     (tmp_path / "downloads/CASIA1/Tp").rename(tmp_path / "downloads/CASIA1/Modified Tp/Tp")
     assert run(tmp_path) == 0
-    assert [record["name"] for record in read_all(tmp_path / "out/casia1")[1]] == [
+    assert list(masks_by_name(tmp_path / "out/casia1")) == [
         "Sp/Sp_D_CND_A_pla0005_pla0023_0281.jpg",
         "Au/Au_pla_0005.jpg",
     ]
@@ -148,9 +148,8 @@ def casia2_in_parts(root):
 
 
 def prepared(tmp_path, name):
-    records, decoded = read_all(tmp_path / "out" / name)
-    assert sum(records.columns["original"]) == 1
-    return {record["name"]: len(record["masks"]) for record in decoded}
+    assert index_of(tmp_path / "out" / name)["counts"]["originals"] == 1
+    return mask_counts(tmp_path / "out" / name)
 
 
 def test_masks_beside_the_folder_of_their_pictures_are_found(tmp_path):
@@ -178,9 +177,7 @@ def test_three_archives_of_one_set_are_taken_together_and_another_sets_authentic
     shutil.rmtree(downloads / "CASIA2.0_revised/Au")
     assert run(tmp_path) == 1
     assert prepared(tmp_path, "casia1") == CASIA1_NAMES
-    assert [record["name"] for record in read_all(tmp_path / "out/casia2")[1]] == [
-        "Tp_D_CRN_S_N_cha00063_art00014_11818.jpg"
-    ]
+    assert list(masks_by_name(tmp_path / "out/casia2")) == ["Tp_D_CRN_S_N_cha00063_art00014_11818.jpg"]
     assert "casia2: none of its 7,491 authentic pictures was found" in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from data_prep import coco
 from data_prep.reading import json_arrays, outlines
 from data_prep.reading.outlines import AreaLimits, _unpacked
-from tests.data_prep.pictures import index_of, photo, read_all, real_data, skipped_of
+from tests.data_prep.pictures import index_of, masks_by_name, photo, read_all, real_data, skipped_of
 from tests.started_with_m import handed_to_workers
 
 SIZE = (40, 30)  # width, height
@@ -79,7 +79,7 @@ def test_every_form_of_outline_gives_the_same_mask(tmp_path, form):
     pixels = rectangle(5, 8, 10, 12)
     coco_set(tmp_path, [form(pixels)])
     assert prepare(tmp_path) == 0
-    _, (a, b) = read_all(tmp_path / "out")
+    (a, b) = read_all(tmp_path / "out")
     np.testing.assert_array_equal(a["masks"][0][..., 0], pixels * 255)
     assert b["masks"] == [] and b["name"] == "b.jpg"
     assert skipped_of(tmp_path / "out") == {"gone.jpg": "picture cannot be read"}
@@ -112,7 +112,7 @@ def test_objects_are_filtered_and_counted(tmp_path):
         "object of another size than its picture": 1,
         "object's outline cannot be read": 2,
     }
-    assert len(read_all(tmp_path / "out")[1][0]["masks"]) == 1
+    assert len(read_all(tmp_path / "out")[0]["masks"]) == 1
 
 
 def test_crowds_are_no_objects(tmp_path):
@@ -131,7 +131,7 @@ def test_where_all_are_crowds_the_flag_that_takes_them_is_named(tmp_path, capsys
     assert prepare(tmp_path) == 1
     assert "all 1 objects are marked iscrowd" in capsys.readouterr().err
     assert prepare(tmp_path, "--crowds") == 0
-    np.testing.assert_array_equal(read_all(tmp_path / "out")[1][0]["masks"][0][..., 0], pixels * 255)
+    np.testing.assert_array_equal(read_all(tmp_path / "out")[0]["masks"][0][..., 0], pixels * 255)
 
 
 LEFT, RIGHT = rectangle(5, 2, 10, 12), rectangle(5, 22, 10, 12)
@@ -145,10 +145,6 @@ def write_set(tmp_path, images, objects):
     annotations = [{"image_id": number, "segmentation": polygon(mask)} for number, mask in objects]
     text = json.dumps({"images": images, "annotations": annotations}, ensure_ascii=False)
     (tmp_path / "instances.json").write_text(text, encoding="utf-8")
-
-
-def masks_by_name(tmp_path):
-    return {record["name"]: [mask[..., 0] // 255 for mask in record["masks"]] for record in read_all(tmp_path)[1]}
 
 
 def test_an_id_of_two_files_is_refused_with_both(tmp_path):
@@ -269,10 +265,10 @@ def two_sets(tmp_path, *names):
 def test_several_sets_become_one(tmp_path):
     arguments = two_sets(tmp_path, "a.jpg", "b.jpg")
     assert coco.main(["coco", *arguments]) == 0
-    _, records = read_all(tmp_path / "out")
-    assert [record["name"] for record in records] == ["a.jpg", "b.jpg"]
-    for record in records:  # image id 1 of both files: each has its own object
-        np.testing.assert_array_equal([mask[..., 0] for mask in record["masks"]], [LEFT * 255])
+    found = masks_by_name(tmp_path / "out")
+    assert list(found) == ["a.jpg", "b.jpg"]
+    for masks in found.values():  # image id 1 of both files: each has its own object
+        np.testing.assert_array_equal(masks, [LEFT])
     digests = index_of(tmp_path / "out")["settings"]["annotations_sha256"].split(",")
     assert [len(digest) for digest in digests] == [64, 64] and digests[0] != digests[1]
 
@@ -312,7 +308,7 @@ def test_objects_of_some_categories_are_passed_over(tmp_path, capsys):
         annotation["category_id"] = category
     path.write_text(json.dumps(found))
     assert prepare(tmp_path, "--without=cat") == 0
-    _, (a, b) = read_all(tmp_path / "out")
+    (a, b) = read_all(tmp_path / "out")
     np.testing.assert_array_equal([mask[..., 0] for mask in a["masks"]], [LEFT * 255])
     assert b["masks"] == []
     assert index_of(tmp_path / "out")["settings"]["without"] == ["cat"]
@@ -393,7 +389,7 @@ def test_the_real_annotations_are_all_accounted_for(tmp_path):
     annotations = json.loads(path.read_bytes())
     index = index_of(tmp_path / "out")
     assert index["report"]["found"] == len(annotations["images"]) == 45
-    _, decoded = read_all(tmp_path / "out")
+    decoded = read_all(tmp_path / "out")
     kept = {image["id"] for image in annotations["images"] if image["file_name"] not in skipped_of(tmp_path / "out")}
     assert len(kept) == len(decoded) == 44  # of one all objects are too small
     of_kept = sum(annotation["image_id"] in kept for annotation in annotations["annotations"])

@@ -9,7 +9,7 @@ from data_prep.layouts import list_samples
 from gsr_tf.data.pictures import decode_picture
 from gsr_tf.data.records import open_records
 from gsr_tf.evaluation import items
-from tests.data_prep.pictures import index_of, mask, photo, read_all, real_data, skipped_of
+from tests.data_prep.pictures import index_of, mask, masks_by_name, photo, read_all, real_data, skipped_of
 from tests.picture_files import turned
 
 
@@ -26,14 +26,14 @@ def test_pictures_masks_and_originals_become_records(tmp_path):
     mask(tmp_path / "masks/sub/a b é_gt.png")
     original = photo(tmp_path / "originals/a b é.png", seed=2)
     assert prepare_pairs(tmp_path, f"--originals={tmp_path / 'originals'}") == 0
-    records, (record,) = read_all(tmp_path / "out")
+    (record,) = read_all(tmp_path / "out")
     assert record["name"] == "sub/a b é.jpg"
     assert record["bytes"] == image.read_bytes()  # as published
     expected = np.zeros((24, 32, 1), np.uint8)
     expected[:12, :16] = 255
     np.testing.assert_array_equal(record["masks"], [expected])
     np.testing.assert_array_equal(record["original"], np.asarray(Image.open(original)))
-    columns = records.columns
+    columns = index_of(tmp_path / "out")["columns"]
     assert (columns["height"], columns["width"], columns["masks"], columns["original"]) == ([24], [32], [1], [1])
 
 
@@ -41,8 +41,8 @@ def test_without_masks_the_pictures_are_authentic(tmp_path):
     photo(tmp_path / "images/a.jpg")
     photo(tmp_path / "images/b.bmp")
     assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
-    records, decoded = read_all(tmp_path / "out")
-    assert records.columns["masks"] == [0, 0]
+    assert index_of(tmp_path / "out")["columns"]["masks"] == [0, 0]
+    decoded = read_all(tmp_path / "out")
     # BMP is nothing that TensorFlow reads as viewers do: it is stored as PNG, without loss.
     np.testing.assert_array_equal(decoded[1]["image"], np.asarray(Image.open(tmp_path / "images/b.bmp")))
     assert decoded[1]["bytes"].startswith(b"\x89PNG")
@@ -52,7 +52,7 @@ def test_pictures_and_masks_in_one_folder(tmp_path):
     photo(tmp_path / "images/a.png")
     mask(tmp_path / "images/a_mask.png")
     assert prepare(tmp_path, f"--images={tmp_path / 'images'}", f"--masks={tmp_path / 'images'}") == 0
-    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["a.png"]
+    assert list(masks_by_name(tmp_path / "out")) == ["a.png"]
 
 
 def test_one_folder_spelt_in_two_ways_is_one_folder(tmp_path):
@@ -61,7 +61,7 @@ def test_one_folder_spelt_in_two_ways_is_one_folder(tmp_path):
     photo(tmp_path / "images/without.png")
     (tmp_path / "link").symlink_to(tmp_path / "images")
     assert prepare(tmp_path, f"--images={tmp_path / 'link'}", f"--masks={tmp_path / 'images/../images'}") == 0
-    (record,) = read_all(tmp_path / "out")[1]
+    (record,) = read_all(tmp_path / "out")
     assert (record["name"], record["masks"][0].mean()) == ("a.png", 255 / 4)
     assert skipped_of(tmp_path / "out") == {"without.png": "no mask"}
 
@@ -75,7 +75,7 @@ def test_of_a_folder_in_the_other_no_file_is_both_picture_and_mask(tmp_path, ima
     for stem in "ab":
         mask(tmp_path / f"{masks}/{stem}.png")
     assert prepare(tmp_path, f"--images={tmp_path / images}", f"--masks={tmp_path / masks}") == 0
-    (record,) = read_all(tmp_path / "out")[1]
+    (record,) = read_all(tmp_path / "out")
     assert (record["name"], record["masks"][0].mean()) == ("a.jpg", 255 / 4)
     assert skipped_of(tmp_path / "out") == {"b.png": "no picture", "c.jpg": "no mask"}
 
@@ -142,7 +142,7 @@ def test_an_original_that_cannot_be_read_is_counted(tmp_path):
     (tmp_path / "originals").mkdir()
     (tmp_path / "originals/a.jpg").write_bytes(b"no picture")
     assert prepare_pairs(tmp_path, f"--originals={tmp_path / 'originals'}") == 0
-    assert read_all(tmp_path / "out")[1][0]["original"] is None
+    assert read_all(tmp_path / "out")[0]["original"] is None
     assert index_of(tmp_path / "out")["report"]["remarks"] == {"original cannot be read": 1}
 
 
@@ -158,7 +158,7 @@ def test_what_is_hidden_and_what_is_not_read_is_named_and_skipped(tmp_path):
         photo(tmp_path / "images" / name, format="JPEG")
     (tmp_path / "images/d.avif").write_bytes(b"words")
     assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
-    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["a.jpg", "b.jpe", "c.jfif"]
+    assert list(masks_by_name(tmp_path / "out")) == ["a.jpg", "b.jpe", "c.jfif"]
     hidden = dict.fromkeys((".thumbnails/t.jpg", "__MACOSX/._a.jpg", "._a.jpg"), "hidden")
     assert skipped_of(tmp_path / "out") == {**hidden, "d.avif": "not a picture"}
 
@@ -190,14 +190,14 @@ def test_symbolic_links_are_followed_once(tmp_path):
     (tmp_path / "images/b.jpg").symlink_to(tmp_path / "disk/a.jpg")
     mask(tmp_path / "masks/b.png")
     assert prepare_pairs(tmp_path) == 0
-    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg", "linked/a.jpg", "z/c.jpg"]
+    assert list(masks_by_name(tmp_path / "out")) == ["b.jpg", "linked/a.jpg", "z/c.jpg"]
 
 
 def test_case_differences_between_picture_and_mask(tmp_path):
     photo(tmp_path / "images/IMG_1.JPG", format="JPEG")
     mask(tmp_path / "masks/img_1_GT.PNG")
     assert prepare_pairs(tmp_path) == 0
-    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["IMG_1.JPG"]
+    assert list(masks_by_name(tmp_path / "out")) == ["IMG_1.JPG"]
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path):
@@ -211,7 +211,7 @@ def test_masks_of_zero_and_one_are_read_as_such_and_noted(tmp_path, capsys):
     photo(tmp_path / "images/a.jpg")
     mask(tmp_path / "masks/a.png", value=1)
     assert prepare_pairs(tmp_path) == 0
-    assert read_all(tmp_path / "out")[1][0]["masks"][0].mean() == 255 / 4
+    assert read_all(tmp_path / "out")[0]["masks"][0].mean() == 255 / 4
     assert "noted 1: mask: levels of 0 and 1: whatever is not 0 counts" in capsys.readouterr().out
 
 
@@ -219,7 +219,7 @@ def test_inverted_masks(tmp_path):
     photo(tmp_path / "images/a.jpg")
     mask(tmp_path / "masks/a.png")
     assert prepare_pairs(tmp_path, "--inverted") == 0
-    assert read_all(tmp_path / "out")[1][0]["masks"][0].mean() == 255 * 3 / 4
+    assert read_all(tmp_path / "out")[0]["masks"][0].mean() == 255 * 3 / 4
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_unusual_pictures_decode_in_tensorflow_as_in_viewers(tmp_path, mode, suf
     mask(tmp_path / "masks/a.png")
     assert prepare_pairs(tmp_path) == 0
     expected = np.asarray(Image.open(path).convert("RGB"))
-    np.testing.assert_array_equal(read_all(tmp_path / "out")[1][0]["image"], expected)
+    np.testing.assert_array_equal(read_all(tmp_path / "out")[0]["image"], expected)
 
 
 def test_16_bit_and_1x1_pictures(tmp_path):
@@ -240,7 +240,7 @@ def test_16_bit_and_1x1_pictures(tmp_path):
     Image.fromarray(values).save(tmp_path / "images/deep.png")
     photo(tmp_path / "images/dot.png", size=(1, 1))
     assert prepare(tmp_path, f"--images={tmp_path / 'images'}") == 0
-    _, (deep, dot) = read_all(tmp_path / "out")
+    (deep, dot) = read_all(tmp_path / "out")
     np.testing.assert_array_equal(deep["image"][..., 0], values >> 8)
     assert dot["image"].shape == (1, 1, 3)
 
@@ -250,7 +250,7 @@ def test_a_mask_fits_the_picture_as_shown_or_as_stored(tmp_path, mask_size):
     path = photo(tmp_path / "images/a.jpg", exif=turned(6))  # a quarter: shown 24 wide and 32 high
     mask(tmp_path / "masks/a.png", size=mask_size)
     assert prepare_pairs(tmp_path) == 0
-    (record,) = read_all(tmp_path / "out")[1]
+    (record,) = read_all(tmp_path / "out")
     assert record["image"].shape[:2] == mask_size[::-1] == record["masks"][0].shape[:2]
     assert (record["bytes"] == path.read_bytes()) == (mask_size == (32, 24))  # as published where nothing is turned
 

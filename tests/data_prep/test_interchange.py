@@ -9,7 +9,7 @@ import pytest
 
 from data_prep import folder, interchange, unpack
 from gsr_tf.data.records import parse_example
-from tests.data_prep.pictures import mask, photo, read_all, skipped_of
+from tests.data_prep.pictures import mask, mask_counts, photo, read_all, skipped_of
 
 
 @pytest.fixture(name="root", autouse=True)
@@ -22,10 +22,6 @@ def prepare(source):
     assert interchange.main(["interchange", f"--input={source}", "--output=out", "--processes=1"]) == 0
 
 
-def masks_by_name(records):
-    return {record["name"]: len(record["masks"]) for record in records}
-
-
 def test_mani_dataset_pairs_by_name_though_a_stray_file_shifts_the_order(root):
     for stem in "abc":
         photo(root / f"set/Tp/{stem}.jpg")
@@ -33,7 +29,7 @@ def test_mani_dataset_pairs_by_name_though_a_stray_file_shifts_the_order(root):
     mask(root / "set/Gt/c_gt.png")
     (root / "set/Gt/_list.txt").write_text("b c")
     prepare("set")
-    assert masks_by_name(read_all(root / "out")[1]) == {"b.jpg": 1, "c.jpg": 1}
+    assert mask_counts(root / "out") == {"b.jpg": 1, "c.jpg": 1}
     assert skipped_of(root / "out") == {"a.jpg": "no mask", "_list.txt": "not a picture"}
 
 
@@ -44,7 +40,7 @@ def test_mani_dataset_pairs_by_order_only_without_any_name_in_common(root, capsy
     mask(root / "set/Gt/m2.png", size=(30, 30))
     prepare("set")
     assert "paired by order" in capsys.readouterr().err
-    assert masks_by_name(read_all(root / "out")[1]) == {"1.jpg": 1, "2.jpg": 1}
+    assert mask_counts(root / "out") == {"1.jpg": 1, "2.jpg": 1}
 
 
 @pytest.mark.parametrize("base", [".", "elsewhere"], ids=["from here", "from the file"])
@@ -54,7 +50,7 @@ def test_json_dataset(root, base):
     photo(root / base / "c.jpg")
     (root / base / "set.json").write_text(json.dumps([["a b.jpg", "m.png"], ["c.jpg", "Negative"], ["c.jpg", "m.png"]]))
     prepare(f"{base}/set.json")
-    assert masks_by_name(read_all(root / "out")[1]) == {"a b.jpg": 1, "c.jpg": 0}
+    assert mask_counts(root / "out") == {"a b.jpg": 1, "c.jpg": 0}
     assert skipped_of(root / "out") == {"c.jpg": "listed twice"}
 
 
@@ -66,7 +62,7 @@ def test_one_file_in_two_spellings_is_listed_twice(root, name):
     name = name.format(root=root)
     (root / "set.json").write_text(json.dumps([["x.png", "m.png"], [name, "Negative"]]))
     prepare("set.json")
-    assert masks_by_name(read_all(root / "out")[1]) == {"x.png": 1}
+    assert mask_counts(root / "out") == {"x.png": 1}
     assert skipped_of(root / "out") == {name: "listed twice"}
 
 
@@ -77,7 +73,7 @@ def test_a_name_that_is_not_utf_8_is_skipped_and_the_others_are_kept(root):
     rows = [["x.png", "m.png"], ["caf\udce9.png", "m.png"], ["\ud801.png", "Negative"], ["y.png", "\ud801.png"]]
     (root / "set.json").write_text(json.dumps(rows))
     prepare("set.json")
-    assert masks_by_name(read_all(root / "out")[1]) == {"x.png": 1}
+    assert mask_counts(root / "out") == {"x.png": 1}
     assert skipped_of(root / "out") == {
         "caf\\udce9.png": "name is not UTF-8",
         "\\ud801.png": "name is not UTF-8",
@@ -92,7 +88,7 @@ def test_mvss_list(root):
     photo(root / "c.jpg")
     (root / "list.txt").write_text("a b.jpg m.png 1\nc.jpg None 0\ngone.jpg None 0\n\n")
     prepare("list.txt")
-    assert masks_by_name(read_all(root / "out")[1]) == {"a b.jpg": 1, "c.jpg": 0}
+    assert mask_counts(root / "out") == {"a b.jpg": 1, "c.jpg": 0}
     assert skipped_of(root / "out") == {"gone.jpg": "picture cannot be read"}
 
 
@@ -110,7 +106,7 @@ def test_lists_as_windows_writes_them(root, encoding):
     (root / "list.json").write_text(json.dumps([["é.jpg", "m.png"], ["c.jpg", "Negative"]]), encoding=encoding)
     for source in ("list.txt", "list.json"):
         assert interchange.main(["interchange", f"--input={source}", f"--output={source}.out", "--processes=1"]) == 0
-        assert masks_by_name(read_all(root / f"{source}.out")[1]) == {"é.jpg": 1, "c.jpg": 0}
+        assert mask_counts(root / f"{source}.out") == {"é.jpg": 1, "c.jpg": 0}
 
 
 def test_a_list_in_another_alphabet_gets_one_line(root, capsys):
@@ -125,7 +121,7 @@ def test_a_list_and_a_disk_may_write_accents_differently(root):
     mask(root / f"{apart}.png")
     (root / "list.txt").write_text(f"{composed}.jpg {composed}.png 1\n", encoding="utf-8")
     prepare("list.txt")
-    assert masks_by_name(read_all(root / "out")[1]) == {f"{composed}.jpg": 1}
+    assert mask_counts(root / "out") == {f"{composed}.jpg": 1}
 
 
 def test_test_datasets_json_gives_one_records_folder_a_set(root):
@@ -135,8 +131,8 @@ def test_test_datasets_json_gives_one_records_folder_a_set(root):
     (root / "y.json").write_text(json.dumps([["c.jpg", "Negative"]]))
     (root / "test_datasets.json").write_text(json.dumps({"X": "x", "Y": "y.json"}))
     prepare("test_datasets.json")
-    assert masks_by_name(read_all(root / "out/X")[1]) == {"a.jpg": 1}
-    assert masks_by_name(read_all(root / "out/Y")[1]) == {"c.jpg": 0}
+    assert mask_counts(root / "out/X") == {"a.jpg": 1}
+    assert mask_counts(root / "out/Y") == {"c.jpg": 0}
 
 
 def test_a_bad_set_does_not_keep_the_others_from_being_converted(root, capsys):
@@ -148,7 +144,7 @@ def test_a_bad_set_does_not_keep_the_others_from_being_converted(root, capsys):
     (root / "y.json").write_text("[")
     (root / "sets.json").write_text(json.dumps({"X": "x", "gone": "gone", "Y": "y.json", "Z": "z"}))
     assert interchange.main(["interchange", "--input=sets.json", "--output=out", "--processes=1"]) == 1
-    assert masks_by_name(read_all(root / "out/Z")[1]) == {"a.jpg": 1}
+    assert mask_counts(root / "out/Z") == {"a.jpg": 1}
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert [line.split(": ")[1] for line in said] == ["X", "gone", "Y"]
     assert "the set 'gone' is gone: no such folder or file" in said[1] and "damaged JSON" in said[2]
@@ -188,7 +184,7 @@ def test_unpacked_records_come_back_the_same(root, source):
     assert unpack.main(["unpack", "--records=before", "--output=files"]) == 0
     assert sorted(path.name for path in (root / "files/Gt").iterdir()) == ["a_x.png", "b_x.png", "with_space_é.png"]
     prepare(source)
-    for before, after in zip(read_all(root / "before")[1], read_all(root / "out")[1]):
+    for before, after in zip(read_all(root / "before"), read_all(root / "out")):
         assert before["bytes"] == after["bytes"]
         np.testing.assert_array_equal(before["masks"], after["masks"])
 
@@ -249,7 +245,7 @@ def test_a_dictionary_of_sets_as_windows_writes_it(root, encoding):
     (root / "set.json").write_text(json.dumps([["é.jpg", "m.png"]], ensure_ascii=False), encoding=encoding)
     (root / "test_datasets.json").write_text(json.dumps({"one": "set.json"}), encoding=encoding)
     prepare("test_datasets.json")
-    assert masks_by_name(read_all(root / "out/one")[1]) == {"é.jpg": 1}
+    assert mask_counts(root / "out/one") == {"é.jpg": 1}
 
 
 def test_a_damaged_record_is_named_and_counted_and_the_others_are_unpacked(root, capsys):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from data_prep import carvalho, casia1, casia2, coco_panoptic, columbia, coverage, imd2020, in_the_wild, nist16
-from tests.data_prep.pictures import index_of, mask, photo, read_all, real_data, skipped_of
+from tests.data_prep.pictures import index_of, mask, masks_by_name, photo, read_all, real_data, skipped_of
 from tests.started_with_m import handed_to_workers
 
 QUARTER = 255 / 4  # the mean of a mask file with its upper left quarter bright
@@ -22,8 +22,7 @@ def prepare(script, tmp_path, *flags):
         ["script", f"--input={tmp_path / 'set'}", f"--output={tmp_path / 'out'}", "--processes=1", *flags]
     )
     assert code == 0
-    records, decoded = read_all(tmp_path / "out")
-    return {record["name"]: record for record in decoded}
+    return {record["name"]: record for record in read_all(tmp_path / "out")}
 
 
 def test_casia1(tmp_path):
@@ -284,7 +283,7 @@ def test_nist16_from_the_tables_own_folder(tmp_path, monkeypatch):
     nist16_set(tmp_path / "set", "manipulation|a|probe/a.jpg|reference/manipulation/mask/a.png||Y")
     monkeypatch.chdir(tmp_path / "set/reference")
     assert nist16.main(["nist16", "--input=manipulation", f"--output={tmp_path / 'out'}", "--processes=1"]) == 0
-    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["probe/a.jpg"]
+    assert list(masks_by_name(tmp_path / "out")) == ["probe/a.jpg"]
 
 
 def test_imd2020_as_published(tmp_path):
@@ -324,7 +323,7 @@ def test_coco_panoptic(tmp_path, written):
     flags = [f"--annotations={tmp_path / 'panoptic.json'}", f"--panoptic={tmp_path / 'panoptic'}"]
     flags += [f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'out'}", "--max_area_fraction=0.4"]
     assert coco_panoptic.main(["coco_panoptic", *flags]) == 0
-    (record,) = read_all(tmp_path / "out")[1]
+    (record,) = read_all(tmp_path / "out")
     assert [png.sum() for png in record["masks"]] == [255 * (12 * 16 - 1)]
     remarks = index_of(tmp_path / "out")["report"]["remarks"]
     assert remarks == {"object is too large": 1, "object is too small": 1, "segment is stuff": 1}
@@ -362,7 +361,7 @@ def test_a_panoptic_picture_of_stuff_alone_is_not_authentic(tmp_path):
     stuff = {"image_id": 0, "file_name": "a.png", "segments_info": [{"id": 1, "category_id": 2}]}
     whole = {"image_id": 1, "file_name": "b.png", "segments_info": [thing(2)]}
     assert panoptic_set(tmp_path, stuff, whole) == 0
-    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg"]
+    assert list(masks_by_name(tmp_path / "out")) == ["b.jpg"]
     assert skipped_of(tmp_path / "out") == {"a.jpg": "no usable mask"}
 
 
@@ -395,7 +394,7 @@ def test_two_annotations_of_one_panoptic_picture_are_taken_together(tmp_path):
     first = {"image_id": 0, "file_name": "a.png", "segments_info": [thing(1)]}
     second = {"image_id": "0", "file_name": "a.png", "segments_info": [thing(1), thing(2)]}
     assert panoptic_set(tmp_path, first, second) == 0
-    (record,) = read_all(tmp_path / "out")[1]
+    (record,) = read_all(tmp_path / "out")
     assert [mask.sum() // 255 for mask in record["masks"]] == [9 * 9, 9 * 12]
 
 
@@ -413,7 +412,7 @@ def test_two_annotations_of_one_panoptic_picture_are_taken_together(tmp_path):
 def test_an_incomplete_panoptic_annotation_skips_its_picture_alone(tmp_path, annotation):
     whole = {"image_id": 1, "file_name": "b.png", "segments_info": [thing(2)]}
     assert panoptic_set(tmp_path, {"image_id": 0, **annotation}, whole) == 0
-    assert [record["name"] for record in read_all(tmp_path / "out")[1]] == ["b.jpg"]
+    assert list(masks_by_name(tmp_path / "out")) == ["b.jpg"]
     assert skipped_of(tmp_path / "out") == {"a.jpg": "annotation is incomplete"}
 
 

@@ -55,9 +55,9 @@ def test_any_number_of_processes_writes_the_same_bytes(images):
 
 def test_the_index_points_at_every_record(images):
     prepare(images, images / "out", "--processes=1")
-    records, decoded = read_all(images / "out")
-    assert [record["name"] for record in decoded] == records.columns["name"] == [f"{n:02d}.jpg" for n in range(20)]
-    for shard in index_of(images / "out")["shards"]:
+    index, names = index_of(images / "out"), [record["name"] for record in read_all(images / "out")]
+    assert names == index["columns"]["name"] == [f"{n:02d}.jpg" for n in range(20)]
+    for shard in index["shards"]:
         assert file_sha256(images / "out" / shard["file"]) == shard["sha256"]
 
 
@@ -280,7 +280,7 @@ def test_a_shard_of_a_mask_corrected_since_is_written_again(images, monkeypatch)
     monkeypatch.undo()
     correct(path)
     assert prepare(images, images / "out", "--processes=1") == 0
-    (found,) = read_all(images / "out")[1][3]["masks"]
+    (found,) = read_all(images / "out")[3]["masks"]
     assert not found[:, :16].any() and found[:12, 16:].all()
 
 
