@@ -55,14 +55,8 @@ def define_output(values: flags.FlagValues, output: str = "Records folder to wri
 
 def define_threshold(values: flags.FlagValues) -> None:
     """The threshold of mask files."""
-    flags.DEFINE_integer(
-        "mask_threshold",
-        127,
-        "Manipulated is what is brighter than this in a mask file.",
-        0,
-        254,
-        flag_values=values,
-    )
+    what = "Manipulated is what is brighter than this in a mask file."
+    flags.DEFINE_integer("mask_threshold", 127, what, 0, 254, flag_values=values)
 
 
 def convert(listing: Listing, args: flags.FlagValues, output: Path | None = None) -> int:

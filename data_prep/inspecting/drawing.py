@@ -17,20 +17,33 @@ TILE = (160, 240)  # height, width of a picture on the sheet
 CAPTION = 18  # height of the line under it
 LONGEST = 31  # characters that it holds
 COLUMNS, SHOWN = 6, 36
-OUTLINE = (255, 0, 64)
+OUTLINE, BACKGROUND = (255, 0, 64), 40
 
 
 def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """The picture at the tile's size, its masks outlined, on grey."""
+    """The picture, as large as a tile takes it, its masks outlined."""
     scale = min(TILE[0] / pixels.shape[0], TILE[1] / pixels.shape[1])
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     for mask in masks:
         outlines, _ = cv2.findContours(at_size(mask, size), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(small, outlines, -1, OUTLINE, 2)
-    tile = np.full((TILE[0] + CAPTION, TILE[1], 3), 40, np.uint8)
-    top, left = (TILE[0] - size[1]) // 2, (TILE[1] - size[0]) // 2
-    tile[top : top + size[1], left : left + size[0]] = small
+    return small
+
+
+def _tile(sample: Sample) -> np.ndarray:
+    """The sample's picture, or why it cannot be used, above its name."""
+    tile = np.full((TILE[0] + CAPTION, TILE[1], 3), BACKGROUND, np.uint8)
+    try:
+        picture = _outlined(*sample.load())
+        height, width = picture.shape[:2]
+        top, left = (TILE[0] - height) // 2, (TILE[1] - width) // 2
+        tile[top : top + height, left : left + width] = picture
+    except Refused as refusal:
+        cv2.putText(tile, refusal.reason, (8, TILE[0] // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, OUTLINE, 1)
+    caption = sample.name.encode("ascii", "replace").decode()
+    caption = caption if len(caption) <= LONGEST else f"...{caption[3 - LONGEST :]}"
+    cv2.putText(tile, caption, (2, TILE[0] + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (230, 230, 230), 1, cv2.LINE_AA)
     return tile
 
 
@@ -40,18 +53,8 @@ def contact_sheet(samples: Sequence[Sample]) -> np.ndarray:
     Samples that cannot be read are marked as such.
     """
     chosen = [samples[number * len(samples) // SHOWN] for number in range(SHOWN)] if len(samples) > SHOWN else samples
-    tiles = []
-    for sample in chosen:
-        try:
-            tile = _outlined(*sample.load())
-        except Refused as refusal:
-            tile = np.full((TILE[0] + CAPTION, TILE[1], 3), 40, np.uint8)
-            cv2.putText(tile, refusal.reason, (8, TILE[0] // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, OUTLINE, 1)
-        caption = sample.name.encode("ascii", "replace").decode()
-        caption = caption if len(caption) <= LONGEST else f"...{caption[3 - LONGEST :]}"
-        cv2.putText(tile, caption, (2, TILE[0] + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (230, 230, 230), 1, cv2.LINE_AA)
-        tiles.append(tile)
-    tiles += [np.full_like(tiles[0], 40)] * (-len(tiles) % COLUMNS)
+    tiles = [_tile(sample) for sample in chosen]
+    tiles += [np.full_like(tiles[0], BACKGROUND)] * (-len(tiles) % COLUMNS)
     return np.concatenate([np.concatenate(tiles[row : row + COLUMNS], 1) for row in range(0, len(tiles), COLUMNS)])
 
 
