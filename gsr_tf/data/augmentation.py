@@ -123,14 +123,13 @@ def _shaped(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:
 
 
 def _placed(source: Layers, i: tf.Tensor, preparation: Preparation) -> Layers:
-    scale, rotation, share = preparation.paste_scale, preparation.paste_rotation, preparation.placed_share
-    if (scale == (1.0, 1.0) and not rotation) or not share:
+    if not preparation.placed:
         return source
     random = uniform(i, PLACING, preparation.seed, 1 + placing.RANDOM_NUMBERS)
 
     def placed() -> Layers:
-        found = placing.placed(source, scale, rotation, random[1:])
+        found = placing.placed(source, preparation.paste_scale, preparation.paste_rotation, random[1:])
         left = tf.reduce_any(found[1] > preparation.white)  # else all of the region is outside the picture
         return tf.cond(left, lambda: found, lambda: tuple(source))
 
-    return tf.cond(random[0] < share, placed, lambda: tuple(source))
+    return tf.cond(random[0] < preparation.placed_share, placed, lambda: tuple(source))

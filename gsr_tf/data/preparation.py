@@ -138,6 +138,11 @@ class Preparation(Checked):
         return (self.short_side if self.resize_mode == "crop" else 0) or self.input_size
 
     @property
+    def placed(self) -> bool:
+        """Whether any region is scaled or rotated before it is pasted."""
+        return self.placed_share > 0.0 and (self.paste_scale != (1.0, 1.0) or self.paste_rotation > 0.0)
+
+    @property
     def retouched(self) -> bool:
         """Whether M is anything else than Eq. 1 at the network's resolution."""
         return self.retouching != Retouching() or self.window_scale != (1.0, 1.0)
@@ -149,11 +154,10 @@ class Preparation(Checked):
 
     def check_source(self, learnt_from: bool) -> None:
         """Raises ConfigError where S itself is learnt from, and K would not be what was manipulated in S."""
-        placed = self.placed_share and (self.paste_scale != (1.0, 1.0) or self.paste_rotation)
         others = {
             "authentic_share": self.retouching.authentic_share,  # K is emptied
             "shape_share": self.shape_share,  # K is another region
-            "paste_scale or --paste_rotation": placed,  # S is mirrored at its border, K is not
+            "paste_scale or --paste_rotation": self.placed,  # S is mirrored at its border, K is not
         }
         given = [name for name, share in others.items() if share]
         if learnt_from and given:
