@@ -19,6 +19,7 @@ from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.randomness import visit
 from gsr_tf.data.records import RecordsError, open_records, parse_example
 from tests import tiny
+from tests.files import damage_record
 
 SQUASH = Preparation(input_size=32, seed=3)
 PAIRS = 7
@@ -414,23 +415,16 @@ def test_in_the_place_of_a_picture_that_it_must_not_be_there_is_the_next(sources
 
 def test_a_picture_damaged_since_its_preparation_is_named_and_skipped(tmp_path, sources, targets, capsys):
     damaged = shutil.copytree(targets.path, tmp_path / "damaged")
-    (shard,) = damaged.glob("*.tfrecord")
-    data = bytearray(shard.read_bytes())
-    data[40 : len(targets.read(0)) - 40] = bytes(len(targets.read(0)) - 80)
-    shard.write_bytes(data)
+    damage_record(damaged, "tile 0")
     opened = open_records(damaged, "--target_records")
     stream = training_stream(sources, opened, SQUASH, batch_size=6)
     assert np.isfinite(next(readable(stream, [sources, opened])).t).all()
     assert capsys.readouterr().out.count("tile 0") == 1
 
 
-def test_one_pixel_of_another_level_is_damage_by_the_records_checksum(tmp_path, targets):
-    copy = shutil.copytree(targets.path, tmp_path / "damaged")
-    (shard,) = copy.glob("*.tfrecord")
-    data = bytearray(shard.read_bytes())
-    data[targets.columns["offset"][3] + 200] ^= 1
-    shard.write_bytes(data)
-    damaged = open_records(copy)
+def test_one_bit_of_another_level_is_damage_by_the_records_checksum(tmp_path, targets):
+    damaged = open_records(shutil.copytree(targets.path, tmp_path / "damaged"))
+    damage_record(damaged.path, "tile 3")
     assert [damaged.read(number) for number in (0, 5)] == [targets.read(number) for number in (0, 5)]
     with pytest.raises(PictureError, match="^tile 3: damaged since its preparation, by its checksum"):
         damaged.read(3)
