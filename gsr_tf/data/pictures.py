@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from gsr_tf.data.decoding import cost, jpeg_losses, raster
-from gsr_tf.data.decoding.loading import JPEGS, MAX_PIXELS, Opened, load_picture, to_8_bit
+from gsr_tf.data.decoding.loading import MAX_PIXELS, Opened, load_picture, to_8_bit
 from gsr_tf.data.decoding.loading import probe_picture as probe_picture
-from gsr_tf.data.decoding.opening import ORIENTATION, PictureError, damage, open_file, orientation_of
+from gsr_tf.data.decoding.opening import JPEGS, ORIENTATION, PictureError, damage, open_file, orientation_of
 from gsr_tf.data.decoding.opening import PictureTooLarge as PictureTooLarge
 from gsr_tf.data.decoding.orientation import stored_view
 

@@ -187,14 +187,8 @@ def write_index(
         "authentic": sum(not masks for masks in columns["masks"]),
         "originals": int(sum(columns["original"])),
     }
-    index = {
-        "schema": SCHEMA_VERSION,
-        "counts": counts,
-        "shards": list(shards),
-        **(extra or {}),
-        "columns": columns,
-    }
-    text = json.dumps(index, indent=None, separators=(",", ":"), ensure_ascii=False)
+    index = {"schema": SCHEMA_VERSION, "counts": counts, "shards": list(shards), **(extra or {}), "columns": columns}
+    text = json.dumps(index, separators=(",", ":"), ensure_ascii=False)
     write_atomically(Path(path) / INDEX_NAME, text.encode())
     return counts
 

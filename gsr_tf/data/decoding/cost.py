@@ -17,7 +17,7 @@ import math
 from PIL import ExifTags, Image
 
 from gsr_tf.data.decoding import jpeg_markers, room
-from gsr_tf.data.decoding.opening import stored_size
+from gsr_tf.data.decoding.opening import JPEGS, stored_size
 from gsr_tf.data.decoding.still_webp import StillWebP
 
 SMALL = 16_000_000  # bytes for all that does not grow with the picture
@@ -53,7 +53,7 @@ def _array_bytes(picture: Image.Image, turned: bool) -> float:
 def decoder_bytes(picture: Image.Image, data: bytes, turned: bool) -> int:
     """Bytes that the decoder holds beside the pixels; arguments as `decoding_bytes`."""
     pixels = picture.width * picture.height
-    if picture.format in ("JPEG", "MPO"):
+    if picture.format in JPEGS:
         return SMALL + _coefficient_bytes(picture, data)
     if picture.format == "TIFF":
         return SMALL + _piece_bytes(picture) + turned * room.pixel_bytes(picture.mode) * pixels

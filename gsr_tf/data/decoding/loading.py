@@ -8,12 +8,19 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from gsr_tf.data.decoding import cost, gif_blocks, jpeg_losses, jpeg_markers, room, tiff_tags, tones
-from gsr_tf.data.decoding.opening import PictureError, damage, is_thumbnail, open_file, orientation_of, stored_size
+from gsr_tf.data.decoding.opening import (
+    JPEGS,
+    PictureError,
+    damage,
+    is_thumbnail,
+    open_file,
+    orientation_of,
+    stored_size,
+)
 from gsr_tf.data.decoding.orientation import OPPOSITE
 from gsr_tf.data.decoding.still_webp import StillWebP
 
 MAX_PIXELS = 256_000_000  # about 16,000 x 16,000; 0.75 GiB decoded
-JPEGS = ("JPEG", "MPO")  # MPO: with more pictures behind it, from a telephone
 TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -20,6 +20,7 @@ from gsr_tf.errors import UserError
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "HEIF")  # Pillow's names; JPEG opens MPO
+JPEGS = ("JPEG", "MPO")  # MPO: with more pictures behind it, from a telephone
 CFA, LINEAR_RAW = 32803, 34892  # what a TIFF calls a sensor's own values
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how its files begin, large ones last
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

@@ -49,9 +49,8 @@ def _form(data: bytes) -> _Form | None:
 
 def _read(form: struct.Struct, data: bytes, start: int) -> tuple[int, ...]:
     """The numbers at a place; zeros where the file has ended."""
-    return (
-        form.unpack_from(data, start) if start + form.size <= len(data) else (0,) * len(form.unpack(bytes(form.size)))
-    )
+    written = data[start : start + form.size]
+    return form.unpack(written if len(written) == form.size else bytes(form.size))
 
 
 def _entries(data: bytes, form: _Form, start: int) -> Iterator[tuple[int, int, int, int]]:

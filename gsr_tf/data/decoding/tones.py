@@ -36,12 +36,13 @@ def from_integers(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 def from_floats(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """[h, w] floats to [h, w] uint8, with notes; raises UnknownRange."""
-    least, most, finite = (each(found) for each, found in zip((min, max, all), zip(*map(_range, _rows(values)))))
+    lowest, highest, are_finite = zip(*map(_range, _rows(values)))
+    least, most = min(lowest), max(highest)
     white = next((white for start, top, white in WHITES if start <= most <= top), None)
     if white is None:
         raise UnknownRange(f"floating point values up to {most:,.6g}: which is white? Save it with 8 or 16 bits")
     notes = [] if white == 1 else [f"floating point values: {white:,.0f} taken as white"]
-    if not finite or least < 0 or most > white:
+    if not all(are_finite) or least < 0 or most > white:
         notes.append(f"some values outside 0 to {white:,.0f}, clipped")
     return _by_rows(values, lambda rows: np.rint(_finite(rows).clip(0, white) * (255 / white))), notes
 
