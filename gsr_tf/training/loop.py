@@ -103,17 +103,11 @@ def train(
         CheckpointError: a state could not be written.
         NonFiniteWeights: a state is of no use.
     """
-    step, clock, losses = int(net.step.numpy()), Clock(), _LatestLosses()
-    stopped = left_out = False  # the run, before its planned end; the last validation
-    quiet = summaries is None
-    bar = tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True, disable=quiet)
+    step, clock, losses, stopped = int(net.step.numpy()), Clock(), _LatestLosses(), False
+    bar = tqdm(initial=step, total=steps, unit="step", dynamic_ncols=True, disable=summaries is None)
     with signals_received() as received, bar:
-        if validate and checkpoints.owes_validation():
-            tqdm.write(f"step {step}: validating, which a signal had ended")
-            with clock.stopped():
-                left_out = _leaves_out(net, validate, checkpoints, summaries, received)
-                if not left_out:
-                    checkpoints.save()  # with what the validation has chosen
+        beside = _Beside(net, checkpoints, summaries, validate, clock, received)
+        beside.make_up(step)
         for batch in clock.timed(batches):
             stopped = step < steps and somewhere(bool(received))
             if step >= steps or stopped:
@@ -124,26 +118,83 @@ def train(
             if due.logs:
                 values = losses.check()
                 bar.set_postfix(_of_networks(net, values))
-                if summaries:
-                    summaries.scalars(step, {**values, **_learning_rates(net), **clock.read()})
+                beside.log(step, values)
             if due.pauses:
                 losses.check()  # also waits for the step, whose time is its own
-                with clock.stopped():
-                    if due.draws and summaries:
-                        summaries.panel(step, net, batch)
-                    if due.validates and validate:
-                        left_out = _leaves_out(net, validate, checkpoints, summaries, received)
-                    if due.saves and checkpoints:
-                        checkpoints.save()
+                beside.pause(due, step, batch)
             bar.update()
         if stopped and losses.step:
             losses.check()
-            if checkpoints:
-                checkpoints.save()
-        early = somewhere(stopped or left_out)  # nobody leaves, and dies of a signal, before all is written
-    if step >= steps and left_out:
+            beside.save()
+        early = somewhere(stopped or beside.left_out)  # nobody leaves, and dies of a signal, before all is written
+    if step >= steps and beside.left_out:
         print(f"step {step}: its validation was left out; the same command makes it")
     return (received or [signal.SIGTERM])[0] if early else 0
+
+
+@dataclasses.dataclass
+class _Beside:
+    """What is done beside the steps; of what `train` was given None for, nothing.
+
+    Attributes:
+        net, checkpoints, summaries, validate: as `train`'s.
+        clock: stands still during all but `log`.
+        received: the signals so far.
+        left_out: whether a signal kept the last validation from its end.
+    """
+
+    net: Trained
+    checkpoints: Checkpoints | None
+    summaries: Summaries | None
+    validate: Callable[[], dict[str, float]] | None
+    clock: Clock
+    received: list[int]
+    left_out: bool = False
+
+    def make_up(self, step: int) -> None:
+        """The validation that a signal had ended, and a checkpoint with what it has chosen."""
+        if not (self.validate and self.checkpoints.owes_validation()):
+            return
+        tqdm.write(f"step {step}: validating, which a signal had ended")
+        with self.clock.stopped():
+            self._validate(step)
+            if not self.left_out:
+                self.save()
+
+    def log(self, step: int, losses: dict[str, float]) -> None:
+        """A point of each curve."""
+        if self.summaries:
+            self.summaries.scalars(step, {**losses, **_learning_rates(self.net), **self.clock.read()})
+
+    def pause(self, due: Due, step: int, batch: Batch) -> None:
+        """What is due while training stands still."""
+        with self.clock.stopped():
+            if due.draws and self.summaries:
+                self.summaries.panel(step, self.net, batch)
+            if due.validates and self.validate:
+                self._validate(step)
+            if due.saves:
+                self.save()
+
+    def save(self) -> None:
+        """A checkpoint of the present state."""
+        if self.checkpoints:
+            self.checkpoints.save()
+
+    def _validate(self, step: int) -> None:
+        """Scores of the present state; where a signal keeps it from them, that is written down."""
+        scores = None
+        if not self.received:
+            self.checkpoints.check_finite()
+            with ended_by_signals():
+                scores = self.validate()
+        self.left_out = scores is None
+        if scores is not None:
+            self.summaries.scalars(step, scores)
+            best = self.checkpoints.save_if_best(scores[f"validation/{self.net.criterion}"])
+            shown = "  ".join(f"{name.split('/')[-1]} {value:.3f}" for name, value in scores.items())
+            tqdm.write(f"step {step}: {shown}{'  (best so far, kept)' if best else ''}")
+        self.checkpoints.owe_validation(self.left_out)
 
 
 class _LatestLosses:
@@ -189,27 +240,3 @@ def _learning_rates(net: Trained) -> dict[str, float]:
             rate = rate(updates - 1) if callable(rate) else rate
             found[f"learning_rate/{name}"] = float(tf.convert_to_tensor(rate))
     return found
-
-
-def _leaves_out(
-    net: Trained, validate: Callable, checkpoints: Checkpoints, summaries: Summaries, received: list[int]
-) -> bool:
-    """Validates the present state; True where a signal kept it from that, which is written down."""
-    left_out = bool(received) or not _validate(int(net.step.numpy()), net.criterion, validate, checkpoints, summaries)
-    checkpoints.owe_validation(left_out)
-    return left_out
-
-
-def _validate(step: int, criterion: str, validate: Callable, checkpoints: Checkpoints, summaries: Summaries) -> bool:
-    """False where a signal ended it before it had scores."""
-    checkpoints.check_finite()
-    scores = None
-    with ended_by_signals():
-        scores = validate()
-    if scores is None:
-        return False
-    summaries.scalars(step, scores)
-    best = checkpoints.save_if_best(scores[f"validation/{criterion}"])
-    shown = "  ".join(f"{name.split('/')[-1]} {value:.3f}" for name, value in scores.items())
-    tqdm.write(f"step {step}: {shown}{'  (best so far, kept)' if best else ''}")
-    return True
