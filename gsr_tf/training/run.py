@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
 from gsr_tf import __version__
+from gsr_tf.data.batch import Batch
 from gsr_tf.data.one_writer import hold
 from gsr_tf.data.pipeline import readable, source_pairs
 from gsr_tf.data.records import Records
@@ -65,8 +66,7 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
         check_records(run_dir, records)
     if workers.several:
         check_alike(workers, strategy, _in_common(config, records, strategy))
-    _check_batch_size(config.optimization.batch_size, workers, strategy)
-    _check_not_compiled(config, workers, strategy)
+    _check_replicas(config, workers, strategy)
     with strategy.scope():
         net = config.build()
     checkpoints = _begin(config, run_dir, records, net) if workers.is_chief else None
@@ -78,18 +78,11 @@ def _run(config: RunSettings, run_dir: Path, command: str, workers: Workers) -> 
         done = f"{run_dir}: at step {start}, --steps={steps} are done; with more --steps it goes on"
         print(done if start else _last_words(run_dir, start, steps, config.next_command(run_dir)))
         return 0
-    sources, targets = records["--source_records"], records["--target_records"]
-    pairs = source_pairs(sources, config.with_original)
-    print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}", flush=True)
-    stream = functools.partial(config.stream, records, start)
-    batches = readable(kept_ahead(strategy.distribute_datasets_from_function(stream)), [sources, targets])
-    summaries = scores = None
+    batches, summaries, scores = _batches(config, records, start, strategy), None, None
     if workers.is_chief:
         print(f"{run_dir}: steps {start} to {steps}. Curves and panels: tensorboard --logdir={run_dir}", flush=True)
         scores = config.scores(net, records)
-        summaries = Summaries(run_dir, config.panel)
-        line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
-        summaries.introduction(described(line, read_facts(run_dir)), config.flat())
+        summaries = _introduced(config, run_dir, command)
     try:
         number = train(net, batches, steps, config.schedule, checkpoints, summaries, scores, anywhere)
     except (NonFiniteLoss, NonFiniteWeights) as error:
@@ -121,28 +114,42 @@ def _begin(config: RunSettings, run_dir: Path, records: Mapping[str, Records], n
     return checkpoints
 
 
-def _check_batch_size(batch_size: int, workers: Workers, strategy: tf.distribute.Strategy) -> None:
-    replicas = strategy.num_replicas_in_sync
-    if batch_size % replicas:
+def _batches(
+    config: RunSettings, records: Mapping[str, Records], start: int, strategy: tf.distribute.Strategy
+) -> Iterator[Batch]:
+    """The run's, from a step on, dealt out to its replicas."""
+    sources, targets = records["--source_records"], records["--target_records"]
+    pairs = source_pairs(sources, config.with_original)
+    print(f"{len(pairs)} (S, K) of {sources.path}, {len(targets)} T of {targets.path}", flush=True)
+    stream = functools.partial(config.stream, records, start)
+    return readable(kept_ahead(strategy.distribute_datasets_from_function(stream)), [sources, targets])
+
+
+def _introduced(config: RunSettings, run_dir: Path, command: str) -> Summaries:
+    """The run's summaries, which begin with what it is."""
+    summaries = Summaries(run_dir, config.panel)
+    line = shlex.join(["python", "-m", command, f"--run_dir={run_dir}", *config.as_flags()])
+    summaries.introduction(described(line, read_facts(run_dir)), config.flat())
+    return summaries
+
+
+def _check_replicas(config: RunSettings, workers: Workers, strategy: tf.distribute.Strategy) -> None:
+    """Raises ConfigError for settings that are not for so many replicas.
+
+    XLA has no collective operations of a CPU, nor the variables of several devices; on GPUs nobody has tried.
+    """
+    replicas, count = strategy.num_replicas_in_sync, len(workers.addresses)
+    said = f"{replicas} replicas ({count} workers with {replicas // count} devices each)"
+    if config.optimization.batch_size % replicas:
         raise ConfigError(
-            f"--batch_size={batch_size}: {_described(replicas, workers)} share a batch in equal parts; expected a "
-            f"multiple of {replicas}"
+            f"--batch_size={config.optimization.batch_size}: {said} share a batch in equal parts; expected a multiple "
+            f"of {replicas}"
         )
-
-
-def _check_not_compiled(config: RunSettings, workers: Workers, strategy: tf.distribute.Strategy) -> None:
-    """XLA has no collective operations of a CPU, nor the variables of several devices; on GPUs nobody has tried."""
-    replicas = strategy.num_replicas_in_sync
     if replicas > 1 and config.flat().get("jit_compile"):
         raise ConfigError(
-            f"--jit_compile: there are {_described(replicas, workers)}, and a compiled step is for one; leave it out, "
-            "or train on one machine with one device (CUDA_VISIBLE_DEVICES=0)"
+            f"--jit_compile: there are {said}, and a compiled step is for one; leave it out, or train on one machine "
+            "with one device (CUDA_VISIBLE_DEVICES=0)"
         )
-
-
-def _described(replicas: int, workers: Workers) -> str:
-    count = len(workers.addresses)
-    return f"{replicas} replicas ({count} workers with {replicas // count} devices each)"
 
 
 def _in_common(config: RunSettings, records: Mapping[str, Records], strategy: tf.distribute.Strategy) -> list[object]:
