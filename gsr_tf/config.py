@@ -18,13 +18,7 @@ from typing import Any
 from absl import flags
 
 from gsr_tf import settings
-from gsr_tf.comparators.dih import settings as dih
 from gsr_tf.comparators.dih.weights import load_harmonizer
-from gsr_tf.comparators.exif import settings as exif
-from gsr_tf.comparators.mfcn import settings as mfcn
-from gsr_tf.comparators.rgbn import settings as rgbn
-from gsr_tf.data.augment.recolouring import Recolouring
-from gsr_tf.data.augment.retouching import Retouching
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
 from gsr_tf.flag_help import Group
@@ -46,7 +40,7 @@ from gsr_tf.training.loop import Schedule
 from gsr_tf.training.mfcn import MFCNRun
 from gsr_tf.training.rgbn import RGBNRun
 from gsr_tf.training.run_records import RunRecords
-from gsr_tf.training.run_settings import RunSettings, stored
+from gsr_tf.training.run_settings import ALL_RUNS, DATA, RETOUCHING, RunSettings, stored
 from gsr_tf.training.summaries import panel_pictures
 from gsr_tf.training.validation import Scores, Validation, held_out, validation
 
@@ -58,6 +52,16 @@ class Config(RunSettings):
     """The settings of one run of GSR-Net, room by room."""
 
     REMOVED = {"blend": 0.0, "vgg16_fc": False}
+    ROOMS = (
+        DATA,
+        RETOUCHING,
+        ((Networks,), "Networks", "How large they are, and of which parts."),
+        ((Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((Step,), "Training step", "What the networks learn on, and in which order they are updated."),
+        ((Losses,), "Losses", "What is minimised, and how its terms weigh."),
+        ((Optimization,), "Optimisation", "For how long, and at which rates."),
+        *ALL_RUNS,
+    )
     records: RunRecords = RunRecords()
     validation: Validation = Validation()
     preparation: Preparation = Preparation()
@@ -175,65 +179,6 @@ class Config(RunSettings):
         return {"segmenter": dataclasses.asdict(self.networks)}
 
 
-_DATA = ((Preparation,), "Data", "How pictures of the records become examples: sizes, windows, what is pasted where.")
-_RETOUCHING = ((Retouching,), "Retouching", "What is done against the traces of pasting; in the paper nothing.")
-_ALL_RUNS = (
-    ((Schedule,), "Schedule", "What happens beside the steps, and how often."),
-    ((RunRecords, Validation), "Validation", "What the run is scored on as it goes; the best checkpoint is kept."),
-    ((Device,), "Device", "What computes, and how exactly."),
-)
-# What --help says before the settings of each room, in the order in which one thinks of them; by method.
-ROOMS = {
-    Config.METHOD: (
-        _DATA,
-        _RETOUCHING,
-        ((Networks,), "Networks", "How large they are, and of which parts."),
-        ((Initialization,), "Initial weights", "What a fresh run begins from."),
-        ((Step,), "Training step", "What the networks learn on, and in which order they are updated."),
-        ((Losses,), "Losses", "What is minimised, and how its terms weigh."),
-        ((Optimization,), "Optimisation", "For how long, and at which rates."),
-        *_ALL_RUNS,
-    ),
-    MFCNRun.METHOD: (
-        ((MFCNRun,), "Method", "What is trained."),
-        _DATA,
-        _RETOUCHING,
-        ((mfcn.Network,), "Network", "How large it is."),
-        ((mfcn.Initialization,), "Initial weights", "What a fresh run begins from."),
-        ((mfcn.Step,), "Training step", "What the network learns on, and what is minimised."),
-        ((mfcn.Optimization,), "Optimisation", "For how long, and at which rate."),
-        *_ALL_RUNS,
-    ),
-    DIHRun.METHOD: (
-        ((DIHRun,), "Method", "What is trained."),
-        _DATA,
-        ((Recolouring,), "Recolouring", "Which region gets which other colours; the network learns to undo that."),
-        _RETOUCHING,
-        ((dih.Network,), "Network", "How large it is, and of which parts."),
-        ((dih.Initialization,), "Initial weights", "What a fresh run begins from."),
-        ((dih.Optimization,), "Optimisation", "For how long, and at which rate."),
-        *_ALL_RUNS,
-    ),
-    RGBNRun.METHOD: (
-        ((RGBNRun,), "Method", "What is trained."),
-        _DATA,
-        _RETOUCHING,
-        ((rgbn.Network,), "Network", "What it looks at, and how large it is."),
-        ((rgbn.Initialization,), "Initial weights", "What a fresh run begins from."),
-        ((rgbn.Step,), "Training step", "What the network learns on, and what is minimised."),
-        ((rgbn.Optimization,), "Optimisation", "For how long, and at which rates."),
-        *_ALL_RUNS,
-    ),
-    EXIFRun.METHOD: (
-        ((EXIFRun,), "Method", "What is trained."),
-        ((exif.Patches,), "Data", "How photographs of the records become pairs of patches."),
-        ((exif.Network,), "Network", "How large it is."),
-        ((exif.Initialization,), "Initial weights", "What a fresh run begins from."),
-        ((exif.Answer,), "Answer", "How the patches of a picture are compared, in validation and export."),
-        ((exif.Optimization,), "Optimisation", "For how long, and at which rate."),
-        *_ALL_RUNS,
-    ),
-}
 KINDS: dict[str, type[RunSettings]] = {kind.METHOD: kind for kind in (Config, MFCNRun, RGBNRun, EXIFRun, DIHRun)}
 
 
@@ -244,9 +189,14 @@ def define_flags(values: flags.FlagValues, kind: type[RunSettings] = Config) -> 
 
 def groups(kind: type[RunSettings] = Config) -> list[Group]:
     """The flags of a command that trains, as --help shows them: --run_dir, and the settings."""
+    of_the_method = ((kind,), "Method", "What is trained.")
     return [
         Group("Needed", "Where the run is kept, and what it learns from.", ("run_dir", *NEEDED)),
-        *(Group(title, about, [n for room in rooms for n in _own(room)]) for rooms, title, about in ROOMS[kind.METHOD]),
+        *(
+            Group(title, about, names)
+            for rooms, title, about in (of_the_method, *kind.ROOMS)
+            if (names := [name for room in rooms for name in _own(room)])
+        ),
     ]
 
 

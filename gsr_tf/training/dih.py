@@ -22,7 +22,7 @@ from gsr_tf.settings import ConfigError, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
-from gsr_tf.training.run_settings import RunSettings
+from gsr_tf.training.run_settings import ALL_RUNS, DATA, RETOUCHING, RunSettings
 from gsr_tf.training.summaries import to_rgb
 from gsr_tf.training.validation import Scores, Validation, held_out
 
@@ -34,6 +34,15 @@ class DIHRun(RunSettings):
     METHOD = "dih"
     DETECTS = False
     export_flags = "--format=weights --output=FILE.npz"
+    ROOMS = (
+        DATA,
+        ((Recolouring,), "Recolouring", "Which region gets which other colours; the network learns to undo that."),
+        RETOUCHING,
+        ((Network,), "Network", "How large it is, and of which parts."),
+        ((Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((Optimization,), "Optimisation", "For how long, and at which rate."),
+        *ALL_RUNS,
+    )
     method: str = setting("dih", "What is trained.", choices=("dih",))
     records: RunRecords = RunRecords()
     validation: Validation = Validation()

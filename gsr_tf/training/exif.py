@@ -36,7 +36,7 @@ from gsr_tf.settings import ConfigError, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
-from gsr_tf.training.run_settings import RunSettings
+from gsr_tf.training.run_settings import ALL_RUNS, RunSettings
 from gsr_tf.training.validation import Scores, Validation
 
 
@@ -45,6 +45,14 @@ class EXIFRun(RunSettings):
     """The settings of one run of EXIF-consistency, room by room."""
 
     METHOD = "exif-sc"
+    ROOMS = (
+        ((Patches,), "Data", "How photographs of the records become pairs of patches."),
+        ((Network,), "Network", "How large it is."),
+        ((Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((Answer,), "Answer", "How the patches of a picture are compared, in validation and export."),
+        ((Optimization,), "Optimisation", "For how long, and at which rate."),
+        *ALL_RUNS,
+    )
     method: str = setting("exif-sc", "What is trained.", choices=("exif-sc",))
     records: RunRecords = RunRecords()
     validation: Validation = Validation()

@@ -28,7 +28,7 @@ from gsr_tf.settings import ConfigError, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
-from gsr_tf.training.run_settings import RunSettings
+from gsr_tf.training.run_settings import ALL_RUNS, DATA, RETOUCHING, RunSettings
 from gsr_tf.training.summaries import to_rgb
 from gsr_tf.training.validation import HeldOut, Scores, Validation, held_out, validation
 
@@ -40,6 +40,15 @@ class MFCNRun(RunSettings):
     """The settings of one run of MFCN, room by room."""
 
     METHOD = "mfcn"
+    ROOMS = (
+        DATA,
+        RETOUCHING,
+        ((Network,), "Network", "How large it is."),
+        ((Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((Step,), "Training step", "What the network learns on, and what is minimised."),
+        ((Optimization,), "Optimisation", "For how long, and at which rate."),
+        *ALL_RUNS,
+    )
     method: str = setting("mfcn", "What is trained.", choices=("mfcn",))
     records: RunRecords = RunRecords()
     validation: Validation = Validation()

@@ -26,7 +26,7 @@ from gsr_tf.settings import ConfigError, setting
 from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
-from gsr_tf.training.run_settings import RunSettings
+from gsr_tf.training.run_settings import ALL_RUNS, DATA, RETOUCHING, RunSettings
 from gsr_tf.training.summaries import to_rgb
 from gsr_tf.training.validation import Scores, Validation, held_out, validation
 
@@ -36,6 +36,15 @@ class RGBNRun(RunSettings):
     """The settings of one run of RGB-N, room by room."""
 
     METHOD = "rgbn"
+    ROOMS = (
+        DATA,
+        RETOUCHING,
+        ((Network,), "Network", "What it looks at, and how large it is."),
+        ((Initialization,), "Initial weights", "What a fresh run begins from."),
+        ((Step,), "Training step", "What the network learns on, and what is minimised."),
+        ((Optimization,), "Optimisation", "For how long, and at which rates."),
+        *ALL_RUNS,
+    )
     method: str = setting("rgbn", "What is trained.", choices=("rgbn",))
     records: RunRecords = RunRecords()
     validation: Validation = Validation()

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from gsr_tf import settings
 from gsr_tf.data.augment.recolouring import Recolouring
+from gsr_tf.data.augment.retouching import Retouching
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.preparation import Preparation
@@ -33,6 +34,14 @@ from gsr_tf.training.validation import Scores, Validation
 
 CONFIG_NAME = "config.json"
 Run = TypeVar("Run", bound="RunSettings")
+# Rooms, title and a line on what they decide, as `RunSettings.ROOMS` has them.
+DATA = ((Preparation,), "Data", "How pictures of the records become examples: sizes, windows, what is pasted where.")
+RETOUCHING = ((Retouching,), "Retouching", "What is done against the traces of pasting; in the paper nothing.")
+ALL_RUNS = (
+    ((Schedule,), "Schedule", "What happens beside the steps, and how often."),
+    ((RunRecords, Validation), "Validation", "What the run is scored on as it goes; the best checkpoint is kept."),
+    ((Device,), "Device", "What computes, and how exactly."),
+)
 
 
 class RunSettings(Checked):
@@ -50,6 +59,8 @@ class RunSettings(Checked):
     METHOD: ClassVar[str] = ""  # the value of --method in config.json; GSR-Net's has none
     # Settings of earlier versions, and the only value with which this version does what they did.
     REMOVED: ClassVar[Mapping[str, Any]] = {}
+    # What --help says before the settings of each room, in the order in which one thinks of them.
+    ROOMS: ClassVar[tuple[tuple[tuple[type, ...], str, str], ...]]
     records: RunRecords
     validation: Validation
     preparation: Preparation
