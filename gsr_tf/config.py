@@ -42,7 +42,7 @@ from gsr_tf.training.rgbn import RGBNRun
 from gsr_tf.training.run_records import RunRecords
 from gsr_tf.training.run_settings import ALL_RUNS, DATA, RETOUCHING, RunSettings, stored
 from gsr_tf.training.summaries import panel_pictures
-from gsr_tf.training.validation import Scores, Validation, held_out, validation
+from gsr_tf.training.validation import Scores, Validation, validation
 
 NEEDED = ("source_records", "target_records")
 
@@ -146,7 +146,7 @@ class Config(RunSettings):
 
     def scores(self, net: GSRNet, records: Mapping[str, Records]) -> Scores | None:
         """Of the segmenter, where there are pictures to score it on."""
-        pictures = held_out(records, self.preparation, self.validation, half_pixel=self.half_pixel)
+        pictures = self.held_out(records)
         return pictures and validation(lambda image: manipulation_probability(net.segmenter, image), pictures)
 
     panel = staticmethod(panel_pictures)

@@ -24,7 +24,7 @@ from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
 from gsr_tf.training.run_settings import ALL_RUNS, DATA, RETOUCHING, RunSettings
 from gsr_tf.training.summaries import to_rgb
-from gsr_tf.training.validation import Scores, Validation, held_out
+from gsr_tf.training.validation import Scores, Validation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,15 +75,14 @@ class DIHRun(RunSettings):
 
     def scores(self, net: DIH, records: Mapping[str, Records]) -> Scores | None:
         """How far held-out pictures that were recoloured are from what they were, harmonised and as they are."""
-        how = {"half_pixel": self.half_pixel, "recolouring": self.recolouring}
-        pictures = held_out(records, self.preparation, self.validation, **how)
+        pictures = self.held_out(records)
         if pictures is None:
             return None
         errors = tf.function(lambda batch: foreground_errors(net.harmonizer, batch), autograph=False)
 
         def scores() -> dict[str, float]:
             found = np.mean([errors(batch) for batch in pictures.batches("validation")], axis=0)
-            return {f"validation/{name}": value for name, value in summary(*map(float, found)).items()}
+            return summary(*map(float, found))
 
         return scores
 

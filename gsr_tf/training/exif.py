@@ -113,7 +113,7 @@ class EXIFRun(RunSettings):
             for picture, mask in _readable(found):
                 yield module(tf.constant(picture))["probability"][..., 0].numpy(), mask
 
-        return lambda: {f"validation/{name}": value for name, value in metrics.summarise(pairs()).items()}
+        return lambda: metrics.summarise(pairs())
 
     def panel(self, net: EXIF, batch: Pairs) -> dict[str, np.ndarray]:
         """{title: [b, side, side, 3] uint8}: pairs, whether they are of one photograph (white), and what is thought."""

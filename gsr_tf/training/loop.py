@@ -190,9 +190,9 @@ class _Beside:
                 scores = self.validate()
         self.left_out = scores is None
         if scores is not None:
-            self.summaries.scalars(step, scores)
-            best = self.checkpoints.save_if_best(scores[f"validation/{self.net.criterion}"])
-            shown = "  ".join(f"{name.split('/')[-1]} {value:.3f}" for name, value in scores.items())
+            self.summaries.scalars(step, {f"validation/{name}": value for name, value in scores.items()})
+            best = self.checkpoints.save_if_best(scores[self.net.criterion])
+            shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
             tqdm.write(f"step {step}: {shown}{'  (best so far, kept)' if best else ''}")
         self.checkpoints.owe_validation(self.left_out)
 

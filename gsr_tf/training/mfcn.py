@@ -30,7 +30,7 @@ from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
 from gsr_tf.training.run_settings import ALL_RUNS, DATA, RETOUCHING, RunSettings
 from gsr_tf.training.summaries import to_rgb
-from gsr_tf.training.validation import HeldOut, Scores, Validation, held_out, validation
+from gsr_tf.training.validation import HeldOut, Scores, Validation, validation
 
 EDGE_THRESHOLDS = tuple(tenth / 10 for tenth in range(1, 10))  # of which a validation chooses one
 
@@ -91,7 +91,7 @@ class MFCNRun(RunSettings):
 
     def scores(self, net: MFCN, records: Mapping[str, Records]) -> Scores | None:
         """Of the edge-enhanced map, by the edge threshold that is chosen first; of SFCN, of the surface."""
-        pictures = held_out(records, self.preparation, self.validation, half_pixel=self.half_pixel)
+        pictures = self.held_out(records)
         if pictures is None:
             return None
         network = net.segmenter
@@ -102,7 +102,7 @@ class MFCNRun(RunSettings):
 
         def scores() -> dict[str, float]:
             network.edge_threshold.assign(choose())
-            return {**score(), "validation/edge_threshold": float(network.edge_threshold.numpy())}
+            return {**score(), "edge_threshold": float(network.edge_threshold.numpy())}
 
         return scores
 

@@ -28,7 +28,7 @@ from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
 from gsr_tf.training.run_settings import ALL_RUNS, DATA, RETOUCHING, RunSettings
 from gsr_tf.training.summaries import to_rgb
-from gsr_tf.training.validation import Scores, Validation, held_out, validation
+from gsr_tf.training.validation import Scores, Validation, validation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,7 @@ class RGBNRun(RunSettings):
 
     def scores(self, net: RGBN, records: Mapping[str, Records]) -> Scores | None:
         """Of the boxes' map."""
-        pictures = held_out(records, self.preparation, self.validation, half_pixel=self.half_pixel)
+        pictures = self.held_out(records)
         return pictures and validation(lambda image: found_map(net.segmenter, image), pictures)
 
     def panel(self, net: RGBN, batch: Batch) -> dict[str, np.ndarray]:

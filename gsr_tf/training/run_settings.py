@@ -30,7 +30,7 @@ from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
 from gsr_tf.training.trained import Trained
-from gsr_tf.training.validation import Scores, Validation
+from gsr_tf.training.validation import HeldOut, Scores, Validation, held_out
 
 CONFIG_NAME = "config.json"
 Run = TypeVar("Run", bound="RunSettings")
@@ -112,6 +112,11 @@ class RunSettings(Checked):
             recolouring=self.recolouring,
             share=share,
         )
+
+    def held_out(self, records: Mapping[str, Records]) -> HeldOut | None:
+        """What `scores` are measured on: pictures as those of `stream`; None without such records."""
+        how = {"half_pixel": self.half_pixel, "recolouring": self.recolouring}
+        return held_out(records, self.preparation, self.validation, **how)
 
     def scores(self, net: Trained, records: Mapping[str, Records]) -> Scores | None:
         """A function that scores the net on held-out pictures; None without such records."""

@@ -103,7 +103,7 @@ def validation(probability: Callable[[tf.Tensor], tf.Tensor], pictures: HeldOut)
         pictures: these.
 
     Returns:
-        A function without arguments -> {"validation/f1": ..., ...}.
+        A function without arguments -> {"f1": ..., ...}.
     """
     traced = tf.function(probability, autograph=False)
 
@@ -111,4 +111,4 @@ def validation(probability: Callable[[tf.Tensor], tf.Tensor], pictures: HeldOut)
         for image, mask in pictures.pairs("validation"):
             yield traced(image)[0, ..., 0].numpy(), mask
 
-    return lambda: {f"validation/{name}": value for name, value in metrics.summarise(pairs()).items()}
+    return lambda: metrics.summarise(pairs())

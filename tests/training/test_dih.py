@@ -52,12 +52,12 @@ def test_a_validation_is_of_held_out_photographs_recoloured_the_same_each_time(s
     scores = run.scores(net, records)
     first = scores()
     assert first == scores() == run.changed(seed=5).scores(net, records)()
-    assert first["validation/improvement"] == 1 - first["validation/fmse"] / first["validation/fmse_of_input"]
+    assert first["improvement"] == 1 - first["fmse"] / first["fmse_of_input"]
     still = run.preparation.unmoved(seed=20_000_000)
     stream = training_stream(sources, targets, still, batch_size=1, recolouring=run.recolouring).take(3)
     errors = [foreground_errors(net.harmonizer, batch) for batch in stream]
-    np.testing.assert_allclose(np.mean(errors, 0), [first["validation/fmse"], first["validation/fmse_of_input"]], 1e-4)
-    assert first["validation/fmse_of_input"] > 100
+    np.testing.assert_allclose(np.mean(errors, 0), [first["fmse"], first["fmse_of_input"]], 1e-4)
+    assert first["fmse_of_input"] > 100
 
 
 def test_without_held_out_pictures_nothing_is_scored():

@@ -33,9 +33,9 @@ def test_a_validation_scores_pictures_of_their_own_size(sources, comparison):
     for variable in net.segmenter.get_layer("head").variables:
         variable.assign(tf.zeros_like(variable))
     found = score()
-    assert found["validation/pictures"] == 2
+    assert found["pictures"] == 2
     # All pairs at .5: an even map, which marks all pixels or none.
-    assert found["validation/f1"] == pytest.approx(found["validation/all_positive_f1"])
+    assert found["f1"] == pytest.approx(found["all_positive_f1"])
 
 
 def test_small_validation_pictures_are_left_out_by_name(sources, capsys):

@@ -72,7 +72,7 @@ def test_everything_happens_when_it_is_due():
 
     def validate():
         assert journal.checked == int(journal.step)
-        return {"validation/f1": 0.25}
+        return {"f1": 0.25}
 
     assert journal.run(validate=validate) == 0
     assert journal.lines == [
@@ -99,7 +99,7 @@ def test_the_first_step_is_logged_and_the_last_one_validated_and_saved():
 def test_what_is_due_alone_happens():
     journal = Journal()
     schedule = Schedule(log_every=50, panels_every=2, validate_every=3, save_every=5)
-    journal.run(schedule, lambda: {"validation/f1": 0.25}, steps=7)
+    journal.run(schedule, lambda: {"f1": 0.25}, steps=7)
     happened = [line for line in journal.lines if line.startswith(("panel", "score", "save"))]
     assert happened == [
         *["panel 2 of batch 1", "score 0.25 at 3", "panel 4 of batch 3", "save 5"],
@@ -127,7 +127,7 @@ def test_who_writes_shows_the_steps_and_each_networks_loss(capsys):
 def test_a_validation_says_its_scores_and_whether_they_are_the_best(capsys):
     journal, scores = Journal(), iter([0.25, 0.125])
     journal.save_if_best = lambda score: score > 0.2
-    journal.run(validate=lambda: {"validation/f1": next(scores), "validation/auc": 0.5})
+    journal.run(validate=lambda: {"f1": next(scores), "auc": 0.5})
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     assert said == ["step 4: f1 0.250  auc 0.500  (best so far, kept)", "step 6: f1 0.125  auc 0.500"]
 
@@ -197,7 +197,7 @@ def test_the_clock_stands_still_beside_the_steps(monkeypatch):
 
     journal.scalars, journal.panel, journal.save = scalars, lambda *_: slow(), slow
     journal.owed = 0  # so that the run begins with a validation, and saves
-    journal.run(validate=lambda: slow({"validation/f1": 0.25}), steps=8, schedule=SCHEDULE)
+    journal.run(validate=lambda: slow({"f1": 0.25}), steps=8, schedule=SCHEDULE)
     assert seconds == [1, 1, 1]
     assert now[0] == 8 + 10 * (1 + 1 + 2 + 2 + 4)
 
@@ -293,7 +293,7 @@ def test_a_validation_that_a_signal_ended_is_made_when_the_run_goes_on(during, c
     journal = Journal(during=during)
     left_by(signal.SIGTERM, journal)
     journal.lines.clear()
-    assert journal.run(validate=lambda: {"validation/f1": 0.25}) == 0
+    assert journal.run(validate=lambda: {"f1": 0.25}) == 0
     assert journal.lines[:4] == ["scalars 4", "score 0.25 at 4", "save 4", "train 5 on batch 4"]
     assert journal.lines.count("score 0.25 at 4") == 1 and journal.owed is None
     assert "step 4: validating, which a signal had ended\n" in capsys.readouterr().out
@@ -313,7 +313,7 @@ def test_the_last_validation_can_be_ended_twice_and_is_made_where_no_step_is_lef
         assert journal.owed == 6
     assert journal.lines == ["train 6 on batch 5", "scalars 6", "save 6"]
     journal.lines.clear()
-    assert journal.run(validate=lambda: {"validation/f1": 0.25}) == 0
+    assert journal.run(validate=lambda: {"f1": 0.25}) == 0
     assert journal.lines == ["scalars 6", "score 0.25 at 6", "save 6"] and journal.owed is None
 
 
@@ -372,7 +372,7 @@ def test_all_workers_see_a_bad_loss_after_the_same_step(step):
     schedule, lines = Schedule(log_every=50, panels_every=0, validate_every=4, save_every=50), []
     for writes in (True, False):
         journal = Journal(losses={step: math.nan})
-        seen = (journal, journal, lambda: {"validation/f1": 0.5}) if writes else (None, None)
+        seen = (journal, journal, lambda: {"f1": 0.5}) if writes else (None, None)
         with pytest.raises(NonFiniteLoss, match=f"step {step}:"):
             train(journal, iter(range(9)), 6, schedule, *seen)
         lines.append([line for line in journal.lines if line.startswith("train")])
@@ -421,7 +421,7 @@ def test_a_sigterm_that_is_told_twice_is_one_and_a_later_one_stops_at_once(monke
 def test_a_bad_loss_stops_the_run_and_nothing_is_saved_after_it(step, bad):
     journal = Journal(losses={step: bad})
     with pytest.raises(NonFiniteLoss, match=rf"step {step}: loss/segmenter = {bad}\. .*--learning_rate"):
-        journal.run(validate=lambda: {"validation/f1": 0.5})
+        journal.run(validate=lambda: {"f1": 0.5})
     assert not [f"save {n}" for n in range(step, 9) if f"save {n}" in journal.lines]
     assert not any(line.startswith("score") and int(line.split()[-1]) >= step for line in journal.lines)
 

@@ -49,14 +49,14 @@ def scored(sources, **changes):
 
 def test_a_validation_chooses_and_keeps_the_edge_threshold(sources):
     scores, threshold = scored(sources)
-    assert scores["validation/edge_threshold"] == pytest.approx(float(threshold.numpy()))
+    assert scores["edge_threshold"] == pytest.approx(float(threshold.numpy()))
     assert 0.1 <= threshold.numpy() <= 0.9 and threshold.numpy() != np.float32(0.77)
-    assert 0 <= scores["validation/f1"] <= 1 and scores["validation/pictures"] == 2
+    assert 0 <= scores["f1"] <= 1 and scores["pictures"] == 2
 
 
 def test_sfcn_has_no_edge_threshold(sources):
     scores, threshold = scored(sources, edge_weight=0.0)
-    assert "validation/edge_threshold" not in scores and threshold.numpy() == np.float32(0.77)
+    assert "edge_threshold" not in scores and threshold.numpy() == np.float32(0.77)
 
 
 def test_without_held_out_pictures_nothing_is_scored():
@@ -137,4 +137,4 @@ def test_what_chose_the_edge_threshold_is_said():
 
 def test_one_picture_is_enough_to_be_validated_on(tmp_path):
     scores, _ = scored(tiny.write_records(tmp_path / "one", tiny.manipulated()[:1]))
-    assert scores["validation/pictures"] == 1
+    assert scores["pictures"] == 1

@@ -21,7 +21,7 @@ TINY = {
 def test_a_validation_scores_the_map_of_boxes(sources):
     run = RGBNRun().changed(**TINY, validation_pictures=2)
     scores = run.scores(run.build(), {"--validation_records": sources})()
-    assert scores["validation/pictures"] == 2 and 0 < scores["validation/f1"] <= 1
+    assert scores["pictures"] == 2 and 0 < scores["f1"] <= 1
 
 
 def test_without_held_out_pictures_nothing_is_scored():

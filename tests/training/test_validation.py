@@ -72,8 +72,8 @@ def test_scores_are_those_of_what_is_said_of_each_picture(sources):
         for picture, mask in found.pairs("validation")
     ]
     scores = validation(said, found)()
-    assert scores["validation/f1"] == pytest.approx(np.mean(curves, axis=0).max(), abs=1e-6)
-    assert scores["validation/pictures"] == len(curves) == PAIRS
+    assert scores["f1"] == pytest.approx(np.mean(curves, axis=0).max(), abs=1e-6)
+    assert scores["pictures"] == len(curves) == PAIRS
 
 
 @pytest.mark.parametrize("composites", [False, True])
@@ -99,4 +99,4 @@ def test_nothing_that_can_be_decoded_is_an_error_that_names_the_records(sources,
 
 def test_it_counts_for_no_score(damaged):
     run = Config().changed(**TINY, input_size=32, vgg16_weights="random")
-    assert run.scores(run.build(), {"--validation_records": damaged})()["validation/pictures"] == PAIRS - 1
+    assert run.scores(run.build(), {"--validation_records": damaged})()["pictures"] == PAIRS - 1
