@@ -10,11 +10,11 @@ import tensorflow as tf
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
 from gsr_tf.data.image_ops import boundary, resize
-from gsr_tf.models import generator as generator_lib
 from gsr_tf.models import losses as loss_lib
 from gsr_tf.models.convolution import compiled
 from gsr_tf.models.discriminator import build_discriminator
-from gsr_tf.models.harmonization import harmonized
+from gsr_tf.models.generator import build_generator
+from gsr_tf.models.harmonization import at_its_size, harmonized
 from gsr_tf.models.keras import keras
 from gsr_tf.models.losses import Losses
 from gsr_tf.models.networks import Networks
@@ -65,7 +65,7 @@ class GSRNet(tf.Module):
         super().__init__(name="gsr_net")
         self.settings, self.losses, self.half_pixel = settings, losses, networks.half_pixel
         self.strategy = tf.distribute.get_strategy()
-        self.generator = generator_lib.build_generator(width=networks.width)
+        self.generator = build_generator(width=networks.width)
         self.discriminator = build_discriminator(width=networks.width)
         self.segmenter = build_segmenter(networks)
         self.harmonizer, self.teachers = harmonizer, teachers
@@ -77,8 +77,8 @@ class GSRNet(tf.Module):
         self.segmenter_optimizer = optimization.adam(self.segmenter.trainable_variables)
         self.discriminator_optimizer = optimization.discriminator_adam(self.discriminator.trainable_variables)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        compiled = {"autograph": False, "jit_compile": True}
-        self._replica_step = tf.function(self._step, **compiled) if settings.jit_compile else self._step
+        by_xla = tf.function(self._step, autograph=False, jit_compile=True)
+        self._replica_step = by_xla if settings.jit_compile else self._step
 
     @tf.function(autograph=False)  # no Python branch hangs on a tensor, and converting the code doubles the start
     def train_step(self, batch: Batch) -> Scalars:
@@ -101,7 +101,7 @@ class GSRNet(tf.Module):
             generation = self.generate(batch)
         if self.settings.alternation == "sequential":
             self.update_generator(tape, generation)
-            g_m = self._at_size_of(batch.s, self._blend(*self._at_256(batch)))
+            g_m = self._at_size_of(batch.s, self._blend(*self._at_256(batch.s, batch.k, batch.t)))
             discriminator_losses = self.update_discriminator(batch, g_m)
             segmenter_losses, _ = self.update_segmenter(batch, g_m)
         else:
@@ -119,7 +119,7 @@ class GSRNet(tf.Module):
         same (the release, where the paper is silent). K's boundary is taken at 256 too. D sees G(M) as the segmenter
         does, at the batch's size, and resizes it to 256 once more (the release).
         """
-        s, k, t = self._at_256(batch)
+        s, k, t = self._at_256(batch.s, batch.k, batch.t)
         output = self._blend(s, k, t)
         g_m = self._at_size_of(batch.s, output)
         fake_logits = self._discriminate(g_m, k)
@@ -144,19 +144,15 @@ class GSRNet(tf.Module):
         """G(K, M), of the generator as it is now, from S, K and T at 256 (Eq. 1)."""
         return self.generator([copy_paste(s, k, t), k], training=True)
 
-    def _at_256(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        s, k, t = (self._resize_to_256(x) for x in (batch.s, batch.k, batch.t))
-        return s, k, t
+    def _at_256(self, *pictures: tf.Tensor) -> list[tf.Tensor]:
+        return at_its_size(self.generator, *pictures, half_pixel=self.half_pixel)
 
     def _at_size_of(self, like: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
         return resize(output, like.shape[1:3], half_pixel=self.half_pixel)
 
-    def _resize_to_256(self, x: tf.Tensor) -> tf.Tensor:
-        return resize(x, [generator_lib.SIZE, generator_lib.SIZE], half_pixel=self.half_pixel)
-
     def _discriminate(self, image: tf.Tensor, k: tf.Tensor) -> tf.Tensor:
         """D's logits of a picture of any size with K at 256."""
-        return self.discriminator([self._resize_to_256(image), k], training=True)
+        return self.discriminator([*self._at_256(image), k], training=True)
 
     def harmonize(self, batch: Batch) -> tf.Tensor:
         """H(M, K) in G(M)'s place (Table 2's "DL + [32]"), or of it the region K, pasted on M."""
@@ -182,7 +178,7 @@ class GSRNet(tf.Module):
 
     def update_discriminator(self, batch: Batch, g_m: tf.Tensor) -> Scalars:
         """Moves D: T with K is real, G(M) with K is not (Eq. 6). As in the release, T is shown with the fake's K."""
-        k = self._resize_to_256(batch.k)
+        (k,) = self._at_256(batch.k)
         variables = self.discriminator.trainable_variables
         with tf.GradientTape() as tape:
             logits = self._discriminate(tf.concat([batch.t, g_m], 0), tf.concat([k, k], 0))
@@ -212,8 +208,8 @@ class GSRNet(tf.Module):
         gradients = [sum_of_gradients(of_variable) for of_variable in zip(*(p.gradients for p in passes))]
         self._apply(self.segmenter_optimizer, gradients, self.segmenter.trainable_variables)
         parts = {name: value for p in passes for name, value in p.losses.items()}
-        image_gradients = [p.image_gradient for p in passes if p.image_gradient is not None]
-        return {**parts, "loss/segmenter": tf.add_n(list(parts.values()))}, next(iter(image_gradients), None)
+        image_gradient = next((p.image_gradient for p in passes if p.image_gradient is not None), None)
+        return {**parts, "loss/segmenter": tf.add_n(list(parts.values()))}, image_gradient
 
     def _segment_and_refine(self, streams: Sequence[Stream], last: Pass) -> list[Pass]:
         """A pass on kinds of pictures, and one on each refinement of those that are refined.
@@ -231,10 +227,10 @@ class GSRNet(tf.Module):
 
     def _segment(self, streams: Sequence[Stream], last: Pass) -> Pass:
         """One pass of the segmenter, forward and backward, after the last one."""
-        variables, count = list(self.segmenter.trainable_variables), len(streams)
+        variables, names = list(self.segmenter.trainable_variables), [stream.name for stream in streams]
         image = last.after(tf.concat([stream.image for stream in streams], 0))
-        groups = image.shape[0] if self.settings.moments == "picture" else count
-        joint = self.settings.segmentation_gradient and any(stream.name == "generated" for stream in streams)
+        groups = image.shape[0] if self.settings.moments == "picture" else len(names)
+        joint = self.settings.segmentation_gradient and "generated" in names
         said = taught(self.teachers, image)
         with tf.GradientTape() as tape:
             if joint:
@@ -244,8 +240,8 @@ class GSRNet(tf.Module):
             parts = cross_entropies(streams, logits, said, self.losses, self.settings.teachers_share)
             loss = tf.add_n(list(parts.values()))
         gradients = tape.gradient(loss, [*variables, image] if joint else variables)
-        of_g_m = tf.split(gradients.pop(), count)[[s.name for s in streams].index("generated")] if joint else None
-        p = tf.split(predicted_boundary(logits["boundary"]), count) if "boundary" in logits else ()
+        of_g_m = tf.split(gradients.pop(), len(names))[names.index("generated")] if joint else None
+        p = tf.split(predicted_boundary(logits["boundary"]), len(names)) if "boundary" in logits else ()
         return Pass(parts, gradients, p, of_g_m)
 
     def _decay(self) -> Pass:
