@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from gsr_tf.errors import first_of
 from gsr_tf.models.release import open_tf1_checkpoint
 from gsr_tf.models.weights import WeightsError, assign
 
 EPSILON, KERAS_EPSILON = 1e-5, 1.001e-5  # of the ResNets' normalisation
 _PARTS = {"preact": "preact", "0": "shortcut", "1": "conv1", "2": "conv2", "3": "conv3"}
 _WEIGHTS = {"kernel": "weights", "bias": "biases"}
-_SHOWN = 3  # names in a message
 
 
 def weight_in(scope: str, weight: str) -> str:
@@ -76,12 +76,8 @@ def load_release_checkpoint(
 def _require(names: Sequence[str], there: Sequence[str], source: str) -> None:
     missing = sorted(set(names) - set(there))
     if missing:
-        near = difflib.get_close_matches(missing[0], there, _SHOWN, cutoff=0.0)
+        near = difflib.get_close_matches(missing[0], there, cutoff=0.0)
         raise WeightsError(
-            f"{source}: {len(missing)} of {len(names)} weights are missing: {_listed(missing)}. Names that come near: "
-            f"{_listed(near) or 'none'}; expected a checkpoint of the authors' code"
+            f"{source}: {len(missing)} of {len(names)} weights are missing: {first_of(missing)}. Names that come near: "
+            f"{first_of(near) or 'none'}; expected a checkpoint of the authors' code"
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_named_and_changes_nothing(filled, weights, tmp_pat
     prefix = write_tf1_checkpoint(tmp_path / "without", without)
     with pytest.raises(WeightsError) as error:
         load_release_checkpoint(filled, prefix)
-    missing = "classify/fc/fc_1/biases, classify/fc/fc_1/weights, classify/fc_out/biases, ..."
+    missing = "classify/fc/fc_1/biases, classify/fc/fc_1/weights, classify/fc_out/biases and 1 more"
     said = (
         f"--release_checkpoint={prefix}: 4 of {len(weights)} weights are missing: {missing}. Names that come near: pre"
     )
