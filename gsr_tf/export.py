@@ -44,8 +44,8 @@ from gsr_tf.inference.device import choose
 from gsr_tf.inference.module import WAY, DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
 from gsr_tf.models.weights import average_with_npz
-from gsr_tf.training.checkpoints import restore_network
 from gsr_tf.training.device import set_up
+from gsr_tf.training.restored import restore_network
 from gsr_tf.training.run_settings import RunSettings
 
 FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": ".npz"}  # ending of --output

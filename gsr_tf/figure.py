@@ -37,7 +37,7 @@ from gsr_tf.evaluation.figures import Panel, seam
 from gsr_tf.evaluation.study import ROBUSTNESS
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import choose
-from gsr_tf.training.checkpoints import restore_generators
+from gsr_tf.training.restored import restore_generators
 from gsr_tf.training.summaries import read_scalars
 
 

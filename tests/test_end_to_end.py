@@ -20,7 +20,7 @@ from gsr_tf.inference.module import WAY
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.training import run
-from gsr_tf.training.checkpoints import last_step, restore_network
+from gsr_tf.training.restored import last_step, restore_network
 from gsr_tf.training.run_dir import read_facts, this_code
 from tests import tiny
 

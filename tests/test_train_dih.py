@@ -8,7 +8,7 @@ import pytest
 from gsr_tf import export, train, train_comparator
 from gsr_tf.comparators.dih.weights import load_harmonizer
 from gsr_tf.models.weights import named_variables, read_npz
-from gsr_tf.training.checkpoints import restore_network
+from gsr_tf.training.restored import restore_network
 from tests.comparators import runs
 
 

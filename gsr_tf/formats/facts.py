@@ -11,7 +11,8 @@ from typing import Any
 from gsr_tf.comparators import given_maps
 from gsr_tf.evaluation import outputs
 from gsr_tf.formats.agreement import ExportError
-from gsr_tf.training.checkpoints import BEST_SCORE_NAME, last_step
+from gsr_tf.training.checkpoints import BEST_SCORE_NAME
+from gsr_tf.training.restored import last_step
 from gsr_tf.training.run_dir import read_facts
 
 FORMAT = 1

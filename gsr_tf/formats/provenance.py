@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gsr_tf.training.whole import step_of
+from gsr_tf.training.checkpoint_folder import step_of
 
 TRAINING_RECORDS = ("--source_records", "--target_records")
 # What a run begins from without --initial_weights, by the setting that says which.

@@ -15,7 +15,7 @@ from gsr_tf.models.step import Step
 from gsr_tf.models.vgg16 import initialize_vgg16
 from gsr_tf.models.weights import load_npz, named_variables
 from gsr_tf.settings import Checked, ConfigError, check_one_of, from_flat, setting
-from gsr_tf.training.checkpoints import restore_generation
+from gsr_tf.training.restored import restore_generation
 from gsr_tf.training.run_settings import stored
 
 

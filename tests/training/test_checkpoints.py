@@ -11,14 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf.training.checkpoints import (
-    CheckpointError,
-    Checkpoints,
-    last_step,
-    restore_generation,
-    restore_generators,
-    restore_network,
-)
+from gsr_tf.training.checkpoint_folder import CheckpointError
+from gsr_tf.training.checkpoints import Checkpoints
+from gsr_tf.training.restored import last_step, restore_generation, restore_generators, restore_network
 from gsr_tf.training.run_dir import this_code, write_facts
 
 PARTS = ("generator", "discriminator", "segmenter")
