@@ -13,19 +13,9 @@ from tests.comparators import runs
 
 
 @pytest.fixture(scope="module")
-def records(sources, targets):
-    return [f"--source_records={sources.path}", f"--target_records={targets.path}"]
-
-
-@pytest.fixture(scope="module")
-def command(records, sources):
-    """A training command, less its --run_dir and --steps."""
-    return [
-        *["train_comparator", "--flagfile=comparators/dih", *records],
-        *[f"--validation_records={sources.path}", "--validation_pictures=2", "--validate_every=2"],
-        *["--width=0.03", "--network_size=64", "--input_size=32", "--batch_size=2", "--learning_rate=0.003"],
-        *["--log_every=1", "--panels_every=2", "--save_every=2"],
-    ]
+def command(sources, targets):
+    small = ["--width=0.03", "--network_size=64", "--input_size=32", "--batch_size=2", "--learning_rate=0.003"]
+    return runs.command("dih", sources, targets, *small)
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +30,11 @@ def weights(trained, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def gsr_net(records, weights):
+def gsr_net(sources, targets, weights):
     """The command of the row of Table 2, less its --run_dir and --steps."""
     return [
-        *["train", "--flagfile=table2/dl_dih", f"--harmonizer={weights}", *records],
+        *["train", "--flagfile=table2/dl_dih", f"--harmonizer={weights}"],
+        *[f"--source_records={sources.path}", f"--target_records={targets.path}"],
         *["--vgg16_weights=random", "--width=0.02", "--input_size=32", "--batch_size=2", "--save_every=1"],
         *["--panels_every=2", "--dropout=0"],
     ]

@@ -12,15 +12,11 @@ from tests.comparators import runs
 
 @pytest.fixture(scope="module")
 def command(sources, targets):
-    """A training command, less its --run_dir and --steps."""
-    return [
-        *["train_comparator", "--flagfile=comparators/exif-sc"],
-        *[f"--source_records={sources.path}", f"--target_records={targets.path}"],
-        *[f"--validation_records={sources.path}", "--validation_pictures=2", "--validate_every=2"],
+    small = [
         *["--trunk=tiny", "--resnet50_weights=random", "--input_size=32", "--feature_channels=8"],
         *["--fc_channels=8,8", "--same_channels=4", "--patches_across=4", "--batch_size=4"],
-        *["--log_every=1", "--panels_every=2", "--save_every=2", "--learning_rate=0.01"],
     ]
+    return runs.command("exif-sc", sources, targets, *small)
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,8 @@ from tests.comparators import runs
 
 @pytest.fixture(scope="module")
 def command(sources, targets):
-    """A training command, less its --run_dir and --steps."""
-    return [
-        *["train_comparator", "--flagfile=comparators/mfcn"],
-        *[f"--source_records={sources.path}", f"--target_records={targets.path}"],
-        *[f"--validation_records={sources.path}", "--validation_pictures=2", "--validate_every=2"],
-        *["--vgg16_weights=random", "--width=0.02", "--fc_channels=4", "--input_size=32"],
-        *["--log_every=1", "--panels_every=2", "--save_every=2", "--learning_rate=0.01"],
-    ]
+    small = ["--vgg16_weights=random", "--width=0.02", "--fc_channels=4", "--input_size=32"]
+    return runs.command("mfcn", sources, targets, *small)
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,11 @@ from tests.comparators import runs
 
 @pytest.fixture(scope="module")
 def command(sources, targets):
-    """A training command, less its --run_dir and --steps."""
-    return [
-        *["train_comparator", "--flagfile=comparators/rgbn"],
-        *[f"--source_records={sources.path}", f"--target_records={targets.path}"],
-        *[f"--validation_records={sources.path}", "--validation_pictures=2", "--validate_every=4"],
+    small = [
         *["--backbone=tiny", "--resnet_weights=random", "--pooling_channels=16", "--anchor_scales=1,2"],
-        *["--input_size=48", "--log_every=1", "--panels_every=4", "--save_every=2", "--learning_rate=0.01"],
+        *["--input_size=48", "--panels_every=4", "--validate_every=4"],
     ]
+    return runs.command("rgbn", sources, targets, *small)
 
 
 @pytest.fixture(scope="module")

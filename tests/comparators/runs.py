@@ -17,11 +17,25 @@ from PIL import Image
 from gsr_tf import evaluate, export, predict, train_comparator
 from gsr_tf.comparators.one_network import OneNetwork
 from gsr_tf.data.batch import Batch
+from gsr_tf.data.records import Records
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import read_npz
 from tests import tiny
 
 Stored = Callable[[keras.Model], Mapping[str, tf.Variable]]
+
+
+def command(method: str, sources: Records, targets: Records, *more: str) -> list[str]:
+    """A training command that draws, validates and saves after each second step, less its --run_dir and --steps.
+
+    `more` flags make it small.
+    """
+    return [
+        *["train_comparator", f"--flagfile=comparators/{method}"],
+        *[f"--source_records={sources.path}", f"--target_records={targets.path}"],
+        *[f"--validation_records={sources.path}", "--validation_pictures=2", "--validate_every=2"],
+        *["--log_every=1", "--panels_every=2", "--save_every=2", "--learning_rate=0.01", *more],
+    ]
 
 
 def train_in_two_goes(command: Sequence[str], folder: Path) -> Path:
