@@ -10,7 +10,7 @@ import skimage.data
 import tensorflow as tf
 
 from gsr_tf.comparators import floors
-from gsr_tf.comparators.rgbn import anchors, backbone, boxes, targets
+from gsr_tf.comparators.rgbn import anchors, backbone, boxes, proposals, targets
 from gsr_tf.comparators.rgbn.crops import cut
 from gsr_tf.comparators.rgbn.losses import box_loss, class_loss, smooth_l1
 from gsr_tf.comparators.rgbn.module import BoxModule, score_map
@@ -130,15 +130,18 @@ def test_overlaps_by_hand():
 
 
 @pytest.mark.parametrize("overlap", [0.2, 0.7])
-def test_suppression_is_that_of_brute_force(overlap):
+def test_proposals_that_overlap_are_those_of_brute_force(overlap, monkeypatch):
     found, scores = random_boxes(80), np.random.default_rng(3).permutation(80).astype(np.float32)
     kept, pairs = [], boxes.overlaps(found, found).numpy()
     for candidate in np.argsort(-scores):
         if all(pairs[candidate, other] <= overlap for other in kept):
             kept.append(candidate)
     assert 5 < len(kept) < 80
-    np.testing.assert_array_equal(boxes.without_overlaps(found, scores, 80, overlap), kept)
-    np.testing.assert_array_equal(boxes.without_overlaps(found, scores, 5, overlap), kept[:5])
+    monkeypatch.setattr(proposals, "OVERLAP", overlap)
+    still = (tf.constant(scores), tf.zeros([80, 4]), tf.constant([1000, 1000]))
+    for most in (80, 5):
+        wanted = np.asarray(found)[kept[:most]]
+        np.testing.assert_allclose(propose(found, *still, before=80, after=most), wanted, rtol=1e-5)
 
 
 def test_tight_boxes_of_components_and_no_specks():

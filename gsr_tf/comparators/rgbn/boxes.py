@@ -59,11 +59,6 @@ def _areas(boxes: tf.Tensor) -> tf.Tensor:
     return tf.reduce_prod(boxes[:, 2:] - boxes[:, :2], -1)
 
 
-def without_overlaps(boxes: tf.Tensor, scores: tf.Tensor, most: int, overlap: float) -> tf.Tensor:
-    """[m] int32, m <= most: which boxes remain when each takes out those of lower score that overlap it by more."""
-    return tf.image.non_max_suppression(boxes, scores, most, overlap)
-
-
 def tight(mask: np.ndarray) -> np.ndarray:
     """[n, 4] float32: the smallest upright box about each connected component of a mask.
 

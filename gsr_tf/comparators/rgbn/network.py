@@ -62,7 +62,7 @@ class TwoStreamNetwork(keras.Model):
         judged = {name: x[:count] for name, x in self.judge(crops, training=training).items()}
         boxes = boxes_lib.clip(boxes_lib.decode(proposals, judged["deltas"] * BOX_SCALES), size)
         logits = log_odds(judged["logits"])[:, 0]
-        kept = boxes_lib.without_overlaps(boxes, logits, MOST, OVERLAP)
+        kept = tf.image.non_max_suppression(boxes, logits, MOST, OVERLAP)
         return {"boxes": tf.gather(boxes, kept), "logits": tf.gather(logits, kept)}
 
     def anchors(self, found: Mapping[str, tf.Tensor]) -> tf.Tensor:

@@ -26,4 +26,4 @@ def propose(
     """
     best, order = tf.math.top_k(scores, tf.minimum(before, tf.shape(scores)[0]))
     boxes = boxes_lib.clip(boxes_lib.decode(tf.gather(anchors, order), tf.gather(deltas, order)), size)
-    return tf.gather(boxes, boxes_lib.without_overlaps(boxes, best, after, OVERLAP))
+    return tf.gather(boxes, tf.image.non_max_suppression(boxes, best, after, OVERLAP))
