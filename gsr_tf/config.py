@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -232,8 +231,11 @@ def from_arguments(arguments: Sequence[str]) -> RunSettings:
 
 def kind_of(arguments: Sequence[str], default: str = Config.METHOD) -> type[RunSettings]:
     """The settings of the method that --method names among arguments whose flagfiles are expanded, the last one."""
-    methods = [argument.partition("=")[2] for argument in arguments if re.match("--?method=", argument)]
-    return _kind(*methods[-1:] or [default])
+    values = flags.FlagValues()
+    flags.DEFINE_string("method", default, "", flag_values=values)
+    values.set_gnu_getopt()  # it may stand behind words that are values of the flags that are not known here
+    values(["gsr_tf", *arguments], known_only=True)
+    return _kind(values.method)
 
 
 def from_flagfile(path: str | os.PathLike, **changes: Any) -> RunSettings:

@@ -32,6 +32,12 @@ def test_help_has_the_flagfiles_of_these_methods_alone(capsys):
     assert "comparators/sfcn" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("given", [["--method=dih"], ["-method", "dih"], ["--run_dir", "run", "--method", "dih"]])
+def test_a_method_may_be_named_in_each_way_of_giving_a_flag(given, capsys):
+    assert train_comparator.main(["train_comparator", *given, "--help"]) == 0
+    assert "--network_size" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", config.KINDS.values())
 def test_help_shows_every_setting_once(kind):
     shown = [name for group in config.groups(kind) for name in group.names]
@@ -43,6 +49,7 @@ def test_help_shows_every_setting_once(kind):
     [
         (["--method=nope"], "--method=nope: expected one of mfcn, rgbn, exif-sc, dih"),
         (["--method=nope", "--run_dir=run"], "--method=nope: expected one of mfcn, rgbn, exif-sc, dih"),
+        (["--run_dir", "run", "--method", "nope"], "--method=nope: expected one of mfcn, rgbn, exif-sc, dih"),
         (["--flagfile=comparators/dihh"], "--flagfile=comparators/dihh: no such file"),
         (["--flagfile=comparators/rgbm", "--run_dir=run"], "nearest of those: comparators/rgbn"),
         (["--flagfile=comparators/dih", "--edge_weight=1", "--run_dir=run"], "edge_weight"),
