@@ -22,6 +22,7 @@ weights       an .npz of the segmenter's weights in half precision, and their en
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -52,12 +53,8 @@ FORMATS = {"saved_model": "", "onnx": ".onnx", "tflite": ".tflite", "weights": "
 
 
 def _define(values: flags.FlagValues) -> None:
-    def text(name: str, default: str | None, help_: str, **settings: object) -> None:
-        flags.DEFINE_string(name, default, help_, flag_values=values, **settings)
-
-    def choice(name: str, default: str, choices: Sequence[str], help_: str) -> None:
-        flags.DEFINE_enum(name, default, choices, help_, flag_values=values)
-
+    text = functools.partial(flags.DEFINE_string, flag_values=values)
+    choice = functools.partial(flags.DEFINE_enum, flag_values=values)
     text("run_dir", None, "Folder of a training run.")
     text("weights", None, "Instead of --run_dir, the name of weights that come with the package.")
     text("output", None, "What to make: a SavedModel folder, or an .onnx, .tflite or .npz file.", required=True)
