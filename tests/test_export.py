@@ -18,7 +18,7 @@ from gsr_tf.comparators.method import Method
 from gsr_tf.data.records import RecordsError
 from gsr_tf.evaluation import items, protocols, study
 from gsr_tf.evaluation.study import DataSet
-from gsr_tf.formats import onnx, pictures, tflite, weights
+from gsr_tf.formats import agreement, onnx, pictures, tflite, weights
 from gsr_tf.formats.agreement import ExportError, largest_difference
 from gsr_tf.formats.facts import export_facts, paper_threshold, without_places
 from gsr_tf.inference import shipped
@@ -294,7 +294,7 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
 
 
 def test_weights_come_behind_the_others_and_take_no_files_place(run_dir, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(weights, "trial_pictures", lambda: [tiny.tile(1)])
+    monkeypatch.setattr(agreement, "trial_pictures", lambda: [tiny.tile(1)])
 
     def save(name):
         return export.main(["export", f"--run_dir={run_dir}", f"--output={tmp_path / name}.npz", "--format=weights"])

@@ -30,12 +30,14 @@ def largest_difference(one: Maps, other: Maps, pictures: Iterable[np.ndarray]) -
     return float(np.max(worst))  # Python's max passes over NaN
 
 
-def require_agreement(difference: float, tolerance: float) -> None:
-    """Raises ExportError for a difference above the tolerance, or one that is not a number."""
+def require_agreement(network: Maps, exported: Maps, pictures: Iterable[np.ndarray], tolerance: float) -> float:
+    """`largest_difference` on pictures and the trial pictures; raises ExportError above the tolerance, and for NaN."""
+    difference = largest_difference(network, exported, [*trial_pictures(), *pictures])
     if not difference <= tolerance:
         raise ExportError(
             f"the exported model differs from the network by {difference:.2g}; at most {tolerance:g} is right"
         )
+    return difference
 
 
 def trial_pictures() -> list[np.ndarray]:

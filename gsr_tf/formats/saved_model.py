@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from gsr_tf.data import temporary
 from gsr_tf.data.one_writer import hold_from_beside
-from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
+from gsr_tf.formats.agreement import ExportError, require_agreement
 from gsr_tf.formats.signatures import signatures
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.saved_model import METADATA
@@ -44,8 +44,7 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
         shutil.rmtree(aside, ignore_errors=True)
         try:
             _write(detector, aside, facts)
-            worst = largest_difference(detector, tf.saved_model.load(str(aside)), [*trial_pictures(), *pictures])
-            require_agreement(worst, TOLERANCE)
+            worst = require_agreement(detector, tf.saved_model.load(str(aside)), pictures, TOLERANCE)
             aside.rename(output)
         except (OSError, tf.errors.OpError) as error:
             raise ExportError(f"--output={output}: could not be written ({error})") from error

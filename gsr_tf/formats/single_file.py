@@ -27,8 +27,7 @@ def save(
     """
     form = {"onnx": onnx, "tflite": tflite}[format_]
     model = form.convert(detector)
-    worst = largest_difference(detector, form.runner(model), [*trial_pictures(), *pictures])
-    require_agreement(worst, form.TOLERANCE)
+    worst = require_agreement(detector, form.runner(model), pictures, form.TOLERANCE)
     write_with_facts(output, model, facts)
     return worst
 

@@ -14,7 +14,7 @@ import numpy as np
 from gsr_tf.data import temporary
 from gsr_tf.data.one_writer import hold_from_beside
 from gsr_tf.data.writing import write_atomically
-from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
+from gsr_tf.formats.agreement import ExportError, require_agreement
 from gsr_tf.inference import shipped
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.weights import named_variables
@@ -45,8 +45,7 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
         with temporary.folder("the rounded weights, on trial") as trial:
             add(detector, output.stem, facts, Path(trial))
             rounded, _ = shipped.load(output.stem, Path(trial))
-        worst = largest_difference(detector, rounded, [*trial_pictures(), *pictures])
-        require_agreement(worst, TOLERANCE)
+        worst = require_agreement(detector, rounded, pictures, TOLERANCE)
         add(detector, output.stem, facts, output.parent)
         return worst
 

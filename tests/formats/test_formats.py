@@ -125,10 +125,15 @@ def test_a_quantized_model_is_smaller_and_near(squashing, quantize):
 
 
 def test_a_difference_above_the_tolerance_is_refused():
-    require_agreement(1e-4, 1e-4)
-    for difference in (1e-3, float("nan")):
+    def off(by, height):
+        """Maps that are 0, but for those of pictures so many pixels high."""
+        return lambda picture: {"probability": np.array(by if len(picture) == height else 0.0)}
+
+    pictures, network = [np.zeros([3, 5, 3], np.uint8)], off(0.0, 3)
+    assert require_agreement(network, off(1e-4, 3), pictures, 1e-4) == 1e-4
+    for by, height in ((1e-3, 3), (np.nan, 3), (1e-3, 240)):  # 240: a trial picture's
         with pytest.raises(ExportError, match="differs from the network by .*; at most 0.0001 is right"):
-            require_agreement(difference, 1e-4)
+            require_agreement(network, off(by, height), pictures, 1e-4)
 
 
 def test_the_largest_difference_is_of_any_pixel_of_any_picture_either_way():
