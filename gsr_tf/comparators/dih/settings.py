@@ -7,8 +7,6 @@ import dataclasses
 from gsr_tf.comparators.dih.network import CHANNELS, END
 from gsr_tf.settings import Checked, setting
 
-SIZES = (64, 128, 256, 512)
-
 
 @dataclasses.dataclass(frozen=True)
 class Network(Checked):
@@ -19,7 +17,7 @@ class Network(Checked):
         256,
         "Side of what the network sees, pixels: 512 in the paper, 256 in a later port; half of it is one level less. "
         "Pictures of another --input_size are resized on the way in.",
-        choices=SIZES,
+        choices=(64, 128, 256, 512),
     )
     scene_decoder: bool = setting(
         False,

@@ -7,7 +7,6 @@ import dataclasses
 from gsr_tf.settings import Checked, check_one_of, setting
 
 MARGIN = 1  # pixels by which a picture must be larger than a patch
-COMPARISONS = ("dense", "sparse")
 RELEASED_TRUNK = "resnet50-slim"  # the authors'
 
 
@@ -86,7 +85,7 @@ class Answer(Checked):
         "dense",
         "dense (paper): all patches with all, then mean shift. sparse: nine patches with all, then what most of them "
         "agree on; about as fast as the trunk.",
-        choices=COMPARISONS,
+        choices=("dense", "sparse"),
         may_change=True,
     )
     patches_across: int = setting(

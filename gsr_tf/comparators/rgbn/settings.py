@@ -7,9 +7,6 @@ import dataclasses
 from gsr_tf.comparators.examples import PICTURES
 from gsr_tf.settings import Checked, check_one_of, setting
 
-BACKBONES = ("resnet101", "resnet50", "tiny")
-STREAMS = ("both", "rgb", "noise")
-
 
 @dataclasses.dataclass(frozen=True)
 class Network(Checked):
@@ -18,12 +15,12 @@ class Network(Checked):
     backbone: str = setting(
         "resnet101",
         "What turns a picture into features: a ResNet, or a few convolutions to try out.",
-        choices=BACKBONES,
+        choices=("resnet101", "resnet50", "tiny"),
     )
     streams: str = setting(
         "both",
         "What is looked at: colours and noise (RGB-N), or one of them (the paper's RGB Net and Noise Net).",
-        choices=STREAMS,
+        choices=("both", "rgb", "noise"),
     )
     anchor_scales: tuple[float, ...] = setting(
         (8.0, 16.0, 32.0, 64.0), "Sides of the square anchors, of 16 pixels each.", some=True, least=0.25, most=256.0
