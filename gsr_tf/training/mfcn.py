@@ -98,7 +98,9 @@ class MFCNRun(RunSettings):
         if not self.has_edges:
             return validation(lambda image: manipulation_probability(network, image), pictures)
         choose = edge_threshold_chooser(network, pictures)
-        score = validation(lambda image: edge_enhanced(*both(network, image), network.edge_threshold), pictures)
+        score = validation(
+            lambda image: edge_enhanced(*probabilities(network, image), network.edge_threshold), pictures
+        )
 
         def scores() -> dict[str, float]:
             network.edge_threshold.assign(choose())
@@ -109,7 +111,7 @@ class MFCNRun(RunSettings):
     def panel(self, net: MFCN, batch: Batch) -> dict[str, np.ndarray]:
         """{title: [b, h, w, 3] uint8}: what is learnt from and what the network makes of it."""
         image, k = net.examples(batch)
-        surface, edge = both(net.segmenter, image)
+        surface, edge = probabilities(net.segmenter, image)
         pictures = {"picture": image, "K": k, "surface": surface}
         if self.has_edges:
             enhanced = edge_enhanced(surface, edge, net.segmenter.edge_threshold)
@@ -136,7 +138,7 @@ class MFCNRun(RunSettings):
         return {"method": self.METHOD if self.has_edges else "sfcn", **edges, "minimum_side": STRIDE}
 
 
-def both(network: keras.Model, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def probabilities(network: keras.Model, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The probabilities of surface and edge, [b, h, w, 1] each, of pictures in network range."""
     logits = network(image, training=False)
     return tuple(tf.nn.softmax(logits[name])[..., 1:] for name in ("segmentation", "boundary"))
@@ -145,7 +147,7 @@ def both(network: keras.Model, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def edge_threshold_chooser(network: keras.Model, pictures: HeldOut) -> Callable[[], float]:
     """A function that says which of `EDGE_THRESHOLDS` gives the highest mean F1, at the best threshold of the map."""
     thresholds = tf.constant(EDGE_THRESHOLDS)[:, tf.newaxis, tf.newaxis, tf.newaxis]
-    maps = tf.function(lambda image: edge_enhanced(*both(network, image), thresholds), autograph=False)
+    maps = tf.function(lambda image: edge_enhanced(*probabilities(network, image), thresholds), autograph=False)
 
     def choose() -> float:
         total = np.zeros([len(EDGE_THRESHOLDS), len(metrics.PROBABILITY_GRID)])
