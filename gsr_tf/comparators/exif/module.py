@@ -50,17 +50,19 @@ class ConsistencyModule(DetectorModule):
         further inwards: marks are moved towards its borders, in one of 1200x800 by up to 33 pixels. Those of the sparse
         one, where patches of the release vote for the pixels below them, keep their place.
         """
-        size = tf.shape(image)[:2]
         if self.answer.comparison == "dense":
-            find, stride = dense, voting.dense_stride(size, self.size, self.answer.patches_across)
-        else:
-            find, stride = sparse, tf.constant(max(1, self.size // OVERLAP))
-        grid = voting.grid_of(size, self.size, stride)
+            stride = voting.dense_stride(tf.shape(image)[:2], self.size, self.answer.patches_across)
+            return resize(self._cells(image, dense, stride), shown)
+        stride = tf.constant(max(1, self.size // OVERLAP))
+        return voting.in_place(self._cells(image, sparse, stride), stride, shown)
+
+    def _cells(self, image: tf.Tensor, find: Callable[..., tf.Tensor], stride: tf.Tensor) -> tf.Tensor:
+        """[rows, columns, 1] float32 in [0, 1], high where a cell does not fit the rest, by `dense` or `sparse`."""
+        grid = voting.grid_of(tf.shape(image)[:2], self.size, stride)
         spread = tf.maximum(1, self.size // stride)
         features = features_of(self.segmenter, image, voting.corners(grid, stride), self.size)
         found = find(pair_scorer(self.segmenter, features), grid, spread)
-        cells = tf.reshape(flipped(found), [*tf.unstack(voting.cells_of(grid, spread)), 1])
-        return resize(cells, shown) if find is dense else voting.in_place(cells, stride, shown)
+        return tf.reshape(flipped(found), [*tf.unstack(voting.cells_of(grid, spread)), 1])
 
 
 def dense(score: Callable[[tf.Tensor], tf.Tensor], grid: tf.Tensor, spread: tf.Tensor) -> tf.Tensor:
