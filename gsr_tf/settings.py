@@ -17,6 +17,7 @@ from absl import flags
 from gsr_tf.errors import UserError
 
 Settings = TypeVar("Settings")
+DEFINE = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
 
 class ConfigError(UserError):
@@ -121,13 +122,7 @@ def define_flags(kind: type, values: flags.FlagValues) -> None:
         name, default, help_ = field.name, field.default, field.metadata["help"]
         if isinstance(default, tuple):
             flags.DEFINE_list(name, [str(item) for item in default], help_, flag_values=values)
-        elif isinstance(default, bool):
-            flags.DEFINE_bool(name, default, help_, flag_values=values)
-        elif isinstance(default, int):
-            flags.DEFINE_integer(name, default, help_, flag_values=values)
-        elif isinstance(default, float):
-            flags.DEFINE_float(name, default, help_, flag_values=values)
-        elif "choices" in field.metadata:
+        elif isinstance(default, str) and "choices" in field.metadata:
             flags.DEFINE_enum(name, default, field.metadata["choices"], help_, flag_values=values)
         else:
-            flags.DEFINE_string(name, default, help_, flag_values=values)
+            DEFINE[type(default)](name, default, help_, flag_values=values)
