@@ -37,6 +37,7 @@ from gsr_tf.training.device import Device
 from gsr_tf.training.loop import Schedule
 from gsr_tf.training.run_records import RunRecords
 from gsr_tf.training.run_settings import ALL_RUNS, RunSettings
+from gsr_tf.training.summaries import to_rgb
 from gsr_tf.training.validation import Scores, Validation
 
 
@@ -119,15 +120,9 @@ class EXIFRun(RunSettings):
         """{title: [b, side, side, 3] uint8}: pairs, whether they are of one photograph (white), and what is thought."""
         logits = net.segmenter([*map(to_range, (batch.one, batch.other))], training=False)
         shades = {"same": batch.same, "predicted": tf.sigmoid(logits["same"])}
-        even = {
-            title: np.rint(255 * x.numpy()).astype(np.uint8)[:, np.newaxis, np.newaxis] for title, x in shades.items()
-        }
-        shape = batch.one.shape
-        return {
-            "patch": batch.one.numpy(),
-            "other": batch.other.numpy(),
-            **{title: np.ascontiguousarray(np.broadcast_to(x, shape)) for title, x in even.items()},
-        }
+        everywhere = tf.ones([1, *batch.one.shape[1:3], 1])
+        even = {title: to_rgb(x[:, tf.newaxis, tf.newaxis] * everywhere) for title, x in shades.items()}
+        return {"patch": batch.one.numpy(), "other": batch.other.numpy(), **even}
 
     def build_segmenter(self) -> keras.Model:
         """The network alone."""
