@@ -20,7 +20,7 @@ from data_prep.writing.report import SKIPPED_NAME, Report
 from data_prep.writing.shards import WRITER_VERSION, Shard, digest, write_shard
 from data_prep.writing.workers import in_processes
 from gsr_tf.data.records import COLUMNS, INDEX_NAME, write_index
-from gsr_tf.data.unfindable import NO_UTF8, is_utf8
+from gsr_tf.data.unfindable import why_no_utf8
 from gsr_tf.data.writing import write_atomically
 
 PICTURES_PER_SHARD = 256
@@ -61,8 +61,8 @@ def _state(shards: list[Shard]) -> str:
 
 
 def _prepare_folder(output: Path) -> None:
-    if not is_utf8(output):
-        raise PreparationError(f"--output={output}: {NO_UTF8}")
+    if why := why_no_utf8(output):
+        raise PreparationError(f"--output={output}: {why}")
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
         probe = output / f".{os.getpid()}.tmp"

@@ -81,13 +81,16 @@ def listed(folder: Path) -> CheckpointState | None:
     """TensorFlow's list of a folder's checkpoints; None where there is none yet.
 
     Raises:
-        CheckpointError: there are checkpoints and no list, so that a run would begin anew and write over them.
+        CheckpointError: there are checkpoints and no list, so that a run would begin anew and write over them; or no
+            list that TensorFlow finds.
     """
     try:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:  # an empty file
         state = None
     if state is None and (_by_step(folder) or (folder / STATE).exists()):
+        if why := why_unfindable(folder):
+            raise CheckpointError(f"{folder} cannot be read: {why}")
         raise CheckpointError(
             f"{folder / STATE}, which names the newest checkpoint, is missing or damaged. {_way_on(folder)}"
         )

@@ -6,6 +6,7 @@ import multiprocessing
 import multiprocessing.synchronize
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -51,6 +52,13 @@ def test_any_number_of_processes_writes_the_same_bytes(images):
     one = all_bytes(images / "out1")
     assert len(one) == 8 + 2  # shards, the index, what was skipped: nothing else is left behind
     assert one == all_bytes(images / "out2") == all_bytes(images / "out3")
+
+
+def test_an_output_that_tensorflow_would_write_elsewhere_is_refused(images, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    assert prepare(images, images / "café", "--processes=1") == 1
+    assert "café: TensorFlow would look for it under another name" in capsys.readouterr().err
+    assert not (images / "café").exists()
 
 
 def test_the_index_points_at_every_record(images):

@@ -3,6 +3,7 @@ import functools
 import gc
 import os
 import re
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -234,6 +235,16 @@ def test_in_a_folder_that_tensorflow_takes_for_a_pattern_nothing_is_called_damag
         restore_network("segmenter", module(3, 0), tmp_path / name, "newest")
     (tmp_path / name).rename(tmp_path / "model (1)")
     restore_network("segmenter", module(3, 0), tmp_path / "model (1)", "newest")
+
+
+def test_in_a_folder_that_tensorflow_looks_for_under_another_name_nothing_is_called_damaged(tmp_path, monkeypatch):
+    run = tmp_path / "café"
+    Checkpoints(small_net(1), run, keep=1).save()
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    monkeypatch.setattr(tf.train, "get_checkpoint_state", lambda folder: None)  # of a folder that is not there
+    expected = re.escape(f"{run}/checkpoints cannot be read: ") + "TensorFlow would look .*; set PYTHONUTF8=1"
+    with pytest.raises(CheckpointError, match=expected):
+        restore_network("segmenter", module(3, 0), run, "newest")
 
 
 def test_no_generator_to_begin_from(tmp_path):
