@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import skimage.data
 import tensorflow as tf
 
 from gsr_tf.data.image_ops import resize
+from gsr_tf.data.temporary import TemporaryError
 from gsr_tf.formats import onnx, saved_model, tflite
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
 from gsr_tf.formats.signatures import portable, shrink
@@ -101,6 +103,14 @@ def test_tflite_is_the_network(resize_mode, squashing):
     assert largest_difference(network, maps, [*PICTURES, *trial_pictures()]) <= tflite.TOLERANCE
     operations = {op["op_name"] for op in tf.lite.Interpreter(model_content=model)._get_ops_details()}
     assert not {name for name in operations if name.startswith("Flex") or name == "CUSTOM"}
+
+
+@pytest.mark.parametrize("quantize", tflite.QUANTIZATIONS)
+def test_tflite_without_room_for_temporary_files_names_their_variable(squashing, quantize, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda *_, **__: str(tmp_path / "file" / "no folder"))
+    with pytest.raises(TemporaryError, match="on its way to TensorFlow Lite: no temporary file.*; set TMPDIR to"):
+        tflite.convert(squashing, quantize, PICTURES)
 
 
 def test_litert_which_takes_tflites_place_answers_the_same(squashing):
