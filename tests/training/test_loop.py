@@ -132,6 +132,13 @@ def test_a_validation_says_its_scores_and_whether_they_are_the_best(capsys):
     assert said == ["step 4: f1 0.250  auc 0.500  (best so far, kept)", "step 6: f1 0.125  auc 0.500"]
 
 
+def test_the_best_is_the_best_by_what_the_net_is_compared_by():
+    journal = Journal(start=5)
+    journal.criterion = "auc"
+    journal.run(validate=lambda: {"validation/f1": 0.25, "validation/auc": 0.75})
+    assert "score 0.75 at 6" in journal.lines
+
+
 def test_a_run_goes_on_from_its_step(capsys):
     journal = Journal(start=4)
     journal.run()
@@ -284,8 +291,9 @@ def test_a_signal_in_the_last_validation_is_said(capsys):
 
 def test_after_a_signal_no_validation_begins():
     journal = Journal(during={4: lambda: signal.raise_signal(signal.SIGTERM)})
-    assert left_by(signal.SIGTERM, journal) == signal.SIGTERM
-    assert journal.lines[-1] == "save 4"
+    assert journal.run(validate=lambda: journal.lines.append("validate")) == signal.SIGTERM
+    assert journal.lines[-1] == "save 4" and "validate" not in journal.lines
+    assert journal.owed == 4
 
 
 @pytest.mark.parametrize("during", [{}, {4: lambda: signal.raise_signal(signal.SIGTERM)}], ids=["within", "before"])
@@ -359,6 +367,19 @@ def test_the_last_validation_that_is_left_out_is_told_to_the_other_workers():
 
     assert train(journal, iter(range(9)), 6, SCHEDULE, journal, journal, validate, somewhere) == signal.SIGINT
     assert asked == [(False, []), (True, ["save 6"])]
+
+
+def test_a_signal_before_the_first_step_saves_nothing():
+    journal = Journal()
+    batches = (signal.raise_signal(signal.SIGTERM) or number for number in range(9))
+    assert train(journal, batches, 6, SCHEDULE, journal, journal) == signal.SIGTERM
+    assert journal.lines == []
+
+
+def test_a_worker_that_writes_nothing_stops_at_a_signal():
+    journal = Journal(during={3: lambda: signal.raise_signal(signal.SIGTERM)})
+    assert train(journal, iter(range(9)), 6, SCHEDULE, None, None) == signal.SIGTERM
+    assert journal.lines[-1] == "train 3 on 2"
 
 
 def test_a_worker_that_writes_nothing_takes_all_steps():
