@@ -1,6 +1,7 @@
 import errno
 import functools
 import gc
+import json
 import os
 import re
 import sys
@@ -13,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from gsr_tf.training.checkpoint_folder import CheckpointError
-from gsr_tf.training.checkpoints import Checkpoints
+from gsr_tf.training.checkpoints import Checkpoints, NonFiniteWeights
 from gsr_tf.training.restored import last_step, restore_generation, restore_generators, restore_network
 from gsr_tf.training.run_dir import this_code, write_facts
 
@@ -55,6 +56,24 @@ def test_everything_comes_back(tmp_path):
     assert int(net.step) == 7
 
 
+def test_what_is_frozen_comes_back_too(tmp_path):
+    nets = [small_net(7), small_net()]
+    for net, value in zip(nets, (5, 0)):
+        net.frozen, net.harmonizer = ("harmonizer",), module(3, value)
+    Checkpoints(nets[0], tmp_path, keep=2).save()
+    assert Checkpoints(nets[1], tmp_path, keep=2).restore()
+    assert nets[1].harmonizer.weight.numpy()[0] == 5
+
+
+@pytest.mark.parametrize("larger", ["run", "checkpoint"])
+def test_a_run_is_restored_whole_or_not_at_all(tmp_path, larger):
+    saved, net = small_net(7), small_net()
+    (net if larger == "run" else saved).segmenter.bias = tf.Variable(0.0)
+    Checkpoints(saved, tmp_path, keep=2).save()
+    with pytest.raises(CheckpointError, match="ckpt-7 does not fit this configuration's networks"):
+        Checkpoints(net, tmp_path, keep=2).restore()
+
+
 def test_a_new_run_has_nothing_to_restore(tmp_path):
     assert not Checkpoints(small_net(), tmp_path, keep=2).restore()
 
@@ -67,13 +86,15 @@ def test_weights_of_no_use_are_not_saved(tmp_path, value):
     net.step.assign(8)
     net.generator.weight.assign([1.0, value, 1.0])
     for save in (checkpoints.save, lambda: checkpoints.save_if_best(0.5), checkpoints.check_finite):
-        with pytest.raises(CheckpointError, match="step 8: weights of the generator are NaN .*--learning_rate"):
+        with pytest.raises(NonFiniteWeights, match="step 8: weights of the generator are NaN .*--learning_rate"):
             save()
     assert last_step(tmp_path) == 7
     net.generator.weight.assign([1.0, 1.0, 1.0])
     net.generator.moving_variance = tf.Variable([value], trainable=False)
-    with pytest.raises(CheckpointError, match="weights of the generator"):
+    with pytest.raises(NonFiniteWeights, match="weights of the generator"):
         checkpoints.check_finite()
+    net.generator.moving_variance = tf.Variable([2**62], trainable=False)  # whole numbers are no weights
+    checkpoints.check_finite()
 
 
 def test_the_newest_are_kept(tmp_path):
@@ -112,6 +133,25 @@ def test_the_best_is_kept_beside_them_also_after_a_resume(tmp_path):
     assert [path.name for path in (tmp_path / "best").glob("*.index")] == ["ckpt-5.index"]
 
 
+@pytest.mark.parametrize("score", [0.0, -0.5])
+def test_the_first_score_is_the_best_whatever_it_is(tmp_path, score):
+    net = small_net(3)
+    net.criterion = "improvement"
+    checkpoints = Checkpoints(net, tmp_path, keep=1, validated_on=["a"])
+    assert checkpoints.save_if_best(score) and not checkpoints.save_if_best(score)
+    written = {"step": 3, "validation_improvement": score, "validated_on": ["a"]}
+    assert json.loads((tmp_path / "best.json").read_text()) == written
+
+
+def test_the_best_score_is_replaced_and_never_half_written(tmp_path):
+    checkpoints = Checkpoints(small_net(3), tmp_path, keep=1)
+    checkpoints.save_if_best(0.1)
+    os.link(tmp_path / "best.json", tmp_path / "as it was")  # what was written over would be seen under both names
+    checkpoints.save_if_best(0.2)
+    scores = [json.loads((tmp_path / name).read_text())["validation_f1"] for name in ("as it was", "best.json")]
+    assert scores == [0.1, 0.2]
+
+
 def test_scores_on_other_data_decide_nothing(tmp_path, capsys):
     net, kept = small_net(), []
     for step, (score, data) in enumerate([(0.5, ["a"]), (0.2, ["a", "b"]), (0.1, ["a", "b"]), (0.3, ["a", "b"])], 1):
@@ -128,6 +168,7 @@ def test_a_best_score_of_an_earlier_version_counts(tmp_path):
 
 def test_a_validation_is_owed_of_one_state_until_it_is_made(tmp_path):
     net = small_net(4)
+    Checkpoints(net, tmp_path, keep=1).owe_validation(False)  # of a run that never owed one
     assert not Checkpoints(net, tmp_path, keep=1).owes_validation()
     Checkpoints(net, tmp_path, keep=1).owe_validation(True)
     assert Checkpoints(net, tmp_path, keep=1).owes_validation()
@@ -174,6 +215,17 @@ def test_export_takes_the_mean_of_those_that_were_kept(tmp_path):
         paths.append(restore_network("segmenter", segmenter, tmp_path, "mean"))
     assert paths[0].endswith("checkpoints/ckpt-1") and paths[-1].endswith("checkpoints/ckpt-{2,3,10}")
     assert segmenter.weight.numpy().tolist() == [5.0, 5.0, 5.0]
+
+
+def test_the_mean_is_rounded_once(tmp_path):
+    net, segmenter = small_net(), module(3, 0)
+    checkpoints = Checkpoints(net, tmp_path, keep=3)
+    for step, value in ((1, 2.0**24), (2, 1.0), (3, 1.0)):  # 2^24 + 1 is no float32
+        net.step.assign(step)
+        net.segmenter.weight.assign([value] * 3)
+        checkpoints.save()
+    restore_network("segmenter", segmenter, tmp_path, "mean")
+    assert segmenter.weight.numpy()[0] == (2**24 + 2) / 3
 
 
 def test_of_what_is_no_weight_the_mean_has_the_newest(tmp_path):
@@ -328,6 +380,13 @@ def test_checkpoints_without_their_list_are_no_new_run(tmp_path, state):
     assert weights(net) == {160.0}
 
 
+def test_a_damaged_list_of_nothing_is_no_new_run(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "checkpoint").write_text("no list {")
+    with pytest.raises(CheckpointError, match="checkpoints/checkpoint, .*, is missing or damaged. No checkpoint in"):
+        Checkpoints(small_net(), tmp_path, keep=1)
+
+
 def killed_at_its_first(run_dir):
     """A run's folder with a first checkpoint, newest and best, that nothing lists yet."""
     checkpoints = Checkpoints(small_net(5), run_dir, keep=5)
@@ -390,13 +449,15 @@ def test_beside_a_damaged_newest_one_the_newest_whole_one_is_named(tmp_path, dam
 
 
 def test_what_a_killed_run_had_begun_to_write_is_swept(tmp_path):
-    folder = trained(tmp_path)
-    before = sorted(folder.iterdir())
-    (folder / "ckpt-240_temp").mkdir()
-    (folder / "ckpt-240_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
-    (folder / "checkpoint.tmp0123456789abcdef").touch()
+    trained(tmp_path)
+    Checkpoints(small_net(160), tmp_path, keep=5).save_if_best(0.5)
+    before = sorted(tmp_path.rglob("*"))
+    for folder in (tmp_path / "checkpoints", tmp_path / "best"):
+        (folder / "ckpt-240_temp").mkdir()
+        (folder / "ckpt-240_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
+        (folder / "checkpoint.tmp0123456789abcdef").touch()
     Checkpoints(small_net(), tmp_path, keep=5)
-    assert sorted(folder.iterdir()) == before
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_lost_checkpoint_is_not_a_new_run(tmp_path):
@@ -407,8 +468,9 @@ def test_a_lost_checkpoint_is_not_a_new_run(tmp_path):
         Checkpoints(small_net(), tmp_path, keep=1).restore()
 
 
-def test_a_damaged_best_score_is_named(tmp_path):
-    (tmp_path / "best.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[1]", '{"step": 2}', '{"validation_f1": null}', '{"validation_f1": "high"}'])
+def test_a_damaged_best_score_is_named(tmp_path, text):
+    (tmp_path / "best.json").write_text(text)
     with pytest.raises(CheckpointError, match=f"{tmp_path}/best.json is damaged"):
         Checkpoints(small_net(), tmp_path, keep=1).best_score()
 
