@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import re
@@ -9,6 +10,7 @@ from absl import flags
 
 from gsr_tf import config, settings
 from gsr_tf.config import Config, ConfigError
+from gsr_tf.models.step import Step
 from gsr_tf.training.run_settings import check_same
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,6 +111,14 @@ def test_flagfiles_nest_and_later_flags_win(tmp_path):
             {"teachers": ("a.npz",), "teachers_share": 0.5, "segment_on": (), "refine_steps": 0},
             "--segment_on=: teachers need .* a segmenter that learns",
         ),
+        ({"refine_steps": -1}, "--refine_steps=-1: expected at least 0"),
+        ({"teachers_share": 1.5}, "--teachers_share=1.5: expected at most 1.0"),
+        ({"teachers_share": -0.5}, "--teachers_share=-0.5: expected at least 0.0"),
+        ({"alternation": "together"}, "--alternation=together: expected one of simultaneous, sequential"),
+        (
+            {"segmentation_gradient": True, "alternation": "sequential"},
+            "--segmentation_gradient is one update .*: set --alternation=simultaneous",
+        ),
         ({"composite_background": True}, "--composite_background needs 'harmonized' in --segment_on"),
         ({"boundary_branch": False}, "set --boundary_branch or --refine_steps=0"),
         ({"segment_on": ("source", "pasted")}, "--refine_on=generated is not in --segment_on"),
@@ -201,6 +211,11 @@ def test_a_list_that_must_not_be_empty_names_its_flag(method):
             assert str(error).startswith(f"--{name}=: expected ")
             refused.add(name)
     assert lists - refused == lists & {"teachers", "segment_on", "refine_on"}  # where it means none
+
+
+def test_of_a_step_what_it_computes_stays_and_how_may_change():
+    of_the_step = {field.name for field in dataclasses.fields(Step)}
+    assert Config.may_change() & of_the_step == {"jit_compile", "passes"}
 
 
 def test_a_generator_alone_is_for_another_run_and_no_detector():

@@ -305,6 +305,8 @@ def test_all_kinds_go_through_together_on_a_gpu_and_apart_on_a_cpu(monkeypatch):
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [f"{kind}:0"])
     assert Step().merged
     assert not Step(passes="apart").merged
+    monkeypatch.undo()
+    assert Step(passes="merged").merged
 
 
 @pytest.mark.slow
