@@ -17,6 +17,23 @@ def test_a_share_is_dropped_and_the_mean_kept(rate):
     assert (dropped == 0).mean() == pytest.approx(rate, abs=0.03)
 
 
+def test_each_number_is_dropped_by_itself():
+    dropped = Dropout(0.5)(tf.ones([4, 32, 32, 32]), training=True).numpy() == 0
+    for axis in range(4):
+        shares = dropped.mean(axis)  # 0 or 1, of what all numbers along an axis had in common
+        assert ((shares > 0) & (shares < 1)).mean() > 0.8
+
+
+def test_in_half_precision_the_answer_is_in_half_precision():
+    dropped = Dropout(0.5, dtype="mixed_bfloat16")(ones(), training=True)
+    assert dropped.dtype == tf.bfloat16
+    assert set(np.unique(tf.cast(dropped, tf.float32))) == {0.0, 2.0}
+
+
+def test_nothing_is_dropped_unless_it_is_said_to_be_training():
+    np.testing.assert_array_equal(Dropout(0.5)(ones()), ones())
+
+
 @pytest.mark.parametrize(("rate", "training"), [(0.5, False), (0.0, True)])
 def test_nothing_is_dropped(rate, training):
     np.testing.assert_array_equal(Dropout(rate)(ones(), training=training), ones())

@@ -10,6 +10,7 @@ from gsr_tf.data.image_ops import CAFFE_MEAN_BGR
 from gsr_tf.models.harmonization import harmonized
 from gsr_tf.models.keras import keras
 from gsr_tf.training.summaries import panel_pictures
+from tests.models.equations import resized
 from tests.networks import make_batch, tiny_net
 
 HARMONIZED = {"segment_on": ("source", "harmonized"), "refine_steps": 0, "boundary_branch": False}
@@ -22,9 +23,9 @@ def frozen():
     return network
 
 
-def stand_in(change):
+def stand_in(change, size=(64, 64)):
     """A harmoniser of 64x64 pixels that does to M and K what is asked."""
-    m, k = keras.Input([64, 64, 3]), keras.Input([64, 64, 1])
+    m, k = keras.Input([*size, 3]), keras.Input([*size, 1])
     return keras.Model([m, k], change(m, k))
 
 
@@ -36,6 +37,19 @@ def test_a_picture_is_resized_on_the_way_in_and_out_and_clipped():
     mean = np.array(CAFFE_MEAN_BGR, np.float32)
     np.testing.assert_allclose(found, np.clip(wanted, -mean, 255 - mean), atol=1e-3)
     assert found.numpy().min() == -mean.max() and np.abs(wanted).max() > 255  # some was cut off
+
+
+@pytest.mark.parametrize("half_pixel", [True, False])
+def test_in_and_out_a_picture_is_resized_in_one_way_and_to_the_right_side_each(half_pixel):
+    m, k = (x[:, :40] for x in (make_batch(size=64).m / 4, make_batch(size=64).k))  # 40x64, for a network of 64x48
+    seen_m, seen_k = (resized(x, 64, 48, half_pixel) for x in (m, k))
+    found = harmonized(stand_in(lambda m, k: m / 2 + k, (64, 48)), m, k, half_pixel=half_pixel)
+    np.testing.assert_allclose(found, resized(seen_m / 2 + seen_k, 40, 64, half_pixel), atol=1e-4)
+
+
+def test_the_harmoniser_answers_and_does_not_train():
+    m, k = make_batch(size=64).m / 4, make_batch(size=64).k
+    np.testing.assert_allclose(harmonized(stand_in(lambda m, k: keras.layers.Dropout(0.5)(m)), m, k), m, atol=1e-5)
 
 
 def test_no_gradient_reaches_the_harmoniser(harmonizer):

@@ -41,6 +41,17 @@ def test_they_say_the_mean_of_their_log_odds(teachers):
         assert np.abs(p - q).max() > 0.1
 
 
+def test_each_of_them_is_heard_and_nothing_is_learnt_of_it_by_whoever_asks(teachers):
+    image = make_batch().m
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        found = taught([*teachers, teachers[1]], image)["segmentation"]
+    p, q = (probability(teacher(image)["segmentation"].numpy()) for teacher in teachers)
+    odds = np.cbrt(p / (1 - p) * (q / (1 - q)) ** 2)
+    np.testing.assert_allclose(found, odds / (1 + odds), atol=1e-5)
+    assert tape.gradient(found, image) is None
+
+
 def test_one_says_what_it_answers_each_picture_by_its_own_moments(teachers):
     image = make_batch(3).m
     together = taught(teachers[:1], image)["segmentation"]
