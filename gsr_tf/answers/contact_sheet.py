@@ -17,10 +17,10 @@ STYLE = """
 :root { color-scheme: light dark; --soft: #666; --warning: #945700; }
 @media (prefers-color-scheme: dark) { :root { --soft: #aaa; --warning: #d98a1a; } }
 body { font: 14px/1.45 system-ui, sans-serif; margin: 0; background: Canvas; color: CanvasText; }
-header { position: sticky; top: 0; z-index: 1; background: Canvas; border-bottom: 1px solid #8886;
-  padding: .7rem 1.2rem; }
+header { padding: .7rem 1.2rem 0; }
 h1 { font-size: 1.15rem; margin: 0 0 .3rem; } p { margin: .2rem 0; } .note { color: var(--soft); }
-form { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; margin-top: .5rem; }
+form { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .5rem 1.2rem .7rem;
+  background: Canvas; border-bottom: 1px solid #8886; }
 input, select { font: inherit; padding: .15rem .4rem; } input[type=search] { width: 15rem; }
 ::placeholder { color: var(--soft); opacity: 1; }
 .heat { display: inline-block; width: 9rem; height: .7rem; border: 1px solid #8888; vertical-align: -1px; }
@@ -36,7 +36,9 @@ article[hidden] { display: none; }
 article h2 { font-size: .95rem; margin: .5rem 0 .15rem; font-weight: 600; }
 .score { font-variant-numeric: tabular-nums; }
 .warning { color: var(--warning); font-size: .9em; } .links { font-size: .9em; }
-@media (max-width: 40rem) { header { position: static; } }
+@media (min-width: 80rem) and (min-height: 30rem) { /* where it takes one line; what is gone to stays below it */
+  form { position: sticky; top: 0; z-index: 1; } :root { scroll-padding-top: 4rem; }
+}
 section { padding: 0 1.2rem 1rem; } section h2 { font-size: 1rem; } li { overflow-wrap: anywhere; }
 """
 SCRIPT = """
@@ -94,7 +96,7 @@ def page(records: Sequence[dict], preview: Callable[[str], bytes | None]) -> str
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Where to look closer</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n<body><header>'
         f"<h1>{_summary(answered, failed)}</h1>\n<p>{_settings(records)}</p>\n{LEGEND}"
-        f"{_false_alarms(records)}{CONTROLS}</header>\n<main>\n{cards}</main>\n{_errors(failed)}"
+        f"{_false_alarms(records)}</header>\n{CONTROLS}<main>\n{cards}</main>\n{_errors(failed)}"
         f"<script>{SCRIPT}</script></body></html>\n"
     )
 

@@ -5,11 +5,13 @@ import os
 import re
 import unicodedata
 
+import numpy as np
 import pytest
 
 from gsr_tf.answers import contact_sheet
 from gsr_tf.inference import included, shipped
 from tests.browser import browser as browser  # a fixture
+from tests.web.pictures import encoded
 
 NAME, ENTRY = next(iter(shipped.read_index().items()))
 INCLUDED = {
@@ -199,3 +201,23 @@ def test_the_legend_is_printed_in_its_colours(sheet, tmp_path, browser):
     page.emulate_media(media="print")
     for part in (".heat", ".outline"):
         assert page.locator(part).evaluate("part => getComputedStyle(part).printColorAdjust") == "exact"
+
+
+@pytest.mark.parametrize("size", [(700, 400), (1024, 768), (1280, 480), (1600, 900)], ids=str)
+def test_what_is_gone_to_is_not_behind_the_controls(tmp_path, browser, size):
+    records = [record(f"{number:04}", 0.5) for number in range(1200)]
+    failed = [{**record(f"failed {number}", 0), "error": "no picture"} for number in range(40)]
+    small = encoded(np.zeros([4, 8, 3], np.uint8))
+    (tmp_path / "index.html").write_text(written(records + failed, lambda name: small))
+    page = browser.new_page(viewport=dict(zip(("width", "height"), size)))
+    page.goto(f"file://{tmp_path}/index.html")
+    covered = """place => {
+        const { left, top, bottom } = (place.querySelector("img") ?? place).getBoundingClientRect();
+        return !place.contains(document.elementFromPoint(left + 5, (top + bottom) / 2));
+    }"""
+    page.locator("article .links a").last.focus()
+    for _ in range(30):
+        page.keyboard.press("Shift+Tab")
+        assert not page.evaluate(f"({covered})(document.activeElement)")
+    page.get_by_role("link", name="40 could not be answered").click()
+    assert not page.locator("#errors h2").evaluate(covered)
