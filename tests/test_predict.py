@@ -643,7 +643,7 @@ def test_the_page_shows_every_picture_and_fetches_nothing(model, tmp_path):
     assert page.count('src="data:image/jpeg;base64,') == 3
     assert "http" not in page and "<link" not in page and "<script src" not in page
     assert 'href="0%20%26_overlay.jpg"' in page
-    assert "bad.png: not a picture" in page
+    assert "bad.png</bdi>: not a picture" in page
 
 
 def test_answers_copied_without_what_the_page_shows_are_made_again(model, tmp_path, capsys):

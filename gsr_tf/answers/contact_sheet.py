@@ -26,13 +26,13 @@ input, select { font: inherit; padding: .15rem .4rem; } input[type=search] { wid
 .heat { display: inline-block; width: 9rem; height: .7rem; border: 1px solid #8888; vertical-align: -1px; }
 .outline { display: inline-block; width: 1.6rem; height: .7rem; background: #777; border: 2px solid #fff;
   outline: 2px solid #000; vertical-align: -1px; margin: 0 .3rem; }
-.heat, .outline { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+.heat, .outline { -webkit-print-color-adjust: exact; print-color-adjust: exact; forced-color-adjust: none; }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: .9rem;
   padding: 1rem 1.2rem; }
 article { border: 1px solid #8884; border-radius: 6px; padding: .6rem; content-visibility: auto;
   contain-intrinsic-size: auto 17rem; overflow-wrap: anywhere; }
 article img { display: block; width: 100%; height: 13rem; object-fit: contain; background: #8882; }
-article[hidden] { display: none; }
+[hidden] { display: none !important; }
 article h2 { font-size: .95rem; margin: .5rem 0 .15rem; font-weight: 600; }
 .score { font-variant-numeric: tabular-nums; }
 .warning { color: var(--warning); font-size: .9em; } .links { font-size: .9em; }
@@ -44,6 +44,7 @@ section { padding: 0 1.2rem 1rem; } section h2 { font-size: 1rem; } li { overflo
 SCRIPT = """
 const sheet = document.querySelector("main"), form = document.querySelector("form");
 const cards = [...sheet.children], shown = document.getElementById("shown");
+form.hidden = false;  // without this script it does nothing
 form.addEventListener("submit", event => event.preventDefault());
 const plain = text => text.normalize("NFC").toLowerCase();  // a Mac writes an accent as a letter of its own
 function look() {
@@ -55,7 +56,8 @@ function look() {
     card.hidden = !fits;
     count += fits;
   }
-  shown.textContent = `${count} of ${cards.length} shown`;
+  const told = `${count} of ${cards.length} shown`;
+  if (shown.textContent !== told) shown.textContent = told;  // a screen reader says it anew each time
   document.getElementById("at_least").textContent = least.toFixed(2);
   const order = key === "file" ? (a, b) => a.dataset.file.localeCompare(b.dataset.file)
     : (a, b) => b.dataset[key] - a.dataset[key];
@@ -65,14 +67,14 @@ function look() {
 form.addEventListener("input", look);
 addEventListener("pageshow", look);  // of a page gone back to, the controls are as they were left
 """
-CONTROLS = """<form>
+CONTROLS = """<form hidden>
 <label>Name <input type="search" name="words" placeholder="part of a name"></label>
-<label>Score at least <input type="range" name="least" min="0" max="1" step="0.01" value="0"> <output id="at_least">0.00
-</output></label>
+<label>Score at least <input type="range" name="least" min="0" max="1" step="0.01" value="0">
+<span id="at_least">0.00</span></label>
 <label><input type="checkbox" name="flagged"> with a flagged region</label>
 <label>Order <select name="order"><option value="file">name</option><option value="flagged">share flagged</option>
 <option value="score">score</option></select></label>
-<span id="shown" class="note"></span></form>
+<span id="shown" class="note" role="status"></span></form>
 """
 # Samples of OpenCV's inferno, the overlay's colours.
 LEGEND = """<p class="note">Left: the picture. Right: in grey, under heat <span class="heat" style="background:
@@ -104,7 +106,7 @@ def page(records: Sequence[dict], preview: Callable[[str], bytes | None]) -> str
 def _errors(failed: Sequence[dict]) -> str:
     if not failed:
         return ""
-    lines = "".join(f"<li>{_text(record['file'])}: {_text(record['error'])}</li>\n" for record in failed)
+    lines = "".join(f"<li><bdi>{_text(record['file'])}</bdi>: {_text(record['error'])}</li>\n" for record in failed)
     heading = f"{_count(failed, 'picture')} could not be answered"
     return f'<section id="errors"><h2>{heading}</h2><ul>\n{lines}</ul></section>\n'
 

@@ -92,7 +92,7 @@ def test_what_was_measured_of_the_included_model_is_said_of_no_other(others):
 
 
 def test_what_was_not_answered_is_named(sheet):
-    assert "<li>d.png: the file is empty</li>" in sheet
+    assert "<li><bdi>d.png</bdi>: the file is empty</li>" in sheet
 
 
 def test_a_card_has_its_pictures_facts_and_files():
@@ -201,6 +201,9 @@ def test_the_legend_is_printed_in_its_colours(sheet, tmp_path, browser):
     page.emulate_media(media="print")
     for part in (".heat", ".outline"):
         assert page.locator(part).evaluate("part => getComputedStyle(part).printColorAdjust") == "exact"
+    page.emulate_media(media="screen", forced_colors="active")
+    ground = "getComputedStyle(document.querySelector('.heat')).backgroundImage"
+    assert page.evaluate(ground).startswith("linear-gradient(")
 
 
 @pytest.mark.parametrize("size", [(700, 400), (1024, 768), (1280, 480), (1600, 900)], ids=str)
@@ -221,3 +224,46 @@ def test_what_is_gone_to_is_not_behind_the_controls(tmp_path, browser, size):
         assert not page.evaluate(f"({covered})(document.activeElement)")
     page.get_by_role("link", name="40 could not be answered").click()
     assert not page.locator("#errors h2").evaluate(covered)
+
+
+def test_how_many_are_shown_is_told_and_nothing_else(sheet, tmp_path, browser):
+    (tmp_path / "index.html").write_text(sheet)
+    page = browser.new_page()
+    page.goto(f"file://{tmp_path}/index.html")
+    page.evaluate("""() => {
+        window.told = [];
+        for (const place of document.querySelectorAll("output, [role=status], [aria-live]"))
+            new MutationObserver(() => told.push(place.innerText)).observe(place, { childList: true, subtree: true });
+    }""")
+    page.fill("[name=words]", "b")
+    for least in (".5", ".6", "1"):
+        page.locator("[name=least]").fill(least)
+    assert page.get_by_role("status").inner_text() == "0 of 3 shown"
+    assert page.evaluate("told") == ["1 of 3 shown", "0 of 3 shown"]
+    assert page.inner_text("#at_least") == "1.00"
+
+
+def test_without_scripts_there_is_no_control(sheet, tmp_path, browser):
+    (tmp_path / "index.html").write_text(sheet)
+    for scripts in (True, False):
+        page = browser.new_context(java_script_enabled=scripts).new_page()
+        page.goto(f"file://{tmp_path}/index.html")
+        assert page.get_by_role("searchbox").count() == page.get_by_role("slider").count() == scripts
+        assert page.get_by_role("article").count() == 3
+
+
+def test_a_name_written_from_right_to_left_turns_nothing_else(tmp_path, browser):
+    names = ["\u05d7\u05e9\u05d1\u05d5\u05df", "photo\u202egpj"]  # Hebrew; one that overrides the order of letters
+    failed = [{**record(name, 0), "file": name, "error": "12 of 34 bytes"} for name in names]
+    (tmp_path / "index.html").write_text(written(failed), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(f"file://{tmp_path}/index.html")
+    lefts = """item => [...item.lastChild.data].map((_, place) => {
+        const range = document.createRange();
+        range.setStart(item.lastChild, place);
+        range.setEnd(item.lastChild, place + 1);
+        return range.getBoundingClientRect().left;
+    })"""
+    for item in page.locator("#errors li").all():
+        places = item.evaluate(lefts)
+        assert places == sorted(places) and places[0] >= item.locator("bdi").bounding_box()["x"]
