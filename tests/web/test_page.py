@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from urllib.parse import urlsplit
 
 import cv2
@@ -342,6 +343,72 @@ def test_an_answer_takes_the_place_of_an_error(page):
     playwright.expect(page.get_by_role("alert")).to_be_empty()
 
 
+def test_what_is_no_longer_looked_at_is_not_said_to_be(page):
+    page.set_input_files("#file", [BROKEN, {**BROKEN, "name": "other.jpg"}])
+    playwright.expect(page.get_by_text("failed: truncated")).to_have_count(2)
+    playwright.expect(page.locator("#status")).to_be_empty()
+    playwright.expect(page.get_by_role("alert")).to_contain_text("broken.jpg: truncated")
+
+
+def test_what_is_dropped_and_is_no_file_is_refused_in_words(page):
+    page.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.setData("text/uri-list", "https://example.org/picture.jpg");
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+        }"""
+    )
+    playwright.expect(page.get_by_role("alert")).to_contain_text("is no file. Save the picture first")
+
+
+def test_a_name_that_runs_from_right_to_left_turns_no_other_words(page):
+    name = "photo\u202egpj"  # its end is shown as "jpg", and all that follows it would be turned round
+    page.set_input_files("#file", {**PICTURE, "name": name})
+    status = page.locator("#status")
+    playwright.expect(status).to_contain_text(re.compile(f"{name}: .* flagged"))
+    first, last = status.evaluate(
+        """status => [0, status.lastChild.length - 1].map(place => {
+            const range = document.createRange();
+            range.setStart(status.lastChild, place);
+            range.setEnd(status.lastChild, place + 1);
+            return range.getBoundingClientRect().left;
+        })"""
+    )
+    assert status.bounding_box()["x"] < first < last
+    page.set_input_files("#file", {**BROKEN, "name": name})
+    playwright.expect(page.locator("#error bdi")).to_have_text(name)
+
+
+def test_what_is_read_out_is_what_happened(page):
+    give(page)
+    page.evaluate("""() => {
+        window.told = [];
+        for (const place of document.querySelectorAll("output:not([aria-live=off]), [aria-live=polite], [role=alert]"))
+            new MutationObserver(() => told.push(place.id)).observe(place, { childList: true, subtree: true });
+    }""")
+    page.set_input_files("#file", {**PICTURE, "name": "other.png"})
+    playwright.expect(page.locator("#status")).to_contain_text(re.compile("other.png: .* flagged"))
+    assert "zoom-text" not in page.evaluate("told")
+    page.evaluate("told.length = 0")
+    page.locator("#threshold").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("told.length")
+    page.wait_for_timeout(100)
+    assert page.evaluate("told") == ["status"]  # the slider itself has its value
+    page.click("#zoom-in")
+    assert page.evaluate("told") == ["status", "zoom-text"]
+
+
+def test_without_scripts_it_says_that_it_needs_them(browser, url):
+    for scripts in (True, False):
+        context = browser.new_context(java_script_enabled=scripts)
+        page = context.new_page()
+        page.goto(url)
+        seen = "place => place.getBoundingClientRect().height > 10 && place.innerText"  # Playwright sees no `noscript`
+        assert ("needs JavaScript" in (page.locator("noscript").evaluate(seen) or "")) != scripts
+        context.close()
+
+
 def focused(page):
     return page.evaluate("document.activeElement.id")
 
@@ -513,9 +580,10 @@ def test_on_a_telephone(page):
 
     assert sideways() == 0
     give(page)
-    page.set_input_files("#file", [{**BROKEN, "name": f"{60 * 'long'}.jpg"}, PICTURE])
+    long = {"name": f"{60 * 'long'}.jpg"}
+    page.set_input_files("#file", [BROKEN | long, PICTURE | long])
     page.get_by_role("listitem").nth(2).get_by_text("done").click()
-    playwright.expect(page.locator("#result")).to_be_visible()
+    playwright.expect(page.locator("#status")).to_contain_text(long["name"])
     assert sideways() == 0
     for control in page.locator("#result input, #result button:visible, #canvas").all():
         box = control.bounding_box()

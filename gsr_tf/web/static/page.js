@@ -48,7 +48,7 @@ function numbered(file) {
 
 async function look(entry) {
   element("busy").hidden = false;
-  if (entry === current || !shown) say(`Looking at ${entry.file.name} …`);
+  if (entry === current || !shown) say("Looking at ", nameOf(entry.file), " …");
   await learn();
   entry.model = model;
   entry.answer = await segment(entry.file, levelOf(model.threshold) / LEVELS, entry.resolution, model.limits.upload_bytes);
@@ -79,6 +79,7 @@ function changed(entry, chosen) {
   element("busy").hidden = !queue.entries.some(({ state }) => state !== DONE && state !== FAILED);
   if (chosen) choose(entry);
   else if (entry === current) showCurrent();
+  else if (!shown) say(); // that it was looked at
   if (chosen && entry.state === FAILED) lookAgain(entry);
 }
 
@@ -92,7 +93,7 @@ function choose(entry) {
   current = entry;
   if (entry.state === DONE && (!entry.answer || entry.model !== model)) queue.again(entry);
   queue.mark(entry);
-  fail("");
+  fail();
   showCurrent();
 }
 
@@ -101,20 +102,20 @@ async function showCurrent() {
   if (entry.state === FAILED) {
     if (shown?.file === entry.file) element("resolution").value = shown.answer.resolution; // the other one was refused
     else hideResult();
-    fail(`${entry.file.name}: ${entry.error.message}`);
+    fail(nameOf(entry.file), `: ${entry.error.message}`);
   } else if (entry.state === DONE) {
     const found = await decode(entry.answer);
     if (entry !== current) return;
     const same = shown?.file === entry.file;
     shown = { file: entry.file, model: entry.model, answer: entry.answer, ...found };
-    fail("");
+    fail();
     startThreshold(entry.model);
     element("resolution").value = entry.resolution;
     present();
     if (!same) zoom.reset();
   } else {
     element("resolution").value = entry.resolution;
-    say(`${entry.file.name}: ${entry.state}`);
+    say(nameOf(entry.file), `: ${entry.state}`);
   }
 }
 
@@ -127,13 +128,20 @@ function startThreshold({ fingerprint, threshold: own }) {
 
 // Out.
 
-const say = (words) => { element("status").textContent = words; };
+/** A file's name, to stand among words: where it runs from right to left, they do not. */
+function nameOf({ name }) {
+  const isolated = document.createElement("bdi");
+  isolated.textContent = name;
+  return isolated;
+}
 
-/** Says what went wrong, where it is seen; "": nothing did. */
-function fail(words) {
-  element("error").textContent = words;
-  if (!words) return;
-  say("");
+const say = (...words) => element("status").replaceChildren(...words);
+
+/** Says what went wrong, where it is seen; without words: nothing did. */
+function fail(...words) {
+  element("error").replaceChildren(...words);
+  if (!words.length) return;
+  say();
   element("error").scrollIntoView({ block: "center" });
 }
 
@@ -190,7 +198,7 @@ function present() {
   announce();
 }
 
-const announce = () => say(`${shown.file.name}: ${summary()}.`);
+const announce = () => say(nameOf(shown.file), `: ${summary()}.`);
 
 const summary = () => {
   const regions = `${shown.regions} ${shown.regions === 1 ? "region" : "regions"}`;
@@ -251,13 +259,13 @@ async function write(suffix, make) {
   if (writing) return;
   const found = shown, kind = suffix.split(".")[0];
   setWriting(true);
-  fail("");
+  fail();
   say(`Writing the ${kind} …`);
   try {
     save(await make(found), suffix, found.file);
     say(`The ${kind} is saved.`);
   } catch (error) {
-    fail(`${found.file.name}: ${error.message}`);
+    fail(nameOf(found.file), `: ${error.message}`);
   }
   setWriting(false);
 }
@@ -307,13 +315,15 @@ addEventListener("dragleave", ({ relatedTarget }) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   element("drop").classList.remove("over");
-  take([...event.dataTransfer.files]);
+  const files = [...event.dataTransfer.files];
+  if (!files.length) fail("What was dropped is no file. Save the picture first, then drop its file here.");
+  take(files);
 });
 element("threshold").addEventListener("input", everyFrame(threshold));
 element("threshold").addEventListener("change", everyFrame(announce)); // after the mask of the same frame
 element("resolution").addEventListener("change", () => {
   if (!current) return;
-  fail("");
+  fail();
   for (const entry of queue.entries) if (entry.state === WAITING) entry.resolution = element("resolution").value;
   lookAgain(current);
 });
@@ -333,7 +343,8 @@ element("points").addEventListener("click", ({ target }) => {
 
 const zoom = makeZoomable(element("frame"), element("canvas"), (scale) => {
   const focused = document.activeElement;
-  element("zoom-text").textContent = `${Math.round(100 * scale)} %`;
+  const words = `${Math.round(100 * scale)} %`;
+  if (element("zoom-text").textContent !== words) element("zoom-text").textContent = words; // it is read out each time
   element("zoom-out").disabled = element("zoom-reset").disabled = scale === 1;
   if (focused?.disabled) element("zoom-in").focus(); // or nothing has the focus
 });
