@@ -1,8 +1,11 @@
 import io
+import itertools
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from gsr_tf.evaluation import figures, gallery, html
 from gsr_tf.evaluation.figures import Panel, seam
@@ -89,6 +92,25 @@ def test_figure_5_draws_what_was_measured():
     assert [drawn_in("#d1495b", image).any() for image in images] == [False, True]
 
 
+# What the colour-blind see of linear RGB: Machado et al. (2009), severity 1.
+SEEN = {
+    "by all cones": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+
+
+@pytest.mark.parametrize("matrix", SEEN.values(), ids=SEEN)
+def test_lines_are_told_apart_by_the_colour_blind_and_from_the_paper(matrix):
+    colours = np.array([ImageColor.getrgb(colour) for colour in figures.COLOURS]) / 255
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    assert (1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 3).all()  # WCAG 2, of lines on white
+    seen = np.clip(linear @ np.transpose(matrix), 0, 1)
+    seen = rgb2lab(np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055))
+    assert min(deltaE_ciede2000(*pair) for pair in itertools.combinations(seen, 2)) > 15
+
+
 def test_figure_5_has_the_weakest_attack_first_whoever_is_drawn_first():
     one = {"none": 0.6, "jpeg-70": 0.5, "jpeg-50": 0.4, "blur-3": 0.5, "blur-11": 0.3}
     other = {name: one[name] for name in ("none", "jpeg-50", "jpeg-70", "blur-11", "blur-3")}
@@ -126,6 +148,24 @@ def test_html_escapes_and_fetches_nothing():
     assert "&lt;script&gt;" in page and "<script" not in page and "&lt;a &amp; b&gt;" in page and "\\udce9" in page
     assert 'class="number">-1.5' in page
     assert "http" not in page and "data:image/png;base64,iVBORw0KGgo" in page
+
+
+def test_a_table_wider_than_the_paper_is_printed_whole(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no browser")
+    wide = html.table([f"a long word {number}" for number in range(12)], [["word"] * 12])
+    (tmp_path / "report.html").write_bytes(html.page("wide", [wide]))
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 320, "height": 600})
+        page.goto(f"file://{tmp_path}/report.html")
+        width, table = "document.documentElement.scrollWidth", "document.querySelector('table').offsetWidth"
+        assert page.evaluate(width) == 320 < page.evaluate(table)
+        page.emulate_media(media="print")
+        assert page.evaluate(width) >= page.evaluate(table) > 320  # browsers fit this width to the paper
+        browser.close()
 
 
 def test_more_runs_than_colours_are_all_drawn():
