@@ -17,7 +17,8 @@ TILE = (160, 240)  # height, width of a picture on the sheet
 CAPTION = 18  # height of the line under it
 LONGEST = 31  # characters that it holds
 COLUMNS, SHOWN = 6, 36
-OUTLINE, BACKGROUND = (255, 0, 64), 40
+OUTLINE, SHADOW = (255, 255, 255), (0, 0, 0)  # seen on any picture, and by the colour-blind
+REFUSED, BACKGROUND = (255, 0, 64), 40
 
 
 def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
@@ -27,7 +28,8 @@ def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     for mask in masks:
         outlines, _ = cv2.findContours(at_size(mask, size), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(small, outlines, -1, OUTLINE, 2)
+        for colour, width in ((SHADOW, 5), (OUTLINE, 2)):
+            cv2.drawContours(small, outlines, -1, colour, width)
     return small
 
 
@@ -40,7 +42,7 @@ def _tile(sample: Sample) -> np.ndarray:
         top, left = (TILE[0] - height) // 2, (TILE[1] - width) // 2
         tile[top : top + height, left : left + width] = picture
     except Refused as refusal:
-        cv2.putText(tile, refusal.reason, (8, TILE[0] // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, OUTLINE, 1)
+        cv2.putText(tile, refusal.reason, (8, TILE[0] // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, REFUSED, 1)
     caption = sample.name.encode("ascii", "replace").decode()
     caption = caption if len(caption) <= LONGEST else f"...{caption[3 - LONGEST :]}"
     cv2.putText(tile, caption, (2, TILE[0] + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (230, 230, 230), 1, cv2.LINE_AA)

@@ -139,15 +139,18 @@ def test_a_manipulated_picture_is_no_duplicate_of_its_own_original(root):
     assert code == 0 and report["sets"]["set"]["look_the_same"] == []
 
 
-def test_the_contact_sheet_outlines_the_mask(root):
-    save(root / "one/a.png", np.full((160, 240, 3), 128, np.uint8))
+@pytest.mark.parametrize("ground", [(128, 128, 128), (255, 0, 64), (255, 255, 255), (0, 0, 0)])
+def test_the_contact_sheet_outlines_the_mask(root, ground):
+    save(root / "one/a.png", np.full((160, 240, 3), ground, np.uint8))
     mask(root / "one/a_mask.png", size=(240, 160))
     run("one")
     sheet = np.asarray(Image.open("report/contact_sheet_one.png"))
     tile = sheet[:160, :240]
-    red = (tile == (255, 0, 64)).all(-1)
-    assert red[:80, 119].all() and red[79, :120].all()  # the border of the upper left quarter
-    assert not red[100:].any() and not red[:, 140:].any() and (tile[20:60, 20:100] == 128).all()
+    white, black = ((tile == level).all(-1) for level in (255, 0))
+    assert white[:80, 119].all() and white[79, :120].all()  # the border of the upper left quarter
+    assert black[10:70, [117, 121]].all() and black[[77, 81], 10:110].all()  # which is seen on any ground
+    for untouched in (tile[20:60, 20:100], tile[100:160], tile[:160, 140:]):
+        assert (untouched == ground).all()
 
 
 def test_images_and_masks_folders_are_pictures_with_masks(root):
