@@ -80,9 +80,9 @@ def draw(picture: np.ndarray, found: Segmentation) -> tuple[bytes, bytes]:
         The overlay's file, and a small JPEG for the contact sheet, picture beside overlay.
     """
     picture, *answer = _drawable(picture, found.map, found.mask)
-    overlay = draw_overlay(picture, *answer)
-    halves = [_small(pixels) for pixels in (picture, overlay)]
-    return encode_jpeg(overlay, quality=92), encode_jpeg(np.hstack(halves), quality=70)
+    overlay = encode_jpeg(draw_overlay(picture, *answer), quality=92)
+    picture, *answer = _small(picture, *answer)
+    return overlay, encode_jpeg(np.hstack([picture, draw_overlay(picture, *answer)]), quality=70)
 
 
 def encode(found: Segmentation, orientation: int, *, npz: bool) -> dict[str, bytes]:
@@ -127,7 +127,10 @@ def _drawable(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray) ->
     return *small, at_size(mask, size)
 
 
-def _small(pixels: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((PREVIEW, PREVIEW), reducing_gap=2)
-    return np.asarray(picture)
+def _small(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The same as a preview shows it; what is outlined at this size has lines that are seen, and no region is lost."""
+    small = Image.fromarray(picture)
+    small.thumbnail((PREVIEW, PREVIEW), reducing_gap=2)
+    flagged = mask.view(np.uint8) * np.uint8(255)
+    levels = [cv2.resize(x, small.size, interpolation=cv2.INTER_AREA) for x in (probability, flagged)]
+    return np.asarray(small), levels[0], levels[1] > 0

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from gsr_tf.answers import files
@@ -62,3 +63,17 @@ def test_a_preview_has_no_longer_side_than_208_pixels_a_half():
     picture, probability = no_heat((100, 300))
     small = Image.open(io.BytesIO(files.draw(picture, segmentation(probability))[1]))
     assert small.size == (2 * 208, 69)
+
+
+@pytest.mark.parametrize("length", [208, 2500])
+def test_a_preview_outlines_every_region_in_white_on_black(length):
+    probability = np.zeros([length, length], np.float32)
+    probability[length // 2 :] = 0.6
+    probability[100:108, 100:108] = 0.6  # as small as a region may be
+    small = np.asarray(
+        Image.open(io.BytesIO(files.draw(*no_heat(probability.shape)[:1], segmentation(probability))[1]))
+    )
+    across = small[95:113, small.shape[1] * 3 // 4].mean(-1)  # from the upper half to the lower
+    assert across.max() > 230 and across.min() < 60
+    around = small[: 108 * 208 // length + 4, 208:][:, : 108 * 208 // length + 4].mean(-1)
+    assert around.max() - around.min() > 120
