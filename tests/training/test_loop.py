@@ -135,7 +135,7 @@ def test_a_validation_says_its_scores_and_whether_they_are_the_best(capsys):
 def test_the_best_is_the_best_by_what_the_net_is_compared_by():
     journal = Journal(start=5)
     journal.criterion = "auc"
-    journal.run(validate=lambda: {"validation/f1": 0.25, "validation/auc": 0.75})
+    journal.run(validate=lambda: {"f1": 0.25, "auc": 0.75})
     assert "score 0.75 at 6" in journal.lines
 
 
