@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from gsr_tf.evaluation.attacks import split, weakest_first
 
 AS_WRITTEN = {"text.parse_math": False}  # names of people's files and runs, which may have dollars in them
-COLOURS = ("#1b6ca8", "#d1495b", "#1f1163", "#9a929c", "#733808", "#200109")  # told apart by the colour-blind, too
+COLOURS = ("#1b6ca8", "#d1495b", "#200109", "#9a929c", "#733808", "#1f1163")  # told apart by the colour-blind, too
 
 LONGEST_TITLE = 34  # letters above a panel; of a longer file name its end tells more
 
