@@ -39,7 +39,8 @@ def draw_overlay(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray)
 @functools.lru_cache(None)
 def _blends() -> np.ndarray:
     """[256 probabilities, 256 greys, 3] uint8 RGB: the heat's colour over the grey, the stronger the more probable."""
-    heat = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]  # a column: of one dimension OpenCV 5 makes a row
+    heat = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
     grey = np.arange(256)[np.newaxis, :, np.newaxis]
     cover = STRONGEST * np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
     return np.rint((1 - cover) * grey + cover * heat).astype(np.uint8)
