@@ -119,7 +119,8 @@ def _blended(module: DetectorModule, picture: np.ndarray, layout: Layout, *, bou
     for top, left in tqdm(windows, total=count, unit="window", delay=5, leave=False):
         window = tf.constant(_cut(picture, top.start, left.start, layout.side))
         with ONE_PASS:
-            found = arrays(module.window(window, moments))
+            answer = module.window(window, moments)
+        found = arrays(answer)  # after the turn, so that a GPU need not wait with the next pass until these are fetched
         if not boundary:
             found.pop("boundary", None)
         weights = top.weights[:, np.newaxis] * left.weights

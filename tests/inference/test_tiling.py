@@ -1,4 +1,5 @@
 import concurrent.futures
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from gsr_tf.inference import tiling
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.tiling import Layout, stretches, tile
-from gsr_tf.inference.together import arrays
+from gsr_tf.inference.together import ONE_PASS, arrays
 from gsr_tf.models.keras import keras
 from gsr_tf.models.segmenter import manipulation_probability
 
@@ -164,6 +165,23 @@ def test_a_very_large_picture_has_no_boundary_map(module, monkeypatch):
     monkeypatch.setattr(tiling, "LARGE_PIXELS", 6000)
     assert set(tile(module, photograph(60, 100), SMALL)) == {"probability", "boundary"}
     assert set(tile(module, photograph(61, 100), SMALL)) == {"probability"}
+
+
+def test_a_pass_has_its_turn_and_ends_it_before_its_maps_are_fetched(module, monkeypatch):
+    held = []
+
+    def telling(name, function):
+        def call(*arguments):
+            held.append((name, ONE_PASS.locked()))
+            return function(*arguments)
+
+        return call
+
+    passes = {name: telling(name, getattr(module, name)) for name in ("moments", "window")}
+    monkeypatch.setattr(tiling, "arrays", telling("arrays", arrays))
+    tile(SimpleNamespace(network_size=module.network_size, **passes), photograph(60, 100), SMALL)
+    windows = len(held) // 2
+    assert held == [("moments", True), *[("window", True), ("arrays", False)] * windows] and windows > 1
 
 
 def test_an_answer_is_the_same_to_the_bit_whatever_is_asked_beside_it(module):
