@@ -59,8 +59,11 @@ def _decoded(example: Example) -> dict:
 
 
 def masks_by_name(folder: Path) -> dict[str, list[np.ndarray]]:
-    """Of each record, in order, the masks, [h, w] of 0 and 1."""
-    return {record["name"]: [mask[..., 0] // 255 for mask in record["masks"]] for record in read_all(folder)}
+    """Of each record, in order, the masks, [h, w] of 0 and 1; a name that is there twice fails the test."""
+    records = read_all(folder)
+    found = {record["name"]: [mask[..., 0] / 255 for mask in record["masks"]] for record in records}
+    assert len(found) == len(records)
+    return found
 
 
 def mask_counts(folder: Path) -> dict[str, int]:
