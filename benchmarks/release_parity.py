@@ -78,7 +78,7 @@ def outputs(net: GSRNet, batch: Batch, p: tf.Tensor) -> dict[str, np.ndarray]:
     refined, k_prime = refine(batch.s, batch.k, p, batch.a)
     pictures = {"source": batch.s, "pasted": batch.m, "generated": g_m, "refined": refined}
     logits = {name: net.segmenter(image, training=True) for name, image in pictures.items()}
-    k_256 = net._resize_to_256(batch.k)
+    (k_256,) = net._at_256(batch.k)
     return {
         "generated": g_m,
         "pasted": batch.m,

@@ -5,12 +5,14 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.release_parity import GradientNorms
+from benchmarks.release_parity import GradientNorms, outputs
 from gsr_tf.config import from_flagfile
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
+from gsr_tf.data.image_ops import resize
 from gsr_tf.models.weights import named_variables
 from tests.goldens.release_step import RELEASE_FLAGS
+from tests.networks import make_batch, tiny_net
 
 
 def test_variables_without_a_gradient_leave_the_others_their_names():
@@ -33,3 +35,14 @@ def test_a_step_gives_each_variable_a_norm_but_biases_before_a_normalisation():
     net.train_step(Batch(s, k, t, copy_paste(s, k, t), t))
     unmoved = {name for recorder in recorders.values() for name, norm in recorder.norms.items() if float(norm) == 0}
     assert unmoved == {name for name in recorders["segmenter"].norms if re.fullmatch(r"segmenter/conv\d_\d/bias", name)}
+
+
+def test_outputs_are_those_of_the_networks():
+    net, batch = tiny_net(half_pixel=False), make_batch(pictures=1)
+    found = outputs(net, batch, tf.zeros_like(batch.k))
+    g_m = net.generate(batch).g_m
+    np.testing.assert_array_equal(found["generated"], g_m)
+    np.testing.assert_array_equal(found["refined"], batch.s)  # no boundary: nothing is put back
+    for name, image in {"d_real": batch.t, "d_fake": g_m}.items():
+        logits = net.discriminator([resize(x, [256, 256], half_pixel=False) for x in (image, batch.k)])
+        np.testing.assert_allclose(found[name], tf.sigmoid(logits), 1e-5)
