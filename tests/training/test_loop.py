@@ -130,6 +130,7 @@ def test_a_validation_says_its_scores_and_whether_they_are_the_best(capsys):
     journal.run(validate=lambda: {"f1": next(scores), "auc": 0.5})
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     assert said == ["step 4: f1 0.250  auc 0.500  (best so far, kept)", "step 6: f1 0.125  auc 0.500"]
+    assert journal.values == {"validation/f1": 0.125, "validation/auc": 0.5}
 
 
 def test_the_best_is_the_best_by_what_the_net_is_compared_by():
