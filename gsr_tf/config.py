@@ -17,6 +17,7 @@ from typing import Any
 from absl import flags
 
 from gsr_tf import settings
+from gsr_tf.command import refuse_nothing
 from gsr_tf.comparators.dih.weights import load_harmonizer
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.records import Records
@@ -235,6 +236,7 @@ def kind_of(arguments: Sequence[str], default: str = Config.METHOD) -> type[RunS
     flags.DEFINE_string("method", default, "", flag_values=values)
     values.set_gnu_getopt()  # it may stand behind words that are values of the flags that are not known here
     values(["gsr_tf", *arguments], known_only=True)
+    refuse_nothing(values)
     return _kind(values.method)
 
 

@@ -49,6 +49,7 @@ def test_help_shows_every_setting_once(kind):
     [
         (["--method=nope"], "--method=nope: expected one of mfcn, rgbn, exif-sc, dih"),
         (["--method=nope", "--run_dir=run"], "--method=nope: expected one of mfcn, rgbn, exif-sc, dih"),
+        (["--method=", "--run_dir=run"], "--method= is empty; expected a value"),
         (["--run_dir", "run", "--method", "nope"], "--method=nope: expected one of mfcn, rgbn, exif-sc, dih"),
         (["--flagfile=comparators/dihh"], "--flagfile=comparators/dihh: no such file"),
         (["--flagfile=comparators/rgbm", "--run_dir=run"], "nearest of those: comparators/rgbn"),
