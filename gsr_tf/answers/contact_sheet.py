@@ -21,6 +21,7 @@ header { padding: .7rem 1.2rem 0; }
 h1 { font-size: 1.15rem; margin: 0 0 .3rem; } p { margin: .2rem 0; } .note { color: var(--soft); }
 form { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: center; padding: .5rem 1.2rem .7rem;
   background: Canvas; border-bottom: 1px solid #8886; }
+label { display: flex; gap: .4rem; align-items: center; }
 input, select { font: inherit; padding: .15rem .4rem; } input[type=search] { width: 15rem; }
 ::placeholder { color: var(--soft); opacity: 1; }
 .heat { display: inline-block; width: 9rem; height: .7rem; border: 1px solid #8888; vertical-align: -1px; }
