@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import Refused
 from gsr_tf.data.masks import at_size
+from gsr_tf.data.outlining import draw_outline
 
 TILE = (160, 240)  # height, width of a picture on the sheet
 CAPTION = 18  # height of the line under it
 LONGEST = 31  # characters that it holds
 COLUMNS, SHOWN = 6, 36
-OUTLINE, SHADOW = (255, 255, 255), (0, 0, 0)  # seen on any picture, and by the colour-blind
 REFUSED, BACKGROUND = (255, 0, 64), 40
 
 
@@ -27,9 +27,7 @@ def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     for mask in masks:
-        outlines, _ = cv2.findContours(at_size(mask, size), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        for colour, width in ((SHADOW, 5), (OUTLINE, 2)):
-            cv2.drawContours(small, outlines, -1, colour, width)
+        draw_outline(small, at_size(mask, size), line=2, shadow=5)
     return small
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from gsr_tf.data.decoding.strips import strips
+from gsr_tf.data.outlining import draw_outline
 
-OUTLINE, SHADOW = (255, 255, 255), (0, 0, 0)
 STRONGEST = 0.75  # of the colour, where the probability is 1
 
 
@@ -29,10 +29,8 @@ def draw_overlay(picture: np.ndarray, probability: np.ndarray, mask: np.ndarray)
     overlay = np.empty_like(picture)
     for rows in strips(*picture.shape[:2], 1_000_000):  # the indices take 16 bytes a pixel: not all at once
         overlay[rows] = _blends()[level[rows], grey[rows]]
-    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(picture.shape[:2]) / 400))
-    for colour, width in ((SHADOW, 3 * thickness), (OUTLINE, thickness)):  # seen on dark and on light
-        cv2.drawContours(overlay, contours, -1, colour, width)
+    draw_outline(overlay, mask, line=thickness, shadow=3 * thickness)
     return overlay
 
 
