@@ -137,14 +137,14 @@ def _command(module: str, *arguments: str) -> None:
 def _signals_passed_on() -> Iterator[list[subprocess.Popen]]:
     """Within it what ends this process does so after others, which save first what they have learnt; yields their list.
 
-    A terminal's Ctrl-C is received by all of them; SIGTERM, or what comes a second time, is passed on.
+    A terminal's Ctrl-C is received by all of them; all else, or what comes a second time, is passed on.
     """
     processes: list[subprocess.Popen] = []
     received: list[int] = []
 
     def note(number: int, _frame: Any) -> None:
         received.append(number)
-        if number == signal.SIGTERM or len(received) > 1:
+        if number != signal.SIGINT or len(received) > 1:
             for process in processes:
                 process.send_signal(number)
 
@@ -153,8 +153,9 @@ def _signals_passed_on() -> Iterator[list[subprocess.Popen]]:
         return
     with told(note):
         yield processes
-    if signal.SIGTERM in received:
-        sys.exit(128 + signal.SIGTERM)
+    for number in received:
+        if number != signal.SIGINT:
+            sys.exit(128 + number)
     if received:
         raise KeyboardInterrupt
 

@@ -80,8 +80,8 @@ def train(
 ) -> int:
     """Trains from the net's present step to `steps`.
 
-    Ctrl-C and SIGTERM let the step finish, then save; of several workers all stop after the same step. A validation is
-    not waited for: it is made when the run goes on, before the next step.
+    Ctrl-C, SIGTERM and a terminal that is gone (SIGHUP) let the step finish, then save; of several workers all stop
+    after the same step. A validation is not waited for: it is made when the run goes on, before the next step.
 
     Args:
         net: its `step` is where to go on.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a run trains: what is begun is finished, and a second one is not held back."""
+"""Signals to end while a run trains: what is begun is finished, and a second one is not held back."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gsr_tf.signals import told
+from gsr_tf.signals import SIGHUP, told
 
-# A second SIGTERM so soon is the first one: of a cluster that tells all processes, passed on by one that started this.
+# A SIGTERM so soon after another signal is of who sent that: a cluster that tells all processes, of which one passes it
+# on, or a system that ends a session.
 TOLD_TWICE_SECONDS = 1.0
 
 
@@ -35,13 +36,14 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_received() -> Iterator[list[int]]:
-    """A list that holds the number of the first SIGINT or SIGTERM received; a second one is not held back."""
+    """A list that holds the number of the first signal received; a second one is not held back, unless it is SIGHUP."""
     received: list[int] = []
     when = -math.inf
 
     def note(number: int, _frame: Any) -> None:
         nonlocal when
-        if received == [signal.SIGTERM] == [number] and time.monotonic() - when < TOLD_TWICE_SECONDS:
+        soon = time.monotonic() - when < TOLD_TWICE_SECONDS
+        if received and (number == SIGHUP or (soon and number == signal.SIGTERM and received[0] != signal.SIGINT)):
             return
         if received:
             signal.signal(number, before[number])
