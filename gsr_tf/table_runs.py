@@ -170,9 +170,9 @@ def _run(flagfile: str, runs: Runs) -> Path:
 
 
 def trained(row: Row, runs: Runs) -> Method:
-    """The detector of a row that needs training, trained and exported if need be; raises TrainingError."""
+    """The detector of a row that needs training, trained and exported if need be, not loaded; raises TrainingError."""
     more = [f"harmonizer={_harmonizer(row, runs)}"] if row.harmonizer else []
-    return exported.load(_made(row.flagfile, more, export_of(row, runs), runs))
+    return exported.at_need(_made(row.flagfile, more, export_of(row, runs), runs))
 
 
 def _harmonizer(row: Row, runs: Runs) -> Path:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
 
 from gsr_tf.comparators.method import Method
+from gsr_tf.inference import saved_model
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.resolution import describe
+from gsr_tf.inference.resolution import ONE_SIZE, describe
 
 
 def load(
@@ -24,11 +30,39 @@ def load(
     """
     detector = Detector.load(path)
     scales = detector.scales_at(resolution, scales)
-    how = describe(resolution, scales)
+
+    def score(picture: np.ndarray) -> np.ndarray:
+        return detector.maps(picture, resolution=resolution, scales=scales)["probability"]
+
+    return _method(detector.name, detector.fingerprint, detector.metadata, describe(resolution, scales), score)
+
+
+def at_need(path: Path) -> Method:
+    """As `load` of a SavedModel's folder, but loaded for the first picture: often all has been scored before.
+
+    Raises:
+        DetectorError: it is something else. The method raises it where the model cannot be loaded.
+    """
+    saved_model.check(path)
+    metadata = saved_model.read_metadata(path)
+    detector, one_at_a_time = functools.cache(lambda: Detector.load(path)), threading.Lock()
+
+    def score(picture: np.ndarray) -> np.ndarray:
+        with one_at_a_time:
+            loaded = detector()
+        return loaded.maps(picture)["probability"]
+
+    how = describe("whole", metadata.get("scales", ONE_SIZE))
+    return _method(path.resolve().name, saved_model.fingerprint(path), metadata, how, score)
+
+
+def _method(
+    name: str, fingerprint: str, metadata: Mapping, how: str, score: Callable[[np.ndarray], np.ndarray]
+) -> Method:
     return Method(
-        name=detector.name + how,
-        score=lambda picture: detector.maps(picture, resolution=resolution, scales=scales)["probability"],
+        name=name + how,
+        score=score,
         probabilities=True,
-        fingerprint=detector.fingerprint + how,
-        centre=float(detector.metadata.get("centre", 0.5)),
+        fingerprint=fingerprint + how,
+        centre=float(metadata.get("centre", 0.5)),
     )

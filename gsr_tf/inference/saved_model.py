@@ -31,9 +31,7 @@ def load(path: str | Path) -> tf.Module:
 
     What says that it is none is read before it is loaded: loading a model may run what is in it.
     """
-    refusal = _refusal(Path(path))
-    if refusal:
-        raise DetectorError(f"--saved_model={path}: {refusal}; python -m gsr_tf.export makes one")
+    check(path)
     try:
         detector = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError, ValueError, KeyError, IndexError) as error:
@@ -44,6 +42,13 @@ def load(path: str | Path) -> tf.Module:
             f"--saved_model={path}: {NO_DETECTOR}: it cannot be called; python -m gsr_tf.export makes one"
         )
     return detector
+
+
+def check(path: str | Path) -> None:
+    """Raises DetectorError for what is no exported detector, by its graph's signatures; nothing is loaded."""
+    refusal = _refusal(Path(path))
+    if refusal:
+        raise DetectorError(f"--saved_model={path}: {refusal}; python -m gsr_tf.export makes one")
 
 
 def _refusal(folder: Path) -> str:

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import PROTOCOLS, choose
 from gsr_tf.evaluation.study import DataSet
-from gsr_tf.inference import resolution, together
+from gsr_tf.inference import resolution, saved_model, together
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.saved_model import DetectorError
 from tests.evaluation import toy_records
@@ -681,6 +682,33 @@ def test_an_exported_detector_is_a_method(tmp_path):
     (tmp_path / "detector" / "assets").mkdir(exist_ok=True)
     (tmp_path / "detector" / "assets" / "gsr_tf.json").write_text('{"centre": 0.3}')
     assert exported.load(tmp_path / "detector").centre == 0.3
+
+
+def test_a_detector_is_loaded_at_need_and_once(tmp_path, monkeypatch):
+    class Zero(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+        def __call__(self, picture):
+            return {"probability": tf.zeros_like(picture[..., :1], tf.float32)}
+
+    def load(path):
+        time.sleep(0.05)  # for others to come meanwhile
+        loaded.append(path)
+        return Zero()
+
+    loaded, folder = [], tmp_path / "detector"
+    tf.saved_model.save(Zero(), str(folder))
+    (folder / "assets").mkdir(exist_ok=True)
+    (folder / "assets" / "gsr_tf.json").write_text('{"centre": 0.3, "scales": [0.5, 1.0]}')
+    monkeypatch.setattr(saved_model, "load", load)
+    late = exported.at_need(folder)
+    assert (late.name, late.centre) == ("detector 0.5,1", 0.3) and not loaded
+    assert late.fingerprint == f"{saved_model.fingerprint(folder)} 0.5,1"
+    (folder / "assets" / "gsr_tf.json").write_text("{}")
+    with ThreadPoolExecutor(4) as pool:
+        assert not np.any([*pool.map(exported.at_need(folder), [sample(0)[0]] * 4)])
+    assert loaded == [folder]
+    with pytest.raises(DetectorError, match=f"--saved_model={tmp_path}: not a SavedModel folder"):
+        exported.at_need(tmp_path)
 
 
 def test_authentic_pictures_alone_can_be_attacked(tmp_path):

@@ -155,6 +155,14 @@ def stand_in(monkeypatch):
     return seen
 
 
+@pytest.fixture(name="loaded")
+def models_loaded(monkeypatch):
+    """Folders of the models that were loaded."""
+    seen, load = [], saved_model.load
+    monkeypatch.setattr(saved_model, "load", lambda path: seen.append(path) or load(path))
+    return seen
+
+
 SAVES_LATE = """
 import os, pathlib, signal, sys, time
 def save(number, _):
@@ -220,7 +228,7 @@ def test_a_command_that_named_what_it_left_out_has_done_its_work(tmp_path, monke
         table_runs._command("ends")
 
 
-def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_path, commands, capsys):
+def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_path, commands, loaded, capsys):
     arguments = ("--table=2", "--rows=DL,DL + CP", f"--runs={tmp_path / 'runs'}", f"--source_records={records}",
                  f"--target_records={records}", "--training=steps=2,seed=7")  # fmt: skip
     assert run(records, tmp_path / "out", *arguments) == 0
@@ -236,6 +244,7 @@ def test_rows_are_trained_exported_evaluated_and_not_done_again(records, tmp_pat
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("summary.json")}
     assert len(stamps) == 2 and run(records, tmp_path / "out", *arguments) == 0
     assert len(commands) == 4 and (tmp_path / "out" / "table2.csv").read_text() == before
+    assert loaded == [tmp_path / "runs" / "table2" / name / "export" for name in ("dl", "dl_cp")]
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
@@ -508,7 +517,7 @@ def lines_of(folder, row):
         return [line for line in csv.DictReader(stream) if (line["row"], line["data set"]) == (row, "CASIA")]
 
 
-def test_rows_left_out_keep_what_was_found_of_them(records, tmp_path, commands):
+def test_rows_left_out_keep_what_was_found_of_them(records, tmp_path, commands, loaded):
     data = (f"--runs={tmp_path / 'runs'}", f"--source_records={records}", f"--target_records={records}")
     arguments = ("--table=2", "--training=steps=2", *data)
     assert run(records, tmp_path, *arguments, "--rows=DL") == 0
@@ -522,6 +531,7 @@ def test_rows_left_out_keep_what_was_found_of_them(records, tmp_path, commands):
     other = toy_records.write(tmp_path / "other", (1,))
     assert run(other, tmp_path, *arguments, "--rows=GS-Net") == 0
     assert not lines_of(tmp_path, "DL")[0]["value"]  # found on other pictures
+    assert [path.parent.name for path in loaded] == ["dl", "gs_net", "gs_net", "gs_net"]
 
 
 def test_a_cell_that_lacks_pictures_is_told_by_the_exit_code(tmp_path):
