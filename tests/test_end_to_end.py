@@ -57,6 +57,12 @@ def exported(trained, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def detector(exported):
+    """The SavedModel, read again."""
+    return Detector.load(exported)
+
+
 def curves(run_dir):
     """{tag: {step: value}} of all event files; the value of what is no scalar is None."""
     found = {}
@@ -207,12 +213,12 @@ def test_a_generator_alone_that_diverged_says_what_can_be_begun_with(sources, ta
         np.testing.assert_array_equal(begun[name], newest[name], err_msg=name)
 
 
-def test_the_exported_model_is_the_checkpoint(trained, exported):
+def test_the_exported_model_is_the_checkpoint(trained, detector):
     segmenter = build_segmenter(config.load(trained).networks)
     restore_network("segmenter", segmenter, trained, "newest")
     picture = tiny.tile(3)[:32, :32]
     expected = manipulation_probability(segmenter, to_network_range(picture)[None])[0]
-    found = tf.saved_model.load(str(exported))(picture)["probability"]
+    found = detector.module(picture)["probability"]
     assert np.ptp(expected) > 0
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -260,13 +266,13 @@ def test_every_picture_is_answered_in_its_size(answered):
     assert {str(path): np.asarray(Image.open(answers / path)).shape for path in named} == expected
 
 
-def test_answers_are_the_models(answered, exported):
+def test_answers_are_the_models(answered, detector):
     pictures, answers, _ = answered
-    found = Detector.load(exported).segment(pictures / "rgb.png")
+    found = detector.segment(pictures / "rgb.png")
     np.testing.assert_array_equal(np.asarray(Image.open(answers / "rgb_map.png")), np.rint(65535 * found.map))
     np.testing.assert_array_equal(np.asarray(Image.open(answers / "rgb_mask.png")), 255 * found.mask)
     assert found.warnings == ()
-    assert Detector.load(exported).segment(pictures / "rgba.png").warnings == ("transparency ignored",)
+    assert detector.segment(pictures / "rgba.png").warnings == ("transparency ignored",)
 
 
 def test_bad_pictures_are_named_counted_and_skipped(answered, exported, tmp_path, capsys):
@@ -280,13 +286,13 @@ def test_bad_pictures_are_named_counted_and_skipped(answered, exported, tmp_path
     assert "0 of 1 pictures answered, 1 skipped" in output.out
 
 
-def test_the_export_is_evaluated(exported, sources, tmp_path):
+def test_the_export_is_evaluated(exported, detector, sources, tmp_path):
     output = tmp_path / "results"
     arguments = [f"--saved_model={exported}", f"--records={sources.path}", f"--output={output}"]
     assert evaluate.main(["evaluate", *arguments, "--protocols=fixed-0.5"]) == 0
     with (output / "per_image.csv").open() as file:
         rows = list(csv.DictReader(file))
     mask = tiny.manipulated()[0].masks[0]
-    predicted = tf.saved_model.load(str(exported))(tiny.manipulated()[0].picture)["probability"].numpy()[..., 0] > 0.5
+    predicted = detector.module(tiny.manipulated()[0].picture)["probability"].numpy()[..., 0] > 0.5
     f1 = 2 * (predicted & mask).sum() / (predicted.sum() + mask.sum())
     assert float(next(row for row in rows if row["name"] == "tile 0")["f1 at 0.5"]) == pytest.approx(f1, abs=1e-6)

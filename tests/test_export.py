@@ -55,6 +55,17 @@ def run_dir(sources, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def loaded(run_dir):
+    """What an export of it begins with; nobody changes it."""
+    return export.load_run(run_dir, "best")
+
+
+@pytest.fixture(scope="module")
+def network(loaded):
+    return loaded[0]
+
+
 def evaluation(folder, threshold, fingerprint="0123456789abcdef", **more):
     """A finished evaluation, as far as an export reads it; `more` of its summary."""
     lines = [
@@ -138,9 +149,9 @@ def test_scores_of_another_method_are_refused(run_dir, tmp_path, threshold, fing
 
 
 def test_an_evaluation_of_the_model_itself_has_its_threshold_and_one_of_noi_is_refused(
-    run_dir, sources, tmp_path, capsys
+    run_dir, network, sources, tmp_path, capsys
 ):
-    network, data_set = export.load_run(run_dir, "best")[0], DataSet("s", "f", items.from_records(sources))
+    data_set = DataSet("s", "f", items.from_records(sources))
     own = Method("model", lambda picture: network(picture)["probability"].numpy()[..., 0], True, fingerprint="1")
     thresholds = {}
     for folder, method in (("own", own), ("noi", methods.METHODS["noi"])):
@@ -156,7 +167,7 @@ def test_an_evaluation_of_the_model_itself_has_its_threshold_and_one_of_noi_is_r
 
 
 @pytest.mark.parametrize("form", [onnx, tflite], ids=["onnx", "tflite"])
-def test_a_file_is_the_checkpoint(run_dir, tmp_path, capsys, form):
+def test_a_file_is_the_checkpoint(run_dir, network, tmp_path, capsys, form):
     if form is onnx:
         pytest.importorskip("onnxruntime")
     suffix = "onnx" if form is onnx else "tflite"
@@ -165,16 +176,15 @@ def test_a_file_is_the_checkpoint(run_dir, tmp_path, capsys, form):
     assert "on 3 generated and 6 real pictures" in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} == {output.name, f"{output.name}.json"}
     assert json.loads((tmp_path / f"{output.name}.json").read_text())["checkpoint"] == "best/ckpt-7"
-    network, _, _ = export.load_run(run_dir, "best")
     assert largest_difference(network, form.runner(output.read_bytes()), [tiny.tile(1)]) <= form.TOLERANCE
 
 
-def test_what_quantisation_costs_is_measured(run_dir, tmp_path, capsys):
+def test_what_quantisation_costs_is_measured(run_dir, network, tmp_path, capsys):
     output = tmp_path / "small.tflite"
     arguments = [f"--run_dir={run_dir}", f"--output={output}", "--format=tflite", "--quantize=float16"]
     assert export.main(["export", *arguments]) == 0
     beside = json.loads((tmp_path / "small.tflite.json").read_text())
-    maps, (network, _, _) = tflite.runner(output.read_bytes()), export.load_run(run_dir, "best")
+    maps = tflite.runner(output.read_bytes())
     scored, left_out = pictures.scored_items(None, run_dir)
     assert (len(scored), left_out) == (7, 0)
     assert beside["quantization"] == "float16"
@@ -293,8 +303,9 @@ def test_weights_are_listed_under_their_name_and_start_a_run(run_dir, tmp_path):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_weights_come_behind_the_others_and_take_no_files_place(run_dir, tmp_path, capsys, monkeypatch):
+def test_weights_come_behind_the_others_and_take_no_files_place(run_dir, loaded, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(agreement, "trial_pictures", lambda: [tiny.tile(1)])
+    monkeypatch.setattr(export, "load_run", lambda *_: loaded)
 
     def save(name):
         return export.main(["export", f"--run_dir={run_dir}", f"--output={tmp_path / name}.npz", "--format=weights"])
@@ -308,7 +319,7 @@ def test_weights_come_behind_the_others_and_take_no_files_place(run_dir, tmp_pat
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_weights_are_averaged_with_files(run_dir, tmp_path, count):
+def test_weights_are_averaged_with_files(run_dir, network, tmp_path, count):
     others, files = [], []
     for number in range(count):
         others.append(named_variables(build_segmenter(Networks(width=0.03))))
@@ -318,21 +329,21 @@ def test_weights_are_averaged_with_files(run_dir, tmp_path, count):
     assert export.main(["export", *arguments, f"--average_with={','.join(map(str, files))}"]) == 0
     mean, entry = shipped.load("mean", tmp_path)
     assert entry["averaged_with"] == [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    own, found = (named_variables(one.segmenter) for one in (export.load_run(run_dir, "best")[0], mean))
+    own, found = (named_variables(one.segmenter) for one in (network, mean))
     for name in own:
         expected = np.mean([own[name], *(other[name] for other in others)], axis=0)
         np.testing.assert_allclose(found[name], expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.slow
-def test_scales_are_the_models_own_and_may_be_others(run_dir, tmp_path, capsys, monkeypatch):
-    small = export.load_run(run_dir, "best")[0]
+def test_scales_are_the_models_own_and_may_be_others(run_dir, loaded, tmp_path, capsys, monkeypatch):
     shipped_facts = {**shipped.load("gsr-net-coco")[1], "scales": [0.75, 1.0, 1.35]}
-    monkeypatch.setattr(shipped, "load", lambda name: (small, shipped_facts))
+    monkeypatch.setattr(shipped, "load", lambda name: (loaded[0], shipped_facts))
     run, weights = f"--run_dir={run_dir}", "--weights=gsr-net-coco"
     output, said = tmp_path / "model", []
     assert export.main(["export", run, "--scales=1.5,1", f"--output={output}"]) == 0
     assert Detector.load(output).scales == (1.0, 1.5)
+    monkeypatch.setattr(export, "load_run", lambda *_: loaded)
     monkeypatch.setattr(export.saved_model, "save", lambda detector, path, facts, pictures: said.append(facts) or 0.0)
     for arguments in ([run], [weights], [weights, "--scales=1"]):
         assert export.main(["export", *arguments, f"--output={tmp_path / 'other'}"]) == 0
@@ -358,9 +369,8 @@ def test_an_average_needs_its_file_and_a_run(run_dir, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_pictures_are_seen_at_the_size_asked_for(run_dir):
-    picture = tiny.tile(1)
-    small, large = (export.load_run(run_dir, "best", size)[0] for size in (None, 56))
+def test_pictures_are_seen_at_the_size_asked_for(run_dir, network):
+    picture, small, large = tiny.tile(1), network, export.load_run(run_dir, "best", 56)[0]
     assert (small.size, large.size) == (40, 56)
     assert not np.allclose(small(picture)["probability"], large(picture)["probability"], atol=1e-6)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from gsr_tf import export, predict, train, train_comparator
 from gsr_tf.comparators.exif.release import release_name
 from gsr_tf.formats.provenance import trained_how
-from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.saved_model import read_metadata
 from gsr_tf.training.exif import EXIFRun
 from tests import tiny
 from tests.comparators import narrow_resnet
@@ -65,7 +65,7 @@ def test_it_is_exported_and_asked_like_any_model_and_says_where_it_is_from(run_d
     model = tmp_path / "exif"
     assert export.main(["export", f"--run_dir={run_dir}", f"--output={model}"]) == 0
     assert "agrees with the network" in capsys.readouterr().out
-    metadata = Detector.load(model).metadata
+    metadata = read_metadata(model)
     assert metadata["method"] == "exif-sc" and "attributes" not in metadata
     assert trained_how(metadata) == "the authors' checkpoint, not trained here"
     tf.io.write_file(str(tmp_path / "picture.png"), tf.io.encode_png(tiny.tile(0)))
