@@ -13,7 +13,7 @@ from gsr_tf.training.summaries import read_scalars
 from tests.training import team
 
 pytestmark = pytest.mark.slow
-STEPS, LAST = 20, 28
+STEPS, LAST = 6, 9  # of two machines, and of the rest; more than all pictures once
 # All agree to 1e-6, unless floats added in another order decide otherwise about a pixel of P, as without oneDNN: that
 # refinements and their sum see at once and all else by the weights, of which Adam moves each by 1e-4 a step.
 OF_LOSSES, OF_REFINED, OF_WEIGHTS = 1e-4, 1e-3, 3e-4
@@ -29,7 +29,7 @@ def command(sources, targets):
         *[f"--source_records={sources.path}", f"--target_records={targets.path}"],
         *["--vgg16_weights=random", "--width=0.02", "--input_size=32", "--batch_size=2"],
         *["--segment_on=generated", "--refine_on=generated", "--alternation=sequential"],
-        *["--log_every=1", "--panels_every=0", "--save_every=4"],
+        *["--log_every=1", "--panels_every=0", "--save_every=3"],
     ]
 
 
@@ -87,15 +87,17 @@ def test_a_run_outlives_its_workers(command, alone, tmp_path):
     run_dir = tmp_path / "run"
     flags = [*command, *PICTURE_BY_PICTURE, f"--run_dir={run_dir}", f"--steps={LAST}"]
     three, two = team.loopback(3), team.loopback(2)
-    killed = team.run(three, flags, tmp_path / "three", functools.partial(team.signal_in_step, signal.SIGKILL, 1, 23))
+    dies = functools.partial(team.signal_in_step, signal.SIGKILL, 1, STEPS + 2)
+    killed = team.run(three, flags, tmp_path / "three", dies)
     assert [code for code, _ in killed] == [1, 128 + signal.SIGKILL, 1], killed
     for index in (0, 2):
         assert f"error: worker {index} of 3 ({three[index].address}): another worker" in killed[index].said
     assert newest(run_dir) == STEPS
-    stopped = team.run(two, flags, tmp_path / "two", functools.partial(team.signal_in_step, signal.SIGTERM, 1, 25))
+    stops = functools.partial(team.signal_in_step, signal.SIGTERM, 1, STEPS + 1)
+    stopped = team.run(two, flags, tmp_path / "two", stops)
     assert [code for code, _ in stopped] == [128 + signal.SIGTERM] * 2, stopped
-    assert f"stopped and saved at step 25 of {LAST}" in stopped[0].said
-    assert newest(run_dir) == 25
+    assert f"stopped and saved at step {STEPS + 1} of {LAST}" in stopped[0].said
+    assert newest(run_dir) == STEPS + 1
     assert train.main(["train", *flags]) == 0
     assert_same_run(run_dir, alone)
 
