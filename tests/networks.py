@@ -1,4 +1,4 @@
-"""GSR-Net small enough for tests, and a batch of noise for it."""
+"""Networks small enough for tests, and a batch of noise for them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
+from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras
 from gsr_tf.models.losses import Losses
@@ -35,6 +36,12 @@ def tiny_net(
 ) -> GSRNet:
     """GSR-Net, tiny, with changes to any setting by name."""
     return kind(*settings(**changes), harmonizer, teachers)
+
+
+def one_convolution(**settings: Any) -> DetectorModule:
+    """A detector whose network is one convolution, without a boundary branch: quick to trace, to save and to load."""
+    image = keras.Input([None, None, 3])
+    return DetectorModule(keras.Model(image, {"segmentation": keras.layers.Conv2D(2, 1)(image)}), **settings)
 
 
 def make_batch(pictures: int = 2, size: int = 32) -> Batch:

@@ -27,11 +27,11 @@ def signatures(detector: DetectorModule) -> dict[str, Callable]:
     maps = detector.__call__.get_concrete_function().structured_outputs
     answer = {"probability_bytes": tf.string, "score": tf.float32, "width": tf.int32, "height": tf.int32}
 
-    @tf.function(input_signature=[PICTURE])
+    @tf.function(autograph=False, input_signature=[PICTURE])
     def one(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return detector(no_sliver(image, detector))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
     def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return tf.map_fn(
             lambda data: describe(one(decode(data))["probability"]),
@@ -39,7 +39,7 @@ def signatures(detector: DetectorModule) -> dict[str, Callable]:
             fn_output_signature={name: tf.TensorSpec([], dtype) for name, dtype in answer.items()},
         )
 
-    @tf.function(input_signature=[tf.TensorSpec([None, side, side, 3], tf.uint8, "images")])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, side, side, 3], tf.uint8, "images")])
     def batch(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return tf.map_fn(detector, images, fn_output_signature={name: tf.TensorSpec([side, side, 1]) for name in maps})
 
@@ -109,7 +109,7 @@ def portable(detector: DetectorModule) -> tf.types.experimental.GenericFunction:
     nothing.
     """
 
-    @tf.function(input_signature=[PICTURE])
+    @tf.function(autograph=False, input_signature=[PICTURE])
     def maps(image: tf.Tensor) -> dict[str, tf.Tensor]:
         size = tf.shape(image)[:2]
         seen = shrink(image, detector._network_size(size))

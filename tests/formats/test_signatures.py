@@ -24,6 +24,7 @@ from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
 from tests.formats.rest import serve
+from tests.networks import one_convolution
 
 SIDE = 48
 METADATA = {"format": 1, "threshold": 0.25, "name": "Prüfling"}
@@ -107,10 +108,11 @@ def test_batch_mates_never_matter(loaded):
 
 
 @pytest.mark.parametrize("shape", [(2, 41), (41, 2)])
-def test_a_picture_that_would_be_very_long_is_refused(detector, shape):
+def test_a_picture_that_would_be_very_long_is_refused(shape):
     """Of a network that keeps the aspect ratio; two pixels less are answered, and squashed any picture is."""
-    longer, kept = np.zeros([*shape, 3], np.uint8), DetectorModule(detector.segmenter, size=SIDE, resize_mode="crop")
-    for module, refuses in ((kept, True), (detector, False)):
+    longer = np.zeros([*shape, 3], np.uint8)
+    for resize_mode, refuses in (("crop", True), ("squash", False)):
+        module = one_convolution(size=SIDE, resize_mode=resize_mode)
         for name, given in (("serving_default", longer), ("encoded", tf.constant([encoded(longer)]))):
             ask = signatures.signatures(module)[name]
             if refuses:
@@ -119,6 +121,10 @@ def test_a_picture_that_would_be_very_long_is_refused(detector, shape):
                 ask(longer[:40, :40] if name == "serving_default" else tf.constant([encoded(longer[:40, :40])]))
             else:
                 ask(given)
+
+
+def test_their_code_is_not_converted_which_would_take_longer_than_tracing_it(detector):
+    assert not any(function._autograph for function in signatures.signatures(detector).values())
 
 
 def test_an_empty_batch_has_an_empty_answer(loaded):
@@ -205,8 +211,7 @@ def test_metadata_stays_when_tensorflow_saves_the_model_again(exported, loaded, 
 
 
 def test_a_network_without_boundary_branch_is_served_too(tmp_path):
-    plain = DetectorModule(build_segmenter(Networks(width=0.02, boundary_branch=False)), size=32)
-    saved_model.save(plain, tmp_path / "model", {})
+    saved_model.save(one_convolution(size=32), tmp_path / "model", {})
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     maps = loaded.signatures["batch"](images=photographs()[0][None, :32, :32])
     assert {name: found.shape for name, found in maps.items()} == {"probability": (1, 32, 32, 1)}
