@@ -86,8 +86,9 @@ def modified(output):
     return {path: path.stat().st_mtime_ns for path in output.rglob("*_map.png")}
 
 
-@pytest.mark.parametrize("asked", ["--resolution=tile", "--scales=1,2"])
-@pytest.mark.parametrize("command", [predict, predict_beam])
+@pytest.mark.parametrize(
+    ("command", "asked"), [(predict, "--resolution=tile"), (predict, "--scales=1,2"), (predict_beam, "--scales=1,2")]
+)
 def test_what_a_model_cannot_do_is_no_fault_of_pictures_and_costs_no_answer(model, tmp_path, capsys, command, asked):
     line = ["predict", f"--saved_model={model}", str(save(tmp_path / "a.png")), f"--output={tmp_path / 'out'}"]
     assert command.main(line) == 0
@@ -478,9 +479,10 @@ def test_a_defect_keeps_its_traceback_and_ends_the_run(model, tmp_path, monkeypa
     for number in range(6):
         save(tmp_path / "in" / f"{number}.png", np.full((10, 10, 3), number, np.uint8))
     at_work = threading.Barrier(answering.WORKERS)
-    failed = threading.Event()
+    failed, begun = threading.Event(), []
 
     def segment(detector, pixels, **_):
+        begun.append(int(pixels[0, 0, 0]))
         at_work.wait(10)
         if pixels[0, 0, 0] == 1:
             failed.set()
@@ -494,6 +496,7 @@ def test_a_defect_keeps_its_traceback_and_ends_the_run(model, tmp_path, monkeypa
         patch.setattr(predict.Detector, "segment", segment)
         with pytest.raises(Defect, match="in/1.png: an unexpected error") as caught:
             run(*arguments)
+    assert sorted(begun) == [0, 1, 2]
     assert isinstance(caught.value.__cause__, IndexError)
     assert "return [][pixels[0, 0, 0]]" in "".join(traceback.format_exception(caught.value))
     assert set(records(tmp_path / "out")) == {"0.png", "2.png"}

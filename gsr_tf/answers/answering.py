@@ -199,16 +199,23 @@ def _no_earlier_answer(output: Path, name: str) -> Iterator[None]:
 
 def _results(answers: Sequence[Future]) -> Iterator[dict]:
     """What futures return, as they get done; after the first error, of those that had begun, and then that error."""
+
+    def end_with_errors(done: Future) -> None:
+        """Called by the thread that met an error, before it would begin another."""
+        if not done.cancelled() and done.exception() is not None:
+            for answer in answers:
+                answer.cancel()
+
+    for answer in answers:
+        answer.add_done_callback(end_with_errors)
     first = None
     for done in as_completed(answers):
         if done.cancelled():
             continue
         if done.exception() is None:
             yield done.result()
-        elif first is None:
-            first = done.exception()
-            for answer in answers:
-                answer.cancel()
+        else:
+            first = first or done.exception()
     if first is not None:
         raise first
 
