@@ -23,6 +23,7 @@ from gsr_tf.inference.module import PICTURE, DetectorModule
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter
+from tests.networks import one_convolution
 
 PICTURES = [skimage.data.coffee()[:200, :310], skimage.data.cat()[:250, 100:290], skimage.data.astronaut()[:90, :90]]
 
@@ -45,6 +46,11 @@ def detector(size, resize_mode="squash", **settings):
 def squashing():
     """At 75 pixels, of which no layer's map is a whole fraction, as for 300."""
     return detector(75)
+
+
+@pytest.fixture(scope="module")
+def squashing_tflite(squashing):
+    return tflite.convert(squashing)
 
 
 @pytest.mark.parametrize("length, target", [(640, 300), (427, 300), (90, 300), (1, 5), (300, 300)])
@@ -125,9 +131,10 @@ def test_what_onnx_runtime_answers_has_its_names_and_what_it_cannot_run_is_said(
 
 
 @pytest.mark.parametrize("resize_mode", ["squash", "crop"])
-def test_tflite_is_the_network(resize_mode, squashing):
-    network = squashing if resize_mode == "squash" else detector(75, resize_mode)
-    model = tflite.convert(network)
+def test_tflite_is_the_network(resize_mode, squashing, squashing_tflite):
+    network, model = squashing, squashing_tflite
+    if resize_mode == "crop":
+        model = tflite.convert(network := detector(75, resize_mode))
     maps = tflite.runner(model)
     assert largest_difference(network, maps, [*PICTURES, *trial_pictures()]) <= tflite.TOLERANCE
     operations = {op["op_name"] for op in tf.lite.Interpreter(model_content=model)._get_ops_details()}
@@ -135,20 +142,20 @@ def test_tflite_is_the_network(resize_mode, squashing):
 
 
 @pytest.mark.parametrize("quantize", tflite.QUANTIZATIONS)
-def test_tflite_without_room_for_temporary_files_names_their_variable(squashing, quantize, tmp_path, monkeypatch):
+def test_tflite_without_room_for_temporary_files_names_their_variable(quantize, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(tempfile, "mkdtemp", lambda *_, **__: str(tmp_path / "file" / "no folder"))
     with pytest.raises(TemporaryError, match="on its way to TensorFlow Lite: no temporary file.*; set TMPDIR to"):
-        tflite.convert(squashing, quantize, PICTURES)
+        tflite.convert(one_convolution(), quantize, PICTURES)
 
 
-def test_litert_which_takes_tflites_place_answers_the_same(squashing):
+def test_litert_which_takes_tflites_place_answers_the_same(squashing_tflite):
     litert = pytest.importorskip(
         "ai_edge_litert.interpreter", reason="LiteRT is not installed: it comes with TensorFlow 2.21"
     )
-    signature = litert.Interpreter(model_content=(model := tflite.convert(squashing))).get_signature_runner()
+    signature = litert.Interpreter(model_content=squashing_tflite).get_signature_runner()
     for picture in PICTURES:
-        for name, values in tflite.runner(model)(picture).items():
+        for name, values in tflite.runner(squashing_tflite)(picture).items():
             np.testing.assert_allclose(signature(image=picture)[name], values, atol=tflite.TOLERANCE)
 
 
@@ -164,7 +171,7 @@ def types(model):
 
 
 @pytest.mark.parametrize("quantize", ["float16", "int8"])
-def test_a_quantized_model_is_smaller_and_near(squashing, quantize, monkeypatch):
+def test_a_quantized_model_is_smaller_and_near(squashing, squashing_tflite, quantize, monkeypatch):
     debugger, represented = tf.lite.experimental.QuantizationDebugger, []
 
     def quantized(converter, **settings):
@@ -172,8 +179,8 @@ def test_a_quantized_model_is_smaller_and_near(squashing, quantize, monkeypatch)
         return debugger(converter=converter, **settings)
 
     monkeypatch.setattr(tf.lite.experimental, "QuantizationDebugger", quantized)
-    plain, small = tflite.convert(squashing), tflite.convert(squashing, quantize, PICTURES)
-    assert len(small) < len(plain)
+    small = tflite.convert(squashing, quantize, PICTURES)
+    assert len(small) < len(squashing_tflite)
     assert all(set(one) == {PICTURE.name} for one in represented)
     np.testing.assert_equal([one[PICTURE.name] for one in represented], PICTURES if quantize == "int8" else [])
     found = types(small)
@@ -223,10 +230,10 @@ def test_the_input_is_one_picture(squashing):
     assert portable(squashing).get_concrete_function().structured_input_signature[0] == (PICTURE,)
 
 
-def test_folders_of_a_saved_model_are_as_the_umask_says(squashing, tmp_path):
+def test_folders_of_a_saved_model_are_as_the_umask_says(tmp_path):
     before = os.umask(0o002)
     try:
-        saved_model.save(squashing, tmp_path / "model", {})
+        saved_model.save(one_convolution(), tmp_path / "model", {})
     finally:
         os.umask(before)
     folders = [tmp_path / "model" / name for name in ("", "assets", "variables")]

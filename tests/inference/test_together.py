@@ -106,9 +106,12 @@ def test_what_fails_a_pass_fails_each_of_its_pictures_and_no_other(gpu):
 def test_a_detector_asked_by_many_answers_as_it_does_alone(module, mode, monkeypatch, tmp_path):
     detector = Detector(DetectorModule(module.segmenter, size=48, resize_mode=mode), name="small", metadata={})
     alone = [detector.maps(picture, scales=SCALES) for picture in PICTURES]
-    saved_model.save(detector.module, tmp_path / "model", {})
     monkeypatch.setattr(together, "gpus", lambda: ["GPU:0"])
-    for asked in (detector, Detector.load(tmp_path / "model")):
+    askable = [detector]
+    if mode == "crop":
+        saved_model.save(detector.module, tmp_path / "model", {})
+        askable.append(Detector.load(tmp_path / "model"))
+    for asked in askable:
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(functools.partial(asked.maps, scales=SCALES), PICTURES * 2))
         for expected, found in zip(alone * 2, answers):
