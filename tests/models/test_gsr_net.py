@@ -1,12 +1,15 @@
 """The alternating step: who moves, what is learnt from, how often it is traced."""
 
+import dataclasses
 import re
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from gsr_tf.data.batch import Batch
+from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.keras import keras
 from gsr_tf.models.optimizers import Adam
 from gsr_tf.models.step import Step
@@ -35,6 +38,12 @@ def generator_update(net, batch, gradient=None):
     net.update_generator(tape, generation, gradient)
 
 
+@pytest.fixture(scope="module")
+def net():
+    """One whose weights no test relies upon."""
+    return tiny_net()
+
+
 @pytest.mark.parametrize(
     "update, moves",
     [
@@ -43,21 +52,40 @@ def generator_update(net, batch, gradient=None):
         (lambda net, batch: net.update_segmenter(batch, batch.m), "segmenter"),
     ],
 )
-def test_an_update_moves_its_own_network_and_no_other(batch, update, moves):
-    net = tiny_net()
+def test_an_update_moves_its_own_network_and_no_other(batch, net, update, moves):
     before = weights(net)
     update(net, batch)
     assert moved(before, weights(net)) == {moves}
 
 
-def test_every_variable_has_a_gradient_and_the_step_is_traced_once(batch):
+class Trained(NamedTuple):
+    """A net after three of its training steps, the weights that it had before, and the losses of the first step."""
+
+    net: GSRNet
+    before: dict
+    losses: dict
+
+
+@pytest.fixture(scope="module")
+def trained(batch):
+    keras.utils.set_random_seed(0)
+    net = tiny_net()
+    before = weights(net)
+    losses = [{name: float(value) for name, value in net.train_step(batch).items()} for _ in range(3)]
+    return Trained(net, before, losses[0])
+
+
+def test_the_step_is_traced_once_and_moves_all_networks(trained):
+    assert trained.net.train_step.experimental_get_tracing_count() == 1
+    assert int(trained.net.step) == 3
+    assert moved(trained.before, weights(trained.net)) == set(NETWORKS)
+
+
+def test_every_variable_has_a_gradient(batch):
     net = tiny_net(weight_decay=0.0)
     before = weights(net)
-    for _ in range(3):
-        net.train_step(batch)
+    net._step(batch)
     after = weights(net)
-    assert net.train_step.experimental_get_tracing_count() == 1
-    assert int(net.step) == 3
     for name in NETWORKS:
         still = [
             v.name
@@ -70,8 +98,8 @@ def test_every_variable_has_a_gradient_and_the_step_is_traced_once(batch):
         assert len(normalized) == 13
 
 
-def test_the_steps_losses_are_named_and_add_up(batch):
-    values = {name: float(v) for name, v in tiny_net().train_step(batch).items()}
+def test_the_steps_losses_are_named_and_add_up(trained):
+    values = trained.losses
     pictures = ["source", "pasted", "generated", "pasted_refined_1", "generated_refined_1"]
     segmenter = [f"loss/{kind}/{picture}" for kind in ("segmentation", "boundary") for picture in pictures]
     parts = {name: values[name] for name in [*segmenter, "loss/weight_decay"]}
@@ -141,7 +169,7 @@ def test_generator_and_discriminator_learn_alone_what_they_learn_beside_the_segm
         keras.utils.set_random_seed(0)
         net = tiny_net(segment_on=segment_on, refine_steps=0)
         before = weights(net)
-        losses = [net.train_step(batch) for _ in range(3)][-1]
+        losses = [net._step(batch) for _ in range(2)][-1]
         found.append((moved(before, weights(net)), weights(net), losses))
     (_, beside, all_losses), (alone_moved, alone, losses) = found
     assert alone_moved == {"generator", "discriminator"}
@@ -187,15 +215,10 @@ def test_the_loss_on_one_batch_falls_by_half(batch):
     assert losses[-1] < losses[0] / 2
 
 
-@pytest.mark.slow
-def test_eager_equals_graph(batch):
+def test_eager_equals_graph(batch, trained):
     keras.utils.set_random_seed(0)
-    graph = tiny_net()
-    keras.utils.set_random_seed(0)
-    eager = tiny_net()
-    in_graph = graph.train_step(batch)
-    for name, value in eager._step(batch).items():
-        assert float(value) == pytest.approx(float(in_graph[name]), rel=1e-4)
+    losses = {name: float(value) for name, value in tiny_net()._step(batch).items()}
+    assert losses == pytest.approx(trained.losses, rel=1e-4)
 
 
 def test_replicas_average_losses_and_gradients(batch, two_replicas):
@@ -210,7 +233,7 @@ def test_replicas_average_losses_and_gradients(batch, two_replicas):
         tf.data.Dataset.from_tensors(tf.nest.map_structure(lambda x: tf.concat([x, x], 0), batch)).unbatch().batch(4)
     )
     (distributed,) = two_replicas.experimental_distribute_dataset(twice)
-    alone, together = one.train_step(batch), mirrored.train_step(distributed)
+    alone, together = one._step(batch), mirrored.train_step(distributed)
     assert float(together["loss/segmenter"]) == pytest.approx(float(alone["loss/segmenter"]), rel=1e-4)
     for ours, theirs in zip(weights(mirrored)["segmenter"], weights(one)["segmenter"]):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
@@ -256,10 +279,9 @@ class Recorder:
         self.gradients = [gradient.numpy() for gradient, _ in pairs]
 
 
-def step_of(batch, **settings):
-    """The losses and the segmenter's and generator's gradients of one eager step, weights always the same."""
-    keras.utils.set_random_seed(0)
-    net = tiny_net(**settings)
+def step_of(net, batch, **changes):
+    """The losses and the segmenter's and generator's gradients of one eager step by other settings; nothing moves."""
+    net.settings = dataclasses.replace(net.settings, **changes)
     recorders = {name: Recorder() for name in NETWORKS}
     for name, recorder in recorders.items():
         setattr(net, f"{name}_optimizer", recorder)
@@ -279,8 +301,10 @@ JOINT = {
     ids=["paper", "picture", "deeplab", "release"],
 )
 def test_kinds_of_pictures_that_go_through_together_are_as_apart(batch, settings):
-    losses, gradients = step_of(batch, passes="apart", **settings)
-    together, theirs = step_of(batch, passes="merged", **settings)
+    keras.utils.set_random_seed(0)
+    net = tiny_net(**settings)
+    losses, gradients = step_of(net, batch, passes="apart")
+    together, theirs = step_of(net, batch, passes="merged")
     assert together == pytest.approx(losses, rel=1e-5)
     largest = max(np.abs(gradient).max() for gradient in gradients)
     for one, other in zip(theirs, gradients):
@@ -289,15 +313,16 @@ def test_kinds_of_pictures_that_go_through_together_are_as_apart(batch, settings
 
 def test_by_the_moments_of_each_picture_its_company_does_not_matter(batch):
     """As at test: the loss of a batch is the mean of its pictures' own."""
-    settings = {"segment_on": ["pasted"], "refine_steps": 0, "weight_decay": 0.0}
-    name = "loss/segmentation/pasted"
-    both = step_of(batch, moments="picture", **settings)[0][name]
-    alone = [
-        step_of(Batch(*(x[n : n + 1] for x in batch)), moments="batch", **settings)[0][name]
-        for n in range(len(batch.s))
-    ]
+    keras.utils.set_random_seed(0)
+    net = tiny_net(segment_on=["pasted"], refine_steps=0, weight_decay=0.0)
+
+    def loss(batch, moments):
+        return step_of(net, batch, moments=moments)[0]["loss/segmentation/pasted"]
+
+    both = loss(batch, "picture")
+    alone = [loss(Batch(*(x[n : n + 1] for x in batch)), "batch") for n in range(len(batch.s))]
     assert both == pytest.approx(np.mean(alone), rel=1e-5)
-    assert step_of(batch, moments="batch", **settings)[0][name] != pytest.approx(both, rel=1e-4)
+    assert loss(batch, "batch") != pytest.approx(both, rel=1e-4)
 
 
 def test_all_kinds_go_through_together_on_a_gpu_and_apart_on_a_cpu(monkeypatch):
