@@ -13,7 +13,6 @@ from gsr_tf import standard_output
     "command",
     [
         "from gsr_tf import train as command",
-        "from data_prep import folder as command",
         "from data_prep import folder as command; import select; del select.poll",  # as on Windows
     ],
 )
