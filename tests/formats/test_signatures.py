@@ -123,10 +123,6 @@ def test_a_picture_that_would_be_very_long_is_refused(shape):
                 ask(given)
 
 
-def test_their_code_is_not_converted_which_would_take_longer_than_tracing_it(detector):
-    assert not any(function._autograph for function in signatures.signatures(detector).values())
-
-
 def test_an_empty_batch_has_an_empty_answer(loaded):
     assert loaded.signatures["batch"](images=np.zeros([0, SIDE, SIDE, 3], np.uint8))["probability"].shape[0] == 0
     assert loaded.signatures["encoded"](image_bytes=tf.zeros([0], tf.string))["score"].shape == [0]
