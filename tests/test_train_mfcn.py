@@ -35,7 +35,7 @@ def test_what_a_run_leaves(trained):
 
 
 def test_an_interrupted_run_is_the_uninterrupted_one(command, trained, tmp_path):
-    runs.assert_an_uninterrupted_run_is_the_same(command, trained, tmp_path, stored_variables)
+    runs.assert_an_uninterrupted_run_is_the_same(command, trained, tmp_path)
 
 
 def test_gsr_nets_command_does_not_go_on_with_it(trained, sources, capsys):
@@ -83,7 +83,7 @@ def test_the_mean_has_the_newest_ones_edge_threshold_and_says_so(trained, tmp_pa
 def test_weights_by_name_start_another_run(command, trained, tmp_path):
     # The validation of the last step has chosen an edge threshold.
     said, weights = runs.assert_weights_by_name_start_another_run(
-        command, trained, tmp_path, stored_variables, but="edge_threshold"
+        command, trained, tmp_path, stored_variables, steps=1, but="edge_threshold"
     )
     assert (said["method"], said["run"]) == ("mfcn", "mfcn")
     assert weights["mfcn/edge_threshold"] == pytest.approx(said["edge_threshold"])

@@ -38,7 +38,7 @@ def test_what_a_run_leaves(trained):
 
 @pytest.mark.slow
 def test_an_interrupted_run_is_the_uninterrupted_one(command, trained, tmp_path):
-    runs.assert_an_uninterrupted_run_is_the_same(command, trained, tmp_path, stored_variables)
+    runs.assert_an_uninterrupted_run_is_the_same(command, trained, tmp_path)
 
 
 def test_an_export_is_a_detector_and_says_what_it_is(trained, exported):

@@ -17,7 +17,7 @@ def put_in_place(patch):
             x = parts.stack2(x, channels, UNITS, stride1=stride, name=f"conv{number}")
         return x
 
-    def narrow(*, include_top, weights, input_tensor):
+    def narrow(*, include_top, weights, input_tensor=None):
         return parts.ResNet(
             blocks, preact=True, use_bias=True, include_top=include_top, weights=weights, input_tensor=input_tensor
         )

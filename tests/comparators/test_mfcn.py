@@ -151,7 +151,7 @@ def test_the_steps_loss_is_the_sum_of_its_parts(edge_weight):
     kernels = [v.numpy() for name, v in named_variables(net.segmenter).items() if name.endswith("/kernel")]
     logits = [net.segmenter(batch.s[i : i + 1]) for i in range(2)]  # each by its own moments
     logits = {name: tf.concat([one[name] for one in logits], 0) for name in logits[0]}
-    found = {name: float(value) for name, value in net.train_step(batch).items()}
+    found = {name: float(value) for name, value in runs.one_step(net, batch).items()}
     assert found["loss/surface"] == pytest.approx(float(balanced_cross_entropy(logits["segmentation"], batch.k)), 1e-4)
     edge = float(balanced_cross_entropy(logits["boundary"], edge_label(batch.k, 3)))
     assert found["loss/edge"] == pytest.approx(edge, 1e-4)
@@ -163,22 +163,23 @@ def test_the_steps_loss_is_the_sum_of_its_parts(edge_weight):
 # -------------------------------------------------------------------------------------------------- the step
 
 
-def moved(net, batch):
+def moved(net, step):
     before = {name: v.numpy() for name, v in named_variables(net.segmenter).items()}
-    net.train_step(batch)
+    step()
     return {name: v.numpy() - before[name] for name, v in named_variables(net.segmenter).items()}
 
 
 def test_a_step_moves_every_weight_and_its_number():
-    net = tiny()
-    still = [name for name, difference in moved(net, make_batch()).items() if not difference.any()]
+    net, batch = tiny(), make_batch()
+    still = [name for name, change in moved(net, lambda: net.train_step(batch)).items() if not change.any()]
     # Normalisation takes a bias out again; of a very narrow network some weights may not move either.
     assert all(name.endswith("/bias") or "_bn" in name for name in still)
     assert int(net.step) == 1 and net.train_step.experimental_get_tracing_count() == 1
 
 
 def test_sfcn_leaves_the_edges_alone():
-    changes = moved(tiny(edge_weight=0.0, weight_decay=0.0), make_batch())
+    net, batch = tiny(edge_weight=0.0, weight_decay=0.0), make_batch()
+    changes = moved(net, lambda: runs.one_step(net, batch))
     assert not any(changes[name].any() for name in changes if name.startswith("mfcn/edge"))
     assert all(changes[name].any() for name in changes if name.startswith("mfcn/surface"))
 
@@ -186,7 +187,7 @@ def test_sfcn_leaves_the_edges_alone():
 def test_momentum_carries_on():
     """Of a loss whose gradient hardly changes: the second step is 1.9 times the first."""
     net, batch = tiny(learning_rate=1e-7, weight_decay=0.0), make_batch()
-    first, second = (moved(net, batch)["mfcn/score/bias"] for _ in range(2))
+    first, second = (moved(net, lambda: runs.one_step(net, batch))["mfcn/score/bias"] for _ in range(2))
     np.testing.assert_allclose(second, 1.9 * first, rtol=5e-2)
 
 

@@ -416,14 +416,15 @@ def test_a_resnet_comes_in_by_kerass_names_and_is_kerass(resnet_file):
     assert {"noise_conv1_conv/kernel", "noise_conv2_block1_1_conv/bias", "rgb_conv3_block1_1_conv/kernel"} <= learns
 
 
-def test_wrong_weights_say_what_is_taken(resnet_file, tmp_path):
-    network = TwoStreamNetwork(TINY)
+def test_wrong_weights_say_what_is_taken(tmp_path):
+    network, another = TwoStreamNetwork(TINY), tmp_path / "another.h5"
+    keras.Sequential([keras.Input([2]), keras.layers.Dense(3)]).save_weights(str(another))
     with pytest.raises(
         WeightsError, match="--resnet_weights=nowhere.h5: no such file. --resnet_weights takes: 'imagen"
     ):
         initialize_resnet(network, "resnet50", "nowhere.h5")
-    with pytest.raises(WeightsError, match="resnet50.h5: could not be loaded"):
-        initialize_resnet(network, "resnet101", str(resnet_file[1]))
+    with pytest.raises(WeightsError, match="another.h5: could not be loaded"):
+        initialize_resnet(network, "resnet50", str(another))
 
 
 def test_the_parameters_are_resnet_101s():
@@ -519,7 +520,7 @@ def test_the_rate_drops_once():
     for _ in range(4):
         optimizer = net.segmenter_optimizer
         rates.append(float(optimizer.learning_rate(optimizer.iterations)))
-        net.train_step(batch)
+        runs.one_step(net, batch)
     np.testing.assert_allclose(rates, [0.1, 0.1, 0.01, 0.01], rtol=1e-6)
 
 
@@ -533,9 +534,8 @@ def test_pictures_to_learn_from_are_chosen(train_on, pictures):
     np.testing.assert_array_equal(k, np.concatenate([batch.k] * len(pictures)))
 
 
-@pytest.mark.parametrize("train_on", [("source",), ("source", "pasted")], ids=",".join)
-def test_two_replicas_of_one_element_are_one_of_two(two_replicas, train_on):
-    build = functools.partial(tiny, train_on=train_on)
+def test_two_replicas_of_one_element_are_one_of_two(two_replicas):
+    build = functools.partial(tiny, train_on=("source", "pasted"))
     runs.assert_two_replicas_are_one(build, make_batch(2, 128), two_replicas, stored_variables)
 
 
@@ -567,10 +567,10 @@ def average_precision(network, ones):
 def test_eight_composites_are_learnt():
     keras.utils.set_random_seed(0)
     network = Network(backbone="tiny", anchor_scales=(1.0, 2.0, 4.0), pooling_channels=256)
-    net, batch = tiny(network, learning_rate=0.06, train_on=("pasted",)), composites()
+    net, batch = tiny(network, learning_rate=0.04, drop_after=64, train_on=("pasted",)), composites()
     ones = [Batch(*(x[i : i + 1] for x in batch[:4])) for i in range(8)]
     assert average_precision(net.segmenter, ones) < 0.3
-    for step in range(160):
+    for step in range(96):
         net.train_step(ones[step % 8])
     assert average_precision(net.segmenter, ones) > 0.9
 
@@ -620,5 +620,5 @@ def test_bfloat16_keeps_the_losses(streams):
 
 
 def test_the_chief_of_several_workers_reads_alone(two_replicas):
-    network = dataclasses.replace(TINY, backbone="resnet50")
+    network = dataclasses.replace(TINY, backbone="resnet50", streams="rgb")
     runs.assert_the_chief_reads_alone(lambda: tiny(network), two_replicas)

@@ -5,17 +5,24 @@ import pytest
 
 from gsr_tf.config import Config
 from gsr_tf.inference import shipped
+from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import WeightsError, named_variables
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.initialization import Initialization, initialize, load_teachers
 from tests.networks import settings, tiny_net
 
 
+@pytest.fixture(scope="module")
+def ours():
+    """Weights of a tiny segmenter, each of them .5."""
+    segmenter = build_segmenter(settings()[0])
+    return {name: np.full(v.shape, 0.5, np.float16) for name, v in named_variables(segmenter).items()}
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder of shipped weights: those named `ours` are a tiny segmenter's, each of them .5."""
-    values = {name: np.full(v.shape, 0.5, np.float16) for name, v in named_variables(tiny_net().segmenter).items()}
-    np.savez(tmp_path / "ours.npz", **values)
+def folder(ours, tmp_path, monkeypatch):
+    """A folder of shipped weights: `ours` alone."""
+    np.savez(tmp_path / "ours.npz", **ours)
     monkeypatch.setattr(shipped.weights_file, "__defaults__", (tmp_path,))
     digest = shipped.hashlib.sha256((tmp_path / "ours.npz").read_bytes()).hexdigest()
     (tmp_path / "index.json").write_text(f'{{"ours": {{"file": "ours.npz", "sha256": "{digest}"}}}}')

@@ -12,14 +12,15 @@ import pytest
 from gsr_tf.training.summaries import Summaries, panel_pictures
 
 
-@pytest.fixture
-def address(tmp_path):
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
     """Where a TensorBoard that was started on a folder of runs answers."""
-    summaries = Summaries(tmp_path / "mine", panel_pictures)
+    folder = tmp_path_factory.mktemp("runs")
+    summaries = Summaries(folder / "mine", panel_pictures)
     summaries.introduction("a run", {"steps": 4, "refine_on": ("pasted", "generated")})
     for step, f1 in ((2, 0.75), (4, 0.5)):
         summaries.scalars(step, {"loss/segmenter": 1.5, "validation/f1": f1})
-    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={tmp_path}", "--host=127.0.0.1", "--port=0"]
+    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={folder}", "--host=127.0.0.1", "--port=0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         said = []
         for line in process.stderr:
