@@ -36,6 +36,7 @@ from absl import flags
 from gsr_tf import command
 from gsr_tf import config as config_lib
 from gsr_tf.data.unfindable import why_unfindable
+from gsr_tf.data.writing import check_place
 from gsr_tf.formats import named_weights, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, trial_pictures
 from gsr_tf.formats.facts import LICENCE, export_facts
@@ -207,7 +208,10 @@ def _of_weights(args: flags.FlagValues) -> tuple[DetectorModule, dict[str, Any],
 
 
 def check_output(output: Path, format_: str, quantize: str) -> None:
-    """Raises ExportError for a name, format and quantisation that do not go together, or a name that is taken."""
+    """Raises ExportError for a name, format and quantisation that do not go together, or a name that is taken.
+
+    PlaceError where nothing can be written.
+    """
     ending = FORMATS[format_]
     if ending and output.suffix != ending:
         raise ExportError(f"--output={output}: expected a file name that ends in {ending} for --format={format_}")
@@ -223,6 +227,7 @@ def check_output(output: Path, format_: str, quantize: str) -> None:
         raise ExportError(f"--quantize={quantize} is for --format=tflite, not --format={format_}")
     if output.exists():
         raise ExportError(f"--output={output} exists already; remove it or choose another name")
+    check_place(output, "--output")
 
 
 def load_run(

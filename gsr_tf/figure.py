@@ -30,7 +30,7 @@ from gsr_tf import config as config_lib
 from gsr_tf.data.image_ops import from_network_range
 from gsr_tf.data.pipeline import training_stream
 from gsr_tf.data.records import open_records
-from gsr_tf.data.writing import write_atomically
+from gsr_tf.data.writing import check_place, write_atomically
 from gsr_tf.errors import UserError
 from gsr_tf.evaluation import figures, items
 from gsr_tf.evaluation.figures import Panel, seam
@@ -187,6 +187,9 @@ DRAW = {"1": figure_1, "3": figure_3, "4": figure_4, "5": figure_5, "curves": tr
 
 def _action(args: flags.FlagValues) -> int:
     choose("auto")
+    check_place(args.output, "--output")
+    if Path(args.output).is_dir():
+        raise UserError(f"--output={args.output}: a folder; expected the name of a PNG file")
     drawn = DRAW[args.figure](args)
     write_atomically(args.output, drawn.png)
     print(args.output)

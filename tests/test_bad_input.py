@@ -1,6 +1,7 @@
 """What a user gets for wrong flags, folders and files: a message that names them, an exit code, and no traceback."""
 
 import errno
+import os
 import re
 
 import pytest
@@ -120,3 +121,31 @@ def test_a_full_disk_while_predicting_ends_with_a_message(tmp_path, monkeypatch,
     arguments = ["--method=all-positive", f"--input={tmp_path}", f"--output={tmp_path / 'out'}"]
     assert predict.main(["predict", *arguments]) == 1
     assert f"No space left on device: '{tmp_path}/out/a_map.png'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        (figure, "--figure=1", "--records=none", "x.png"),
+        (export, "--run_dir=none", "--format=onnx", "x.onnx"),
+        (export, "--run_dir=none", "model"),
+    ],
+    ids=["figure", "onnx", "saved_model"],
+)
+def test_where_nothing_can_be_written_is_told_before_any_work(line, tmp_path, capsys, monkeypatch):
+    command, *rest, name = line
+    file = tmp_path / "a"
+    file.touch()
+    assert command.main(["command", *rest, f"--output={file}/new/{name}"]) == 1
+    expected = f"error: --output={file}/new/{name}: {file} is a file; expected a folder, or one that can be made"
+    assert capsys.readouterr().err.startswith(expected)
+    monkeypatch.setattr(os, "access", lambda place, _: place != tmp_path)
+    assert command.main(["command", *rest, f"--output={tmp_path}/new/{name}"]) == 1
+    expected = f"error: --output={tmp_path}/new/{name}: this user cannot write in {tmp_path}; give another place"
+    assert capsys.readouterr().err.startswith(expected)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_figure_is_not_drawn_for_a_folders_name(tmp_path, capsys):
+    assert figure.main(["figure", "--figure=1", "--records=none", f"--output={tmp_path}"]) == 1
+    assert f"error: --output={tmp_path}: a folder; expected the name of a PNG file" in capsys.readouterr().err

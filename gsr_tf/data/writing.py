@@ -6,6 +6,24 @@ import os
 import uuid
 from pathlib import Path
 
+from gsr_tf.errors import UserError
+
+
+class PlaceError(UserError):
+    """A file or folder that could not be written under its name."""
+
+
+def check_place(path: str | os.PathLike, flag: str) -> None:
+    """Raises PlaceError, which names the flag, where nothing could be written under a path: before work is done for it.
+
+    A disk that gets full is noticed later.
+    """
+    folder = next(folder for folder in Path(path).absolute().parents if os.path.exists(folder))
+    if not folder.is_dir():
+        raise PlaceError(f"{flag}={path}: {folder} is a file; expected a folder, or one that can be made")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PlaceError(f"{flag}={path}: this user cannot write in {folder}; give another place")
+
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     """Writes `data` aside and renames it: a reader never sees half a file.
