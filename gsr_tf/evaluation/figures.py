@@ -16,6 +16,7 @@ from gsr_tf.evaluation.attacks import split, weakest_first
 
 AS_WRITTEN = {"text.parse_math": False}  # names of people's files and runs, which may have dollars in them
 COLOURS = ("#1b6ca8", "#d1495b", "#200109", "#9a929c", "#733808", "#1f1163")  # told apart by the colour-blind, too
+LINES = [{"color": colour, "linestyle": style} for style in ("-", "--", ":") for colour in COLOURS]
 
 LONGEST_TITLE = 34  # letters above a panel; of a longer file name its end tells more
 
@@ -141,15 +142,15 @@ def robustness(curves: Mapping[str, Mapping[str, Mapping[str, float]]], metric: 
     for axis, (kind, names) in zip(axes, kinds.items()):
         names = weakest_first(names)
         ticks = ["none", *names]
-        for scores, colour in zip(curves.values(), itertools.cycle(COLOURS)):
+        for scores, how in zip(curves.values(), itertools.cycle(LINES)):
             line = [scores.get(name, np.nan) for name in ticks]
-            axis.plot(range(len(ticks)), line, marker="o", markersize=4, color=colour)
+            axis.plot(range(len(ticks)), line, marker="o", markersize=4, **how)
         axis.set_xticks(range(len(ticks)), ["none", *(split(name)[1] for name in names)])
         axis.set_xlabel(kind)
         axis.grid(alpha=0.3)
         axis.set_ylim(0, 1.1 * np.nanmax([score for scores in curves.values() for score in scores.values()]))
     axes[0].set_ylabel(metric)
-    _legend(axes[0], curves)
+    _legend(figure, curves)
     return png(figure)
 
 
@@ -166,21 +167,26 @@ def training_curves(runs: Mapping[str, Mapping[str, Mapping[int, float]]], colum
     figure = Figure(figsize=(2.9 * columns, 2.1 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, tag in zip(axes, tags):
-        for curves, colour in zip(runs.values(), itertools.cycle(COLOURS)):
+        for curves, how in zip(runs.values(), itertools.cycle(LINES)):
             points = curves.get(tag, {})
-            axis.plot(points.keys(), points.values(), marker=".", markersize=3, color=colour)
+            axis.plot(points.keys(), points.values(), marker=".", markersize=3, **how)
         axis.set_title(tag, fontsize=8)
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.3)
     for axis in axes[len(tags) :]:
         axis.set_axis_off()
-    _legend(axes[0], runs)
+    _legend(figure, runs)
     return png(figure)
 
 
-def _legend(axis: Axes, labels: Iterable[str]) -> None:
-    """Of its lines; given with them, since matplotlib leaves out lines whose own label begins with an underscore."""
-    axis.legend(axis.get_lines(), list(labels), fontsize=7)
+def _legend(figure: Figure, labels: Iterable[str]) -> None:
+    """Of the lines in each panel, below all panels, where it covers none; the figure grows by it."""
+    labels = list(labels)
+    columns = max(1, int(figure.get_figwidth() / (0.7 + 0.06 * max(map(len, labels)))))  # inches: a line, a letter
+    figure.set_figheight(figure.get_figheight() + 0.2 + 0.15 * -(-len(labels) // columns))
+    # Given with the lines, since matplotlib leaves out those whose own label begins with an underscore.
+    lines = figure.axes[0].get_lines()
+    figure.legend(lines, labels, loc="outside lower center", ncols=columns, fontsize=7, handlelength=4)
 
 
 def threshold_curves(thresholds: np.ndarray, curves: Mapping[str, np.ndarray]) -> bytes:

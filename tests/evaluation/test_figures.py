@@ -168,10 +168,24 @@ def test_a_table_wider_than_the_paper_is_printed_whole(tmp_path):
         browser.close()
 
 
-def test_more_runs_than_colours_are_all_drawn():
-    runs = {
-        str(number): {"loss/edge": {0: float(number), 1: float(number)}} for number in range(len(figures.COLOURS) + 1)
-    }
+def test_what_names_the_lines_covers_none():
+    count = len(figures.COLOURS)
+    levels = {f"method {number}": (number + 1) / count for number in range(count)}
+    panels = (
+        figures.robustness({name: dict.fromkeys(("none", "jpeg-70", "jpeg-50"), y) for name, y in levels.items()}),
+        figures.training_curves({name: {"loss": {0: y, 9: y}} for name, y in levels.items()}, columns=1),
+    )
+    for drawn in panels:
+        sizes = [drawn_in(colour, drawn).sum() for colour in figures.COLOURS]
+        assert max(sizes) < 1.1 * min(sizes)
+
+
+def test_more_runs_than_colours_are_all_drawn_and_told_apart():
+    count = len(figures.COLOURS)
+    runs = {str(number): {"loss/edge": {0: float(number), 1: float(number)}} for number in range(count + 1)}
     drawn = drawn_in(figures.COLOURS[0], figures.training_curves(runs, columns=1))
-    rows = np.nonzero(drawn.any(axis=1))[0]
-    assert rows.max() - rows.min() > len(drawn) / 2  # the first and the last, in the same colour
+    panel = drawn[: len(drawn) * 4 // 5]  # above the names
+    rows = np.nonzero(panel.any(axis=1))[0]
+    first, last = panel[rows.max() - 3 :], panel[: rows.min() + 4]
+    assert rows.max() - rows.min() > len(drawn) / 2  # in the same colour
+    assert 0.4 * first.sum() < last.sum() < 0.8 * first.sum()  # of which the last one is dashed
