@@ -22,8 +22,19 @@ with signals_received() as received:
     while not received:
         time.sleep(0.01)
     signal.raise_signal(signal.SIGHUP)  # the shell tells of it, and then the system
-    print("to nobody", flush=True)
+    for stream in (sys.stdout, sys.stderr):
+        print("to nobody", file=stream, flush=True)
 sys.exit(128 + received[0])
+"""
+WRITES_TO_A_FILE_AND_A_TERMINAL = """
+import signal, sys
+from gsr_tf.signals import SIGHUP, told
+signal.signal(SIGHUP, signal.SIG_DFL)  # also where these tests run under nohup
+with told(lambda *_: None):
+    for number in (signal.SIGTERM, SIGHUP):
+        signal.raise_signal(number)
+        print("after", number, flush=True)
+        print("after", number, file=sys.stderr, flush=True)
 """
 
 
@@ -40,6 +51,36 @@ def test_a_terminal_that_is_gone_ends_work_and_what_is_written_to_it_is_no_error
     assert os.read(ours, 100).startswith(b"at work")
     os.close(ours)
     assert process.wait(60) == 128 + signal.SIGHUP
+
+
+def test_of_a_terminal_that_is_gone_alone_nothing_is_written_any_more(tmp_path):
+    ours, terminal = os.openpty()
+    with open(tmp_path / "written", "w") as written:
+        command = [sys.executable, "-c", WRITES_TO_A_FILE_AND_A_TERMINAL]
+        subprocess.run(command, stdout=written, stderr=terminal, check=True, timeout=60)
+    os.write(terminal, b"end")
+    said = b""
+    while not said.endswith(b"end"):
+        said += os.read(ours, 100)
+    os.close(terminal)
+    os.close(ours)
+    term, hup = (f"after {number}" for number in (int(signal.SIGTERM), int(signals.SIGHUP)))
+    assert (tmp_path / "written").read_text().splitlines() == [term, hup]
+    assert said.split(b"\r\n") == [term.encode(), b"end"]
+
+
+def test_what_signals_told_before_they_tell_again_however_it_ends():
+    handlers = {number: lambda *_: None for number in EVERY}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        with pytest.raises(KeyError), signals.told(lambda *_: None) as found:
+            assert found == handlers
+            assert not {signal.getsignal(number) for number in EVERY} & set(handlers.values())
+            raise KeyError
+        assert {number: signal.getsignal(number) for number in EVERY} == handlers
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_under_nohup_it_is_ignored():
