@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -62,6 +63,23 @@ def test_the_first_is_the_default_and_stays_it_when_replaced(detector, folder):
     weights.add(detector, "first", {"segmenter": SETTINGS}, folder)
     assert list(shipped.read_index(folder)) == ["first", "second"]
     assert shipped.default_name(folder / "nowhere") is None
+
+
+def test_who_reads_weights_while_they_are_replaced_reads_the_whole_ones_of_before(folder):
+    names = ("first.npz", "index.json")
+    before = {name: (folder / name).read_bytes() for name in names}
+    for name in names:
+        os.link(folder / name, folder / f"opened {name}")
+    other = DetectorModule(build_segmenter(Networks(**SETTINGS)), size=33)
+    weights.add(other, "first", {"segmenter": SETTINGS}, folder)
+    assert {name: (folder / f"opened {name}").read_bytes() for name in names} == before
+    assert all((folder / name).read_bytes() != before[name] for name in names)
+    assert shipped.load("first", folder)[0].size == 33
+
+
+def test_a_folder_of_weights_may_be_moved(folder):
+    moved = folder.rename(folder.with_name("moved"))
+    assert shipped.load("second", moved)[0].size == 32
 
 
 def test_a_name_that_is_not_there(folder):
