@@ -9,6 +9,7 @@ import threading
 import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,6 +200,7 @@ def test_a_picture_too_large_for_a_scale_is_named_and_left_out(tmp_path, monkeyp
     detector = Detector(Seen(), name="seen", metadata={})
     monkeypatch.setattr(Detector, "load", lambda path: detector)
     method = exported.load(None, resolution="tile", scales=[2])
+    assert method.name == "seen tile 2"
     evaluation, skipped = run([*ITEMS, large], method)
     assert len(evaluation.table["name"]) == 5
     assert skipped == [("large.png", "--scales=2: 128x98 pixels, more than the limit of 12,288")]
@@ -703,12 +705,31 @@ def test_a_detector_is_loaded_at_need_and_once(tmp_path, monkeypatch):
     late = exported.at_need(folder)
     assert (late.name, late.centre) == ("detector 0.5,1", 0.3) and not loaded
     assert late.fingerprint == f"{saved_model.fingerprint(folder)} 0.5,1"
+    monkeypatch.chdir(folder)
+    assert exported.at_need(Path()).name == "detector 0.5,1"
     (folder / "assets" / "gsr_tf.json").write_text("{}")
     with ThreadPoolExecutor(4) as pool:
         assert not np.any([*pool.map(exported.at_need(folder), [sample(0)[0]] * 4)])
     assert loaded == [folder]
     with pytest.raises(DetectorError, match=f"--saved_model={tmp_path}: not a SavedModel folder"):
         exported.at_need(tmp_path)
+
+
+def test_what_is_loaded_at_need_sees_several_pictures_at_a_time(tmp_path, monkeypatch):
+    two_there = threading.Barrier(2)
+
+    class Detecting:
+        def maps(self, picture):
+            two_there.wait(20)  # BrokenBarrierError where nobody else comes
+            return {"probability": picture[..., 0] / 255}
+
+    monkeypatch.setattr(saved_model, "check", lambda path: None)
+    monkeypatch.setattr(saved_model, "fingerprint", lambda path: "f")
+    monkeypatch.setattr(Detector, "load", lambda path: Detecting())
+    method, pictures = exported.at_need(tmp_path), [sample(seed)[0] for seed in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for found, picture in zip(pool.map(method.score, pictures), pictures):
+            np.testing.assert_array_equal(found, picture[..., 0] / 255)
 
 
 def test_authentic_pictures_alone_can_be_attacked(tmp_path):
