@@ -90,7 +90,10 @@ def test_an_export_says_where_it_comes_from(run_dir, sources, tmp_path):
     assert found["licence"] == "CC BY 4.0"
     assert found["steps"] == 7
     assert found["scores"]["validation"] == {"step": 7, "validation_f1": 0.5}
-    assert found["scores"]["evaluations"][0]["data_set"] == "held out"
+    (said,) = found["scores"]["evaluations"]
+    assert [(line["metric"], line["threshold"]) for line in said.pop("scores")] == [("f1", None), ("f1", 0.375)]
+    expected = {"data_set": "held out", "data_fingerprint": "f", "method": "m", "postprocessing": "none"}
+    assert said == {**expected, "pictures": {"scored": 2}, "centre": 0.5}
     data = {"path": "sources", "fingerprint": sources.fingerprint, "pictures": 6}
     assert found["records"]["--validation_records"] == data
     assert found["config"]["width"] == 0.03
@@ -103,6 +106,7 @@ def test_of_another_checkpoint_than_the_best_the_bests_score_is_not_said(run_dir
     found = export_facts(Path(), config.load(run_dir).flat(), "checkpoints/ckpt-9", "model")
     assert found["scores"] == {"evaluations": []}
     assert (found["run"], found["checkpoint"]) == ("run", "checkpoints/ckpt-9")
+    assert found["licence"].startswith("not stated by who exported it")
 
 
 def test_the_threshold_is_the_one_given_else_the_papers_else_half(run_dir, tmp_path):
@@ -110,6 +114,8 @@ def test_the_threshold_is_the_one_given_else_the_papers_else_half(run_dir, tmp_p
     assert facts(run_dir)["threshold"] == 0.5
     assert facts(run_dir, scores=[without])["threshold"] == 0.5
     assert facts(run_dir, scores=[without, with_one])["threshold"] == 0.375
+    assert facts(run_dir, scores=[with_one, evaluation(tmp_path / "c", 0.75)])["threshold"] == 0.375
+    assert facts(run_dir, scores=[with_one, evaluation(tmp_path / "d", 0.25)])["threshold"] == 0.375
     assert facts(run_dir, scores=[with_one], threshold=0.0)["threshold"] == 0.0
 
 
@@ -193,12 +199,13 @@ def test_what_quantisation_costs_is_measured(run_dir, network, tmp_path, capsys)
     assert f"float16: F1 {beside['quantization_scores']['float16']['f1']:.4f}" in capsys.readouterr().out
 
 
-def test_maps_that_are_the_masks_have_the_whole_score():
+def test_maps_that_are_the_masks_have_the_whole_score(capsys):
     mask = np.zeros([8, 8], np.uint8)
     mask[2:4, 2:5] = 1
     item = SimpleNamespace(read=lambda: (np.zeros([8, 8, 3], np.uint8), mask))
-    scores = pictures.paper_scores(lambda _: {"probability": mask[..., None].astype(np.float32)}, [item], "")
+    scores = pictures.paper_scores(lambda _: {"probability": mask[..., None].astype(np.float32)}, [item], "int8")
     assert (scores["f1"], scores["mcc"], scores["pictures"]) == (1.0, 1.0, 1)
+    assert "\rint8: " in capsys.readouterr().err
 
 
 def test_damaged_records_are_named_left_out_and_counted(run_dir, tmp_path, capsys):
@@ -229,11 +236,15 @@ def test_where_no_record_can_be_read_the_next_ones_are_compared_on_and_nothing_i
         pictures.scored_items(str(records.path), None)
 
 
-@pytest.mark.parametrize(("text", "fault"), [(None, "missing"), ("{", r"damaged \(Expecting .*\)")])
+@pytest.mark.parametrize(
+    ("text", "fault"), [(None, "missing"), ("{", r"damaged \(Expecting .*\)"), ("folder", r"damaged \(.*\)")]
+)
 def test_a_best_score_that_is_not_there_is_missing_and_another_one_damaged(run_dir, tmp_path, text, fault):
     copied = shutil.copytree(run_dir, tmp_path / "run")
     (copied / "best.json").unlink()
-    if text:
+    if text == "folder":
+        (copied / "best.json").mkdir()
+    elif text:
         (copied / "best.json").write_text(text)
     with pytest.raises(ExportError, match=f"{copied}/best.json: {fault}; --checkpoint=newest exports without it"):
         facts(copied)

@@ -15,10 +15,12 @@ import tensorflow as tf
 
 from gsr_tf.data.image_ops import resize
 from gsr_tf.data.temporary import TemporaryError
-from gsr_tf.formats import named_weights, onnx, saved_model, single_file, tflite
+from gsr_tf.formats import named_weights, onnx, saved_model, single_file, tflite, weights
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
+from gsr_tf.formats.facts import read_beside
 from gsr_tf.formats.signatures import portable, shrink
 from gsr_tf.formats.single_file import write_with_facts
+from gsr_tf.inference import shipped
 from gsr_tf.inference.module import PICTURE, DetectorModule
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
@@ -221,6 +223,8 @@ def test_trial_pictures_are_of_each_shape_that_a_detector_must_take():
     pictures = trial_pictures()
     assert [picture.shape for picture in pictures] == [(240, 320, 3), (333, 211, 3), (1, 1, 3)]
     assert all(picture.dtype == np.uint8 for picture in pictures)
+    np.testing.assert_equal(trial_pictures(), pictures)  # every export is tried on the same ones
+    assert all(np.ptp(picture, axis=-1).max() > 20 for picture in pictures[:2])  # in colour
     for picture in pictures[:2]:  # from dark to light, without a jump as where a level was too large for its byte
         columns = picture.mean((0, 2))
         assert columns[0] < 40 and columns[-1] > 215 and np.abs(np.diff(columns)).max() < 10
@@ -245,7 +249,7 @@ def half(picture):
     return {"probability": np.full([*picture.shape[:2], 1], 0.5)}
 
 
-@pytest.fixture(params=["saved_model", "tflite", "onnx"])
+@pytest.fixture(params=["saved_model", "tflite", "onnx", "weights"])
 def save(request, monkeypatch):
     """save(output, read, pictures): an export of `half` that, read again, answers as `read`; and its tolerance."""
 
@@ -254,12 +258,16 @@ def save(request, monkeypatch):
             monkeypatch.setattr(saved_model, "_write", lambda detector, folder, facts: folder.mkdir())
             monkeypatch.setattr(tf.saved_model, "load", lambda path: read)
             return saved_model.save(half, output, {}, pictures)
+        if request.param == "weights":
+            monkeypatch.setattr(weights, "add", lambda detector, name, facts, folder: (folder / name).touch())
+            monkeypatch.setattr(shipped, "load", lambda name, folder: (read, {}))
+            return weights.save(half, output, {}, pictures)
         form = {"tflite": tflite, "onnx": onnx}[request.param]
         monkeypatch.setattr(form, "convert", lambda detector: b"model")
         monkeypatch.setattr(form, "runner", lambda model: read)
         return single_file.save(half, output, request.param, {}, pictures)
 
-    return save, {"saved_model": 1e-5, "tflite": 1e-4, "onnx": 1e-4}[request.param]
+    return save, {"saved_model": 1e-5, "tflite": 1e-4, "onnx": 1e-4, "weights": 0.02}[request.param]
 
 
 def off(by, shape=None):
@@ -376,3 +384,15 @@ def test_a_model_and_its_facts_are_written_both_or_not_at_all(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
     write_with_facts(tmp_path / "m.onnx", bytes(1000), {"name": "m"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "m.onnx.json"]
+
+
+def test_what_a_file_says_of_itself_is_read_beside_it(tmp_path):
+    file = tmp_path / "m.v2.npz"
+    assert read_beside(file) == {}
+    (tmp_path / "m.v2.npz.json").write_bytes('{"name": "Prüfling"}'.encode())
+    assert read_beside(file) == {"name": "Prüfling"}
+    (tmp_path / "m.v2.npz.json").write_text("{")
+    with pytest.raises(
+        ExportError, match=rf"{tmp_path}/m.v2.npz.json: damaged \(Expecting .*; export the weights again"
+    ):
+        read_beside(file)

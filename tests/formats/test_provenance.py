@@ -35,6 +35,9 @@ def test_what_began_from_nothing_began_from_random_weights():
 
 
 def test_records_of_which_nothing_is_said_are_unknown():
+    assert said(records={"--target_records": {"path": "coco", "pictures": 6}}) == (
+        "trained on coco (6 pictures) for 7 steps from VGG-16 imagenet"
+    )
     assert said(records={}) == "trained on unknown records for 7 steps from VGG-16 imagenet"
     assert said(attributes=[], records={}, learnt_from=["--target_records"]) == (
         "EXIF-SC (our training, unknown photos, attributes none), trained on unknown records for 7 steps from VGG-16 "

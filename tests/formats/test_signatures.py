@@ -168,12 +168,12 @@ def test_the_first_frame_of_a_gif_is_taken():
     )
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (10, 15), (30, 40)])
+@pytest.mark.parametrize("shape", [(1, 1), (10, 15), (30, 40), (700, 1000)])
 def test_the_score_is_the_mean_of_the_highest_hundredth(shape):
     values = np.random.default_rng(0).random(shape, np.float32)
     count = max(1, round(values.size / 100))
     expected = np.sort(values, axis=None)[-count:].mean(dtype=np.float64)
-    assert float(signatures.describe(tf.constant(values[..., None]))["score"]) == pytest.approx(expected, abs=1e-7)
+    assert float(signatures.describe(tf.constant(values[..., None]))["score"]) == np.float32(expected)
 
 
 def test_saved_model_cli_runs_the_export(exported, detector, tmp_path):
