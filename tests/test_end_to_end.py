@@ -23,6 +23,7 @@ from gsr_tf.training import run
 from gsr_tf.training.restored import last_step, restore_network
 from gsr_tf.training.run_dir import read_facts, this_code
 from tests import tiny
+from tests.checkpoints import values_in
 
 STEPS = 4
 PANEL = (2, 4)
@@ -76,9 +77,8 @@ def curves(run_dir):
 
 def saved(run_dir, step):
     """{name: value} of a checkpoint."""
-    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"ckpt-{step}"))
-    names = [name for name in reader.get_variable_to_shape_map() if name.endswith("VARIABLE_VALUE")]
-    return {name: reader.get_tensor(name) for name in names if not name.startswith("save_counter")}
+    values = values_in(run_dir / "checkpoints" / f"ckpt-{step}")
+    return {name: value for name, value in values.items() if not name.startswith("save_counter")}
 
 
 def files(folder):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from gsr_tf import train
 from gsr_tf.training import run
 from gsr_tf.training.summaries import read_scalars
+from tests.checkpoints import values_in
 from tests.training import team
 
 pytestmark = pytest.mark.slow
@@ -48,9 +49,8 @@ def newest(run_dir):
 
 def weights(run_dir):
     """{name: value} of the networks at the run's end, not of the optimizers: where a gradient is 0 theirs are noise."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run_dir / "checkpoints")))
-    names = [name for name in reader.get_variable_to_shape_map() if name.endswith("VARIABLE_VALUE")]
-    return {name: reader.get_tensor(name) for name in names if "optimizer" not in name and name != SAVES}
+    values = values_in(run_dir / "checkpoints")
+    return {name: value for name, value in values.items() if "optimizer" not in name and name != SAVES}
 
 
 def assert_same_run(found, expected):

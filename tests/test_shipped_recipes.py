@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from absl import flags
 
 from gsr_tf import config, export, train
@@ -14,6 +13,7 @@ from gsr_tf.evaluation.published import TABLES
 from gsr_tf.inference import shipped
 from gsr_tf.models.weights import named_variables
 from gsr_tf.training.summaries import read_scalars
+from tests.checkpoints import values_in
 from tests.networks import tiny_net
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -267,24 +267,17 @@ def test_the_recipe_for_a_gpu_runs(trained):
 
 def test_pairs_of_ones_own_move_the_segmenter_alone(trained):
     begun, moved = (trained("finetune.cfg", steps=steps) for steps in (0, 2))
-    before, after = (saved(run, "segmenter") for run in (begun, moved))
+    before, after = (values_in(run / "checkpoints", "segmenter") for run in (begun, moved))
     kernels = [name for name in before if name.endswith("/kernel/.ATTRIBUTES/VARIABLE_VALUE")]
     assert any(np.any(before[name] != after[name]) for name in kernels)
-    first, last = (saved(run, "generator", "discriminator") for run in (begun, moved))
+    first, last = (values_in(run / "checkpoints", "generator", "discriminator") for run in (begun, moved))
     assert len(first) > 20 and all(np.array_equal(first[name], last[name]) for name in first)
 
 
 def test_a_row_of_table_3_goes_on_with_a_generator_that_learnt_alone(trained):
     alone = trained("generator.cfg")
     run = trained("table3/cp_gs.cfg", f"--initial_generator={alone}", steps=0)
-    began, goes_on = (saved(folder, "generator", "discriminator") for folder in (alone, run))
+    began, goes_on = (values_in(folder / "checkpoints", "generator", "discriminator") for folder in (alone, run))
     assert began.keys() == goes_on.keys() and len(began) > 20
     for name in began:
         np.testing.assert_array_equal(began[name], goes_on[name])
-
-
-def saved(run, *networks):
-    """{name: value} of the networks' variables in a run's newest checkpoint."""
-    reader = tf.train.load_checkpoint(str(run / "checkpoints"))
-    names = [name for name in reader.get_variable_to_shape_map() if "OPTIMIZER" not in name]
-    return {name: reader.get_tensor(name) for name in names if name.split("/")[0] in networks}

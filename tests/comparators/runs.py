@@ -21,6 +21,7 @@ from gsr_tf.data.records import Records
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import read_npz
 from tests import tiny
+from tests.checkpoints import values_in
 
 Stored = Callable[[keras.Model], Mapping[str, tf.Variable]]
 
@@ -62,19 +63,10 @@ def assert_it_left(run_dir: Path, method: str, panels: Sequence[int] = (2, 4)) -
     assert json.loads((run_dir / "config.json").read_text())["method"] == method
 
 
-def weights_in_checkpoint(run_dir: Path, step: int, network: str = "segmenter") -> dict[str, np.ndarray]:
-    """{name in the checkpoint: value} of a network's variables at a step, without building it."""
-    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"ckpt-{step}"))
-    names = [name for name in reader.get_variable_to_shape_map() if name.startswith(f"{network}/")]
-    found = {name: reader.get_tensor(name) for name in names if ".OPTIMIZER_SLOT" not in name}
-    assert found
-    return found
-
-
 def assert_an_uninterrupted_run_is_the_same(command: Sequence[str], run_dir: Path, folder: Path) -> None:
     """Trains four steps at one go into the folder, and compares with the run that went on after two."""
     assert train_comparator.main([*command, f"--run_dir={folder}", "--steps=4"]) == 0
-    one, other = (weights_in_checkpoint(run, 4) for run in (run_dir, folder))
+    one, other = (values_in(run / "checkpoints" / "ckpt-4", "segmenter") for run in (run_dir, folder))
     assert one.keys() == other.keys()
     for name, values in one.items():
         np.testing.assert_allclose(values, other[name], atol=1e-6, err_msg=name)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from gsr_tf.settings import ConfigError
 from gsr_tf.training.checkpoints import checkpoint_items
 from gsr_tf.training.workers import WorkerLost, Workers, check_alike, find_workers, losses_named, share, somewhere
+from tests.checkpoints import values_in
 from tests.networks import tiny_net
 
 SLURM = {
@@ -141,9 +142,7 @@ def test_workers_of_other_lists_do_not_begin():
 
 def held(net, folder):
     """{name: value} of all that a checkpoint holds."""
-    path = tf.train.Checkpoint(**checkpoint_items(net)).write(str(folder))
-    reader = tf.train.load_checkpoint(path)
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "VARIABLE_VALUE" in name}
+    return values_in(tf.train.Checkpoint(**checkpoint_items(net)).write(str(folder)))
 
 
 @pytest.mark.parametrize(("index", "own"), [(0, 1), (1, 0)], ids=["chief", "other"])
