@@ -44,8 +44,12 @@ def at_need(path: Path) -> Method:
         DetectorError: it is something else. The method raises it where the model cannot be loaded.
     """
     saved_model.check(path)
-    metadata = saved_model.read_metadata(path)
-    detector, one_at_a_time = functools.cache(lambda: Detector.load(path)), threading.Lock()
+    name, metadata, fingerprint = path.resolve().name, saved_model.read_metadata(path), saved_model.fingerprint(path)
+    one_at_a_time = threading.Lock()
+
+    @functools.cache
+    def detector() -> Detector:
+        return Detector(saved_model.load(path), name=name, metadata=metadata, fingerprint=fingerprint)
 
     def score(picture: np.ndarray) -> np.ndarray:
         with one_at_a_time:
@@ -53,7 +57,7 @@ def at_need(path: Path) -> Method:
         return loaded.maps(picture)["probability"]
 
     how = describe("whole", metadata.get("scales", ONE_SIZE))
-    return _method(path.resolve().name, saved_model.fingerprint(path), metadata, how, score)
+    return _method(name, fingerprint, metadata, how, score)
 
 
 def _method(

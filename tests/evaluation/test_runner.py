@@ -718,14 +718,14 @@ def test_a_detector_is_loaded_at_need_and_once(tmp_path, monkeypatch):
 def test_what_is_loaded_at_need_sees_several_pictures_at_a_time(tmp_path, monkeypatch):
     two_there = threading.Barrier(2)
 
-    class Detecting:
-        def maps(self, picture):
-            two_there.wait(20)  # BrokenBarrierError where nobody else comes
-            return {"probability": picture[..., 0] / 255}
+    def maps(_detector, picture):
+        two_there.wait(20)  # BrokenBarrierError where nobody else comes
+        return {"probability": picture[..., 0] / 255}
 
     monkeypatch.setattr(saved_model, "check", lambda path: None)
     monkeypatch.setattr(saved_model, "fingerprint", lambda path: "f")
-    monkeypatch.setattr(Detector, "load", lambda path: Detecting())
+    monkeypatch.setattr(saved_model, "load", lambda path: None)
+    monkeypatch.setattr(Detector, "maps", maps)
     method, pictures = exported.at_need(tmp_path), [sample(seed)[0] for seed in range(2)]
     with ThreadPoolExecutor(2) as pool:
         for found, picture in zip(pool.map(method.score, pictures), pictures):
