@@ -13,11 +13,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import tensorflow as tf
 from absl import flags
 
 from gsr_tf import standard_output
-from gsr_tf.errors import UserError, one_line
+from gsr_tf.errors import UserError, of_tensorflow, one_line
 from gsr_tf.flag_help import Group, describe, wrapped
 from gsr_tf.flagfiles import expanded
 
@@ -199,7 +198,7 @@ def main(
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return 130
-    except tf.errors.ResourceExhaustedError as error:  # a table of TensorFlow's, which names no files
+    except of_tensorflow("ResourceExhaustedError") as error:  # a table of TensorFlow's, which names no files
         print(f"error: {error}", file=sys.stderr)
         return 1
     except MENDABLE as error:

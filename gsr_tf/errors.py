@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 
 SHOWN = 3  # names in a message
@@ -30,6 +31,12 @@ def renamed(message: object, folder: str | os.PathLike, name: str) -> str:
 def first_line(error: Exception) -> str:
     """What it says first; of a TensorFlow error the rest is where in its own code it arose."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def of_tensorflow(*names: str) -> tuple[type[Exception], ...]:
+    """TensorFlow's errors of these names, for an `except`; none in a process that has not imported it."""
+    errors = getattr(sys.modules.get("tensorflow"), "errors", None)
+    return tuple(getattr(errors, name) for name in names) if errors else ()
 
 
 def first_of(names: Sequence[object]) -> str:

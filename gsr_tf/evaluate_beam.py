@@ -27,8 +27,8 @@ from gsr_tf import command, evaluate
 from gsr_tf.comparators.method import Method
 from gsr_tf.evaluation import by_workers
 from gsr_tf.evaluation.items import Item
-from gsr_tf.inference.detector import located
 from gsr_tf.inference.device import bound_threads
+from gsr_tf.inference.named import located
 
 
 def _define(values: flags.FlagValues) -> None:

@@ -43,7 +43,8 @@ from gsr_tf.formats.facts import LICENCE, export_facts
 from gsr_tf.formats.pictures import folder_pictures, run_pictures, scored_items
 from gsr_tf.inference import shipped
 from gsr_tf.inference.device import choose
-from gsr_tf.inference.module import WAY, DetectorModule
+from gsr_tf.inference.metadata import WAY
+from gsr_tf.inference.module import DetectorModule
 from gsr_tf.inference.resolution import ONE_SIZE, parse_scales
 from gsr_tf.models.weights import average_with_npz
 from gsr_tf.training.device import set_up

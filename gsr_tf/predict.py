@@ -47,9 +47,10 @@ from gsr_tf.data import one_writer
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import one_line
 from gsr_tf.inference import trained_methods
-from gsr_tf.inference.detector import Detector, located
+from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
-from gsr_tf.inference.module import WAY
+from gsr_tf.inference.metadata import WAY
+from gsr_tf.inference.named import located
 from gsr_tf.inference.resolution import RESOLUTION_HELP, RESOLUTIONS, SCALES_HELP, parse_scales
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 

@@ -19,7 +19,7 @@ from gsr_tf.errors import UserError
 from gsr_tf.evaluation.published import TABLES, Row
 from gsr_tf.formats.facts import read_beside, without_places
 from gsr_tf.formats.provenance import PRETRAINED, trained_how
-from gsr_tf.inference.saved_model import of_another_way, read_metadata
+from gsr_tf.inference.metadata import of_another_way, read_metadata
 from gsr_tf.signals import told
 
 # A run may go on for longer, or with the same weights in another place; a number depends on both.

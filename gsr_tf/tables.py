@@ -38,8 +38,8 @@ from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.formats.provenance import data_notes, fingerprints
 from gsr_tf.inference.device import choose
+from gsr_tf.inference.metadata import read_metadata
 from gsr_tf.inference.postprocessing import POSTPROCESSING
-from gsr_tf.inference.saved_model import read_metadata
 from gsr_tf.table_runs import Runs, TrainingError, TrainingFailed
 
 # All are evaluated, so that a table under another protocol costs nothing.

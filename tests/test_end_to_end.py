@@ -16,7 +16,7 @@ from gsr_tf import config, evaluate, export, predict, train
 from gsr_tf.data.image_ops import to_network_range
 from gsr_tf.data.pictures import read_picture
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.module import WAY
+from gsr_tf.inference.metadata import WAY
 from gsr_tf.models.gsr_net import GSRNet
 from gsr_tf.models.segmenter import build_segmenter, manipulation_probability
 from gsr_tf.training import run

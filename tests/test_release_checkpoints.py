@@ -9,7 +9,7 @@ import tensorflow as tf
 from gsr_tf import export, predict, train, train_comparator
 from gsr_tf.comparators.exif.release import release_name
 from gsr_tf.formats.provenance import trained_how
-from gsr_tf.inference.saved_model import read_metadata
+from gsr_tf.inference.metadata import read_metadata
 from gsr_tf.training.exif import EXIFRun
 from tests import tiny
 from tests.comparators import narrow_resnet

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 import gsr_tf
 from gsr_tf import export, predict
 from gsr_tf.inference import shipped
-from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference.metadata import DetectorError
 
 CARD = shipped.FOLDER / "MODEL_CARD.md"
 

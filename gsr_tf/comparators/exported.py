@@ -13,6 +13,7 @@ import numpy as np
 from gsr_tf.comparators.method import Method
 from gsr_tf.inference import saved_model
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.metadata import read_metadata
 from gsr_tf.inference.resolution import ONE_SIZE, describe
 
 
@@ -44,7 +45,7 @@ def at_need(path: Path) -> Method:
         DetectorError: it is something else. The method raises it where the model cannot be loaded.
     """
     saved_model.check(path)
-    name, metadata, fingerprint = path.resolve().name, saved_model.read_metadata(path), saved_model.fingerprint(path)
+    name, metadata, fingerprint = path.resolve().name, read_metadata(path), saved_model.fingerprint(path)
     one_at_a_time = threading.Lock()
 
     @functools.cache

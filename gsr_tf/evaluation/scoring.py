@@ -19,10 +19,10 @@ COUNTING = (
     "evaluation/attacks.py",
     "evaluation/items.py",
     "evaluation/protocols/*.py",
+    "inference/looking.py",
     "inference/module.py",
     "inference/postprocessing.py",
     "inference/regions.py",
-    "inference/resolution.py",
     "inference/tiling.py",
 )
 

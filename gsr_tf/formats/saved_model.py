@@ -14,8 +14,8 @@ from gsr_tf.data import temporary
 from gsr_tf.data.one_writer import hold_from_beside
 from gsr_tf.formats.agreement import ExportError, require_agreement
 from gsr_tf.formats.signatures import signatures
+from gsr_tf.inference.metadata import METADATA
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.saved_model import METADATA
 
 # The same operations on the same machine, compiled again: less than a thousandth of a level of a heat map.
 TOLERANCE = 1e-5

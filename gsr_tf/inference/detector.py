@@ -15,33 +15,13 @@ from gsr_tf.data.aspect import refuse_sliver
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.errors import UserError
 from gsr_tf.inference import saved_model, shipped
-from gsr_tf.inference.resolution import ONE_SIZE, check_sees, maps_at
-from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference.looking import check_sees, maps_at
+from gsr_tf.inference.metadata import DetectorError, of_another_way, read_metadata
+from gsr_tf.inference.named import ships
+from gsr_tf.inference.resolution import ONE_SIZE
 from gsr_tf.inference.score_maps import check_probabilities
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from gsr_tf.inference.together import Maps
-
-
-def located(path: str | None) -> str | None:
-    """What names a model, for processes with other working folders: a folder's path is made absolute, a name is not.
-
-    Raises:
-        DetectorError: no such folder or name.
-    """
-    if path is None or _ships(path):
-        return path
-    return str(Path(path).absolute())
-
-
-def _ships(path: str | os.PathLike) -> bool:
-    """Whether weights of that name come with the package; raises DetectorError for neither a name nor a folder."""
-    names = shipped.read_index()
-    if not Path(path).exists() and str(path) not in names:
-        raise DetectorError(
-            f"--saved_model={path}: no such folder (python -m gsr_tf.export makes one), and no weights of that name "
-            f"come with gsr_tf; those are: {', '.join(names) or 'none'}"
-        )
-    return str(path) in names
 
 
 class Detector:
@@ -94,11 +74,11 @@ class Detector:
                 "no model given and none is shipped: give --saved_model=FOLDER, made by python -m gsr_tf.export from a "
                 "training run (python -m gsr_tf.train), or make demo for a small one in demo/model"
             )
-        if _ships(path):
+        if ships(path):
             module, metadata = shipped.load(str(path))
             return cls(module, name=str(path), metadata=metadata, fingerprint=shipped.fingerprint(metadata))
-        module, metadata = saved_model.load(path), saved_model.read_metadata(path)
-        if said := saved_model.of_another_way(metadata):
+        module, metadata = saved_model.load(path), read_metadata(path)
+        if said := of_another_way(metadata):
             print(f"--saved_model={path}: {said}; export it again", file=sys.stderr)
         fingerprint = saved_model.fingerprint(path)
         return cls(module, name=Path(path).resolve().name, metadata=metadata, fingerprint=fingerprint)

@@ -20,7 +20,6 @@ from gsr_tf.models.segmenter import log_odds
 PICTURE = tf.TensorSpec([None, None, 3], tf.uint8, "image")
 PICTURES = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
 STRIDE = 8  # of the segmenter's features, pixels
-WAY = 2  # in which pictures are seen, numbered: raised where sizes or windows become others, and with them the maps
 
 
 class DetectorModule(tf.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,17 +12,11 @@ from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from gsr_tf.data.unfindable import why_unfindable
-from gsr_tf.errors import UserError
-from gsr_tf.inference.module import WAY
+from gsr_tf.inference.metadata import DetectorError
 
 GRAPH, SIGNATURE = "saved_model.pb", "serving_default"
 NO_DETECTOR = "a SavedModel, but not a detector"
-METADATA = "assets/gsr_tf.json"
 MAPS = ("probability", "boundary")  # that are read of an answer; the second where there is one
-
-
-class DetectorError(UserError):
-    """No detector where one was expected; the message names the flag that gave it."""
 
 
 def load(path: str | Path) -> tf.Module:
@@ -92,27 +85,6 @@ def _sides(shape: tf.TensorShape) -> str:
 
 def _named(tensors: Mapping[str, TensorInfo]) -> str:
     return ", ".join(sorted(tensors)) or "nothing"
-
-
-def read_metadata(path: str | Path) -> dict:
-    """What the export wrote down; empty for a SavedModel without it. DetectorError when it is damaged."""
-    file = Path(path) / METADATA
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise DetectorError(f"{file}: damaged ({error}); export the model again") from error
-
-
-def of_another_way(metadata: Mapping) -> str:
-    """What is wrong with a model whose graph sees pictures at other sizes than this version's; "" where nothing is."""
-    # What is squashed was always seen at one size, and RGB-N has sizes of its own.
-    config = metadata.get("config", {})
-    of_its_shape = config.get("resize_mode") == "crop" and config.get("method") != "rgbn"
-    if not of_its_shape or metadata.get("way") == WAY:
-        return ""
-    return "exported by another version, which sees pictures at other sizes: its marks may be displaced"
 
 
 def fingerprint(path: str | Path) -> str:

@@ -11,14 +11,16 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gsr_tf.inference.module import WAY, DetectorModule
+from gsr_tf.inference.metadata import WAY
 from gsr_tf.models.networks import Networks
-from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.models.weights import WeightsError, assign, named_variables
+
+if TYPE_CHECKING:
+    from gsr_tf.inference.module import DetectorModule
 
 FOLDER = Path(__file__).resolve().parents[1] / "weights"
 INDEX = "index.json"
@@ -47,6 +49,9 @@ def load(name: str, folder: Path = FOLDER) -> tuple[DetectorModule, dict[str, An
     Raises:
         WeightsError: no such name, or a file that is missing, damaged or not the one that was shipped.
     """
+    from gsr_tf.inference.module import DetectorModule
+    from gsr_tf.models.segmenter import build_segmenter
+
     index = read_index(folder)
     if name not in index:
         raise WeightsError(f"--weights={name}: no such weights in {folder}; there are: {', '.join(index) or 'none'}")

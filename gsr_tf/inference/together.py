@@ -15,8 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.inference.device import gpus
+from gsr_tf.inference.metadata import DetectorError
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.saved_model import MAPS, DetectorError, form_refusal
+from gsr_tf.inference.saved_model import MAPS, form_refusal
 
 Maps = dict[str, np.ndarray]
 

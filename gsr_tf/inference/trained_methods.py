@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gsr_tf.inference.detector import located
-from gsr_tf.inference.saved_model import DetectorError, read_metadata
+from gsr_tf.inference.metadata import DetectorError, read_metadata
+from gsr_tf.inference.named import located
 
 TRAINED = ("mfcn", "sfcn", "rgbn", "exif-sc")
 

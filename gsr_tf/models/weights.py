@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from gsr_tf.errors import UserError
-from gsr_tf.models.keras import keras
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from gsr_tf.models.keras import keras
 
 
 class WeightsError(UserError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -13,8 +13,10 @@ from pydantic import BaseModel, Field
 from gsr_tf import __version__
 from gsr_tf.data.masks import at_size
 from gsr_tf.data.pictures import encode_jpeg, encode_png
-from gsr_tf.inference.detector import Detector
 from gsr_tf.web.task import Found
+
+if TYPE_CHECKING:
+    from gsr_tf.inference.detector import Detector
 
 Depth = Literal["8", "16", "none"]
 PREVIEW = {"quality": 92, "subsampling": 0}

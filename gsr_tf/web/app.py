@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp
 
 from gsr_tf.data.aspect import LONGEST
-from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.included import CARD
 from gsr_tf.inference.resolution import RESOLUTIONS
 from gsr_tf.web import answer, refusal
@@ -24,6 +23,9 @@ from gsr_tf.web.guard import guarded
 from gsr_tf.web.refusal import Refusal
 from gsr_tf.web.service import Service
 from gsr_tf.web.task import Found
+
+if TYPE_CHECKING:
+    from gsr_tf.inference.detector import Detector
 
 STATIC = Path(__file__).with_name("static")
 PICTURE_BODY = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gsr_tf.inference import included
-from gsr_tf.inference.detector import Detector
+
+if TYPE_CHECKING:
+    from gsr_tf.inference.detector import Detector
 
 
 def describe(detector: Detector) -> dict[str, Any]:

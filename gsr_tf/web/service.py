@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
 from gsr_tf.errors import UserError
-from gsr_tf.inference.detector import Detector
 from gsr_tf.web.limits import Limits
 from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import RETRY, Refusal
 from gsr_tf.web.task import Done, Found, Task
 from gsr_tf.web.upload import UploadBudget, check_header, read_upload
+
+if TYPE_CHECKING:
+    from gsr_tf.inference.detector import Detector
 
 LOG = logging.getLogger("gsr_tf.web")
 RESTART_SECONDS = "10"

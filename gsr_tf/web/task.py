@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from fastapi import Response
@@ -15,12 +15,14 @@ from gsr_tf.answers.memory import bounded_growth
 from gsr_tf.data.decoding.lacking import was_lacking
 from gsr_tf.data.pictures import PictureTooLarge, Raster, decode_picture, decoding_bytes
 from gsr_tf.errors import UserError
-from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference.metadata import DetectorError
 from gsr_tf.inference.score_maps import ScoreError
 from gsr_tf.inference.segmentation import Segmentation
 from gsr_tf.web.limits import MEGA, Limits, check_shape
 from gsr_tf.web.refusal import Refusal
+
+if TYPE_CHECKING:
+    from gsr_tf.inference.detector import Detector
 
 
 class Found(NamedTuple):

@@ -13,18 +13,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gsr_tf.answers import memory, own_process
 from gsr_tf.errors import UserError
-from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import choose
 from gsr_tf.web.limits import Limits
 from gsr_tf.web.model import describe
 from gsr_tf.web.refusal import Refusal
 from gsr_tf.web.task import Done, Task, carry_out
+
+if TYPE_CHECKING:
+    from gsr_tf.inference.detector import Detector
 
 LOG = logging.getLogger("gsr_tf.web")
 WARM_UP = np.zeros([64, 64, 3], np.uint8)
@@ -129,6 +131,8 @@ class Worker:
 
 def load_detector(saved_model: str | None, scales: Sequence[float] | None, device: str) -> Detector:
     """A detector on a device; the arguments are those of `serve`'s flags."""
+    from gsr_tf.inference.detector import Detector  # TensorFlow, which only this process needs
+
     choose(device)
     detector = Detector.load(saved_model)
     detector.scales = tuple(scales or detector.scales)

@@ -6,8 +6,8 @@ from gsr_tf.comparators import floors, methods, sources
 from gsr_tf.comparators.method import Method, MethodError
 from gsr_tf.data.pictures import encode_png, read_picture
 from gsr_tf.evaluation import attacks
-from gsr_tf.inference import saved_model, trained_methods
-from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference import trained_methods
+from gsr_tf.inference.metadata import METADATA, DetectorError
 from gsr_tf.inference.score_maps import ScoreError
 from tests.comparators.photographs import photograph, rectangle
 from tests.test_imports import imported
@@ -54,7 +54,7 @@ def test_a_method_that_has_to_be_trained_says_how(name):
 
 @pytest.mark.parametrize("arguments", [("predict", "--input=x", "--output=y"), ("serve",)], ids=lambda x: x[0])
 def test_a_model_of_another_method_is_refused(arguments, tmp_path, capsys):
-    metadata = tmp_path / saved_model.METADATA
+    metadata = tmp_path / METADATA
     metadata.parent.mkdir()
     metadata.write_text('{"method": "rgbn"}')
     command = {"predict": predict, "serve": serve}[arguments[0]]

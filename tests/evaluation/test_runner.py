@@ -28,9 +28,9 @@ from gsr_tf.evaluation.items import Item
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID
 from gsr_tf.evaluation.protocols import PROTOCOLS, choose
 from gsr_tf.evaluation.study import DataSet
-from gsr_tf.inference import resolution, saved_model, together
+from gsr_tf.inference import looking, saved_model, together
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference.metadata import DetectorError
 from tests.evaluation import toy_records
 from tests.evaluation.toy_records import BRIGHTNESS, sample
 from tests.files import change_places
@@ -190,7 +190,7 @@ def test_a_grid_of_quantiles_is_known_as_such_where_none_of_its_pictures_can_be_
 
 
 def test_a_picture_too_large_for_a_scale_is_named_and_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(resolution, "MAX_PIXELS", 4 * 48 * 64)
+    monkeypatch.setattr(looking, "MAX_PIXELS", 4 * 48 * 64)
     large = Item("large.png", lambda: (np.zeros((49, 64, 3), np.uint8), None))
 
     class Seen:

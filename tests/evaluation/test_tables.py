@@ -22,7 +22,7 @@ from gsr_tf.evaluation.published import DATA_SETS, TABLES, Row
 from gsr_tf.formats import facts
 from gsr_tf.formats.provenance import trained_how
 from gsr_tf.inference import saved_model
-from gsr_tf.inference.module import WAY
+from gsr_tf.inference.metadata import METADATA, WAY
 from gsr_tf.table_runs import asked_for, differences, training_of
 from tests.evaluation import toy_records
 
@@ -116,7 +116,7 @@ def export_constant(folder, value, **metadata):
             return {"probability": tf.fill(tf.concat([tf.shape(picture)[:2], [1]], 0), tf.constant(value))}
 
     tf.saved_model.save(Detector(), str(folder))
-    path = Path(folder) / saved_model.METADATA
+    path = Path(folder) / METADATA
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(metadata))
 

@@ -17,9 +17,9 @@ from gsr_tf.data.image_ops import resize
 from gsr_tf.data.pictures import decode_picture
 from gsr_tf.formats import saved_model, signatures
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.metadata import METADATA as METADATA_FILE
+from gsr_tf.inference.metadata import DetectorError, read_metadata
 from gsr_tf.inference.module import DetectorModule
-from gsr_tf.inference.saved_model import METADATA as METADATA_FILE
-from gsr_tf.inference.saved_model import DetectorError, read_metadata
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
 from gsr_tf.models.segmenter import build_segmenter

@@ -7,10 +7,11 @@ from gsr_tf.comparators import methods
 from gsr_tf.comparators.method import MethodError
 from gsr_tf.data.pictures import PictureError, PictureTooLarge
 from gsr_tf.formats import saved_model
-from gsr_tf.inference import resolution
+from gsr_tf.inference import looking, resolution
 from gsr_tf.inference.detector import Detector
+from gsr_tf.inference.looking import maps_at
 from gsr_tf.inference.module import STRIDE, DetectorModule
-from gsr_tf.inference.resolution import ResolutionError, describe, maps_at, parse_scales
+from gsr_tf.inference.resolution import ResolutionError, describe, parse_scales
 from gsr_tf.inference.tiling import Layout
 
 
@@ -56,7 +57,7 @@ def test_features_lie_elsewhere_where_a_side_is_another_by_the_stride(segmenter)
 
 def test_scaled_sizes_are_whole_strides_from_the_size_trained_on(segmenter, monkeypatch):
     seen = []
-    monkeypatch.setattr(resolution, "native", lambda module, picture: seen.append(picture.shape[:2]) or {})
+    monkeypatch.setattr(looking, "native", lambda module, picture: seen.append(picture.shape[:2]) or {})
     module = DetectorModule(segmenter, size=300, resize_mode="crop")
     for scale in (0.1, 0.75, 1.35):
         maps_at(module, np.zeros([200, 300, 3], np.uint8), "whole", [scale])
@@ -84,15 +85,15 @@ def test_a_long_picture_is_seen_whole_at_every_scale(segmenter, monkeypatch):
     long = np.tile(PICTURE[:30], (1, 2, 1))  # 30x600; at 1.5 times a short side of 48 longer than a window
     small = detector(segmenter, size=48, resize_mode="crop")
     expected = detector(segmenter, size=72, resize_mode="crop").maps(long)["probability"]
-    monkeypatch.setattr(resolution, "tile", None)
+    monkeypatch.setattr(looking, "tile", None)
     found = small.maps(long, scales=[1.5])["probability"]
     np.testing.assert_allclose(found, expected, atol=0.12 * np.ptp(expected))
 
 
 def test_of_the_whole_no_more_pixels_are_seen_at_once_than_a_window_has(segmenter, monkeypatch):
-    monkeypatch.setattr(resolution, "LAYOUT", Layout(side=72))
-    monkeypatch.setattr(resolution, "native", lambda module, picture: {"native": np.ones(picture.shape[:2])})
-    monkeypatch.setattr(resolution, "tile", lambda module, picture: {"tile": np.ones(picture.shape[:2])})
+    monkeypatch.setattr(looking, "LAYOUT", Layout(side=72))
+    monkeypatch.setattr(looking, "native", lambda module, picture: {"native": np.ones(picture.shape[:2])})
+    monkeypatch.setattr(looking, "tile", lambda module, picture: {"tile": np.ones(picture.shape[:2])})
     small = DetectorModule(segmenter, size=48)
     assert [*maps_at(small, PICTURE, "whole", [1.5]), *maps_at(small, PICTURE, "whole", [1.7])] == ["native", "tile"]
     assert [*maps_at(small, PICTURE[:60, :60], "tile", [0.5])] == ["tile"]
@@ -144,7 +145,7 @@ def test_what_cannot_be_is_refused(segmenter, settings, message):
 
 
 def test_a_scaled_picture_of_too_many_pixels_is_refused(segmenter, monkeypatch):
-    monkeypatch.setattr(resolution, "MAX_PIXELS", 60_000)
+    monkeypatch.setattr(looking, "MAX_PIXELS", 60_000)
     small = detector(segmenter)
     assert small.maps(PICTURE, resolution="tile", scales=[1.1])
     with pytest.raises(PictureTooLarge, match="--scales=1.2: 360x180 pixels, more than the limit of 60,000"):
@@ -154,7 +155,7 @@ def test_a_scaled_picture_of_too_many_pixels_is_refused(segmenter, monkeypatch):
 @pytest.mark.parametrize("on_gpu", [False, True])
 def test_without_memory_for_its_tensor_a_picture_ends_in_an_error(segmenter, monkeypatch, on_gpu):
     """And not the process, which `tf.constant` ends where it gets the first of its two copies alone."""
-    monkeypatch.setattr(resolution, "go_together", lambda module: on_gpu)
+    monkeypatch.setattr(looking, "go_together", lambda module: on_gpu)
     monkeypatch.setattr("gsr_tf.inference.module.can_have", lambda size: size < 2 * PICTURE.nbytes)
     small = detector(segmenter, size=64)
     with pytest.raises(MemoryError, match="135,000 bytes"):

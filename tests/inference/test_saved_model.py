@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from gsr_tf.inference import saved_model
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.module import WAY
-from gsr_tf.inference.saved_model import DetectorError
+from gsr_tf.inference.metadata import METADATA, WAY, DetectorError
 from gsr_tf.inference.score_maps import ScoreError
 
 
@@ -86,7 +85,7 @@ def test_a_detector_of_ones_own_gives_its_map(tmp_path, dtype):
     ],
 )
 def test_a_model_that_sees_pictures_at_sizes_of_another_version_is_named(tmp_path, capsys, metadata, said):
-    path = saved(tmp_path / "own", lambda levels: levels) / saved_model.METADATA
+    path = saved(tmp_path / "own", lambda levels: levels) / METADATA
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(metadata))
     Detector.load(tmp_path / "own")

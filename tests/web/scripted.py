@@ -4,7 +4,6 @@ import os
 import signal
 import time
 
-from tests.web.conftest import red_and_green, red_detector
 from tests.web.pictures import blotches, encoded
 
 CRASHES, HANGS, SLOW = 33, 34, 35
@@ -12,10 +11,14 @@ SECONDS = 2  # that a slow picture takes
 
 
 def load(*settings):
+    from tests.web.conftest import red_detector  # TensorFlow, which the server's own process does without
+
     return red_detector(behave)
 
 
 def behave(image):
+    from tests.web.conftest import red_and_green
+
     width = image.shape[1]
     if width == CRASHES:
         os.kill(os.getpid(), signal.SIGSEGV)

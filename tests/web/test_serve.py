@@ -15,6 +15,7 @@ from absl import flags
 
 from gsr_tf import command, serve
 from gsr_tf.errors import UserError
+from gsr_tf.inference.detector import Detector
 from gsr_tf.web import replacing, worker
 from gsr_tf.web.monitoring import Metrics
 from tests.web.conftest import Here, red_detector
@@ -186,7 +187,7 @@ def test_names_under_which_it_may_be_asked(listener, here):
 def test_a_detector_as_the_flags_say(monkeypatch):
     asked, detector = [], red_detector()
     monkeypatch.setattr(worker, "choose", asked.append)
-    monkeypatch.setattr(worker.Detector, "load", lambda path: asked.append(path) or detector)
+    monkeypatch.setattr(Detector, "load", lambda path: asked.append(path) or detector)
     assert worker.load_detector("folder", (0.5, 1.0), "gpu").scales == (0.5, 1.0)
     assert asked == ["gpu", "folder"]
     detector.scales = (0.75, 1.0)

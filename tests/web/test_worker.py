@@ -155,6 +155,15 @@ def test_told_to_stop_it_finishes_what_is_at_work_and_leaves_no_process():
         until(lambda: not any(map(is_alive, children)))
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="asks Linux for a process's libraries")
+def test_only_workers_hold_tensorflow():
+    with command() as (process, url, children):
+        assert httpx.post(f"{url}/v1/segment", content=scripted.picture(), timeout=20).status_code == 200
+        (worker,) = (pid for pid in children if "--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_text())
+        libraries = [Path(f"/proc/{pid}/maps").read_text() for pid in (process.pid, worker)]
+        assert ["libtensorflow" in one for one in libraries] == [False, True]
+
+
 @pytest.mark.skipif(not Path("/proc").exists(), reason="asks Linux for a process's children")
 def test_no_worker_outlives_a_server_that_is_killed():
     with command() as (process, url, children), ThreadPoolExecutor(1) as other:

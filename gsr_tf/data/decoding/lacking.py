@@ -7,21 +7,22 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-import tensorflow as tf
+
+from gsr_tf.errors import of_tensorflow
 
 SAID = (
     *("out of memory", "Memory allocation"),  # by Pillow's decoders and libheif
     *("Insufficient memory", "std::bad_alloc"),  # by OpenCV, whose errors all have the code of the latest one
     "Status: 1, message: ",  # by oneDNN
 )
-SAYING = (OSError, RuntimeError, cv2.error, tf.errors.AbortedError)
 
 
 def was_lacking(error: Exception) -> bool:
     """Whether an error says that Python, NumPy, Pillow, TensorFlow or OpenCV could not get the memory it asked for."""
-    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+    if isinstance(error, (MemoryError, *of_tensorflow("ResourceExhaustedError"))):
         return True
-    return isinstance(error, SAYING) and any(words in str(error) for words in SAID)
+    saying = (OSError, RuntimeError, cv2.error, *of_tensorflow("AbortedError"))
+    return isinstance(error, saying) and any(words in str(error) for words in SAID)
 
 
 def can_have(size: int) -> bool:
