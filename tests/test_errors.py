@@ -1,11 +1,14 @@
 """What messages show of names that strangers gave."""
 
+import sys
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gsr_tf import command, predict
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.errors import UserError, one_line
+from gsr_tf.errors import UserError, of_tensorflow, one_line
 
 TITLE = "p\x1b]0;PWN\a\x1b[2K\rall answered.png"
 ORDINARY = [
@@ -45,6 +48,24 @@ def test_errors_of_commands_are_one_line(capsys):
     assert line == rf"error: {one_line(TITLE)}\nerror: nothing: damaged"
     assert command.main(action, "A test.", lambda values: None, ["test", "--a\x1b[2K=1"]) == 2
     assert r"'a\x1b[2K'" in (said := capsys.readouterr().err) and "\x1b" not in said
+
+
+def test_a_device_without_room_is_an_error_with_tensorflows_lines_and_its_other_errors_are_defects(capsys):
+    def action(args):
+        raise error(None, None, "OOM when allocating\n2 chunks")
+
+    error = tf.errors.ResourceExhaustedError
+    assert command.main(action, "A test.", lambda values: None, ["test"]) == 1
+    assert capsys.readouterr().err == "error: OOM when allocating\n2 chunks\n"
+    error = tf.errors.InvalidArgumentError
+    with pytest.raises(error):
+        command.main(action, "A test.", lambda values: None, ["test"])
+
+
+def test_what_has_not_imported_tensorflow_has_none_of_its_errors(monkeypatch):
+    assert of_tensorflow("AbortedError", "OutOfRangeError") == (tf.errors.AbortedError, tf.errors.OutOfRangeError)
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    assert of_tensorflow("AbortedError") == ()
 
 
 def test_skipped_pictures_are_named_without_their_commands_to_the_terminal(tmp_path, capfd):
