@@ -1,6 +1,7 @@
 """Two commands that write to one folder: the second is refused before it touches anything."""
 
 import fcntl
+import functools
 import re
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from gsr_tf import config, evaluate, predict, tables, train
 from gsr_tf.data.one_writer import LOCK, FolderInUse
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.formats import saved_model, weights
+from gsr_tf.formats import named_weights, saved_model, single_file, weights
 from gsr_tf.formats.agreement import ExportError
 from gsr_tf.training import run
 from tests.other_process import holding
@@ -82,8 +83,18 @@ def test_train_holds_its_folder_until_its_end(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("save", "name", "held"),
-    [(saved_model.save, "model", "model"), (weights.save, "ours.npz", "index.json")],
-    ids=["SavedModel", "weights"],
+    [
+        (saved_model.save, "model", "model"),
+        (weights.save, "ours.npz", "index.json"),
+        (lambda _, output, facts: named_weights.save({}, output, facts), "ours.npz", "ours.npz"),
+        (functools.partial(single_file.save, format_="onnx", pictures=()), "ours.onnx", "ours.onnx"),
+        (
+            functools.partial(single_file.save_quantized, quantize="float16", pictures=(), scored=()),
+            "ours.tflite",
+            "ours.tflite",
+        ),
+    ],
+    ids=["SavedModel", "weights", "another method's weights", "ONNX", "quantised"],
 )
 def test_a_second_export_is_refused_and_takes_nothing_from_the_first(tmp_path, save, name, held):
     """Another one into the same folder of weights, too: they share its index."""
@@ -94,9 +105,9 @@ def test_a_second_export_is_refused_and_takes_nothing_from_the_first(tmp_path, s
         with pytest.raises(
             FolderInUse, match=f"--output={tmp_path / held}: process {first.pid} on .* is writing there"
         ):
-            save(None, tmp_path / name, {})
+            save(None, tmp_path / name, facts={})
         assert begun.exists()
     begun.unlink()
     (tmp_path / name).touch()
     with pytest.raises(ExportError, match=f"--output={tmp_path / name} exists already"):  # the first one's
-        save(None, tmp_path / name, {})
+        save(None, tmp_path / name, facts={})

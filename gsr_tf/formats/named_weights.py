@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from gsr_tf.errors import first_of
 from gsr_tf.formats.agreement import ExportError
-from gsr_tf.formats.single_file import write_with_facts
+from gsr_tf.formats.single_file import making, write_with_facts
 
 
 def save(variables: Mapping[str, tf.Variable], output: Path, facts: Mapping[str, Any]) -> None:
@@ -26,7 +26,8 @@ def save(variables: Mapping[str, tf.Variable], output: Path, facts: Mapping[str,
         facts: what the file beside it says.
 
     Raises:
-        ExportError: what was read again is not what was to be written.
+        ExportError: what was read again is not what was to be written; or `output` exists.
+        FolderInUse: another process is writing it.
     """
     buffer = io.BytesIO()
     np.savez(buffer, **{name: variable.numpy() for name, variable in variables.items()})
@@ -37,4 +38,5 @@ def save(variables: Mapping[str, tf.Variable], output: Path, facts: Mapping[str,
         raise ExportError(
             f"--output={output}: {first_of(changed)} were read again as other weights; nothing is written"
         )
-    write_with_facts(output, buffer.getbuffer(), facts)
+    with making(output):
+        write_with_facts(output, buffer.getbuffer(), facts)

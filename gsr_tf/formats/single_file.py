@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gsr_tf.data.one_writer import hold_from_beside
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation.items import Item
 from gsr_tf.formats import onnx, tflite
@@ -23,12 +25,14 @@ def save(
     """Writes `output` in format "onnx" or "tflite" when it agrees; returns the largest difference.
 
     Raises:
-        ExportError: it differs by more than the format's tolerance, or needs an extra.
+        ExportError: it differs by more than the format's tolerance, or needs an extra, or `output` exists.
+        FolderInUse: another process is writing it.
     """
     form = {"onnx": onnx, "tflite": tflite}[format_]
-    model = form.convert(detector)
-    worst = require_agreement(detector, form.runner(model), pictures, form.TOLERANCE)
-    write_with_facts(output, model, facts)
+    with making(output):
+        model = form.convert(detector)
+        worst = require_agreement(detector, form.runner(model), pictures, form.TOLERANCE)
+        write_with_facts(output, model, facts)
     return worst
 
 
@@ -53,18 +57,29 @@ def save_quantized(
         scored: manipulated pictures with their masks.
 
     Raises:
-        ExportError: int8, and there are no pictures.
+        ExportError: int8, and there are no pictures; or `output` exists.
+        FolderInUse: another process is writing it.
     """
     if quantize == "int8" and not pictures:
         raise ExportError("--quantize=int8 needs real pictures as its representative set: give --pictures=FOLDER")
-    model = tflite.convert(detector, quantize, pictures)
-    maps = tflite.runner(model)
-    cost = {"network": paper_scores(detector, scored, "network"), quantize: paper_scores(maps, scored, quantize)}
-    for name, scores in cost.items():
-        print(f"{name}: F1 {scores['f1']:.4f}, MCC {scores['mcc']:.4f} (paper, {scores['pictures']} pairs)")
-    worst = largest_difference(detector, maps, [*trial_pictures(), *pictures])
-    write_with_facts(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
+    with making(output):
+        model = tflite.convert(detector, quantize, pictures)
+        maps = tflite.runner(model)
+        cost = {"network": paper_scores(detector, scored, "network"), quantize: paper_scores(maps, scored, quantize)}
+        for name, scores in cost.items():
+            print(f"{name}: F1 {scores['f1']:.4f}, MCC {scores['mcc']:.4f} (paper, {scores['pictures']} pairs)")
+        worst = largest_difference(detector, maps, [*trial_pictures(), *pictures])
+        write_with_facts(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
     return worst
+
+
+@contextlib.contextmanager
+def making(output: Path) -> Iterator[None]:
+    """Within, a file and the one beside it are this process's alone to write; errors as those of `save`."""
+    with hold_from_beside(output, "--output"):
+        if output.exists():
+            raise ExportError(f"--output={output} exists already; remove it or choose another name")
+        yield
 
 
 def write_with_facts(output: Path, model: bytes | memoryview, facts: Mapping[str, Any]) -> None:
