@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
 
 from data_prep.inspecting.samples import Sample
 from data_prep.reading.entries import Refused
 from gsr_tf.data.masks import at_size
 from gsr_tf.data.outlining import draw_outline
+from gsr_tf.errors import one_line
 
 TILE = (160, 240)  # height, width of a picture on the sheet
 CAPTION = 18  # height of the line under it
-LONGEST = 31  # characters that it holds
 COLUMNS, SHOWN = 6, 36
-REFUSED, BACKGROUND = (255, 0, 64), 40
+REFUSED, NAMED, BACKGROUND = (255, 0, 64), (230, 230, 230), 40
 
 
 def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
@@ -34,17 +35,29 @@ def _outlined(pixels: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
 def _tile(sample: Sample) -> np.ndarray:
     """The sample's picture, or why it cannot be used, above its name."""
     tile = np.full((TILE[0] + CAPTION, TILE[1], 3), BACKGROUND, np.uint8)
+    written = [(sample.name, TILE[0] + 2, NAMED)]
     try:
         picture = _outlined(*sample.load())
         height, width = picture.shape[:2]
         top, left = (TILE[0] - height) // 2, (TILE[1] - width) // 2
         tile[top : top + height, left : left + width] = picture
     except Refused as refusal:
-        cv2.putText(tile, refusal.reason, (8, TILE[0] // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, REFUSED, 1)
-    caption = sample.name.encode("ascii", "replace").decode()
-    caption = caption if len(caption) <= LONGEST else f"...{caption[3 - LONGEST :]}"
-    cv2.putText(tile, caption, (2, TILE[0] + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (230, 230, 230), 1, cv2.LINE_AA)
-    return tile
+        written.append((refusal.reason, TILE[0] // 2 - 8, REFUSED))
+    return _with_lines(tile, written)
+
+
+def _with_lines(tile: np.ndarray, written: Sequence[tuple[str, int, tuple[int, int, int]]]) -> np.ndarray:
+    """The tile with lines, (text, top, colour), in it; of one that is too long the end is seen."""
+    # Matplotlib brings it along; OpenCV's own letters are ASCII.
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 12)
+    drawn = Image.fromarray(tile)
+    for text, top, colour in written:
+        line = shown = one_line(text)
+        while font.getlength(shown) > TILE[1] - 8:
+            line = line[1:]
+            shown = f"…{line}"
+        ImageDraw.Draw(drawn).text((4, top), shown, colour, font)
+    return np.asarray(drawn)
 
 
 def contact_sheet(samples: Sequence[Sample]) -> np.ndarray:

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import signal
@@ -151,6 +152,17 @@ def test_the_contact_sheet_outlines_the_mask(root, ground):
     assert black[10:70, [117, 121]].all() and black[[77, 81], 10:110].all()  # which is seen on any ground
     for untouched in (tile[20:60, 20:100], tile[100:160], tile[:160, 140:]):
         assert (untouched == ground).all()
+
+
+@pytest.mark.parametrize("begin", ["", "a" * 60])
+def test_the_contact_sheet_writes_names_in_their_own_letters_and_the_ends_of_long_ones(root, begin):
+    for letter in "ÄЖ?":
+        save(root / f"one/{begin}{letter}.png", scene(0))
+    run("one")
+    sheet = np.asarray(Image.open("report/contact_sheet_one.png"))
+    lines = [sheet[160:178, left : left + 240] for left in (0, 240, 480)]
+    assert all((line != 40).any() and (line[:, -3:] == 40).all() for line in lines)  # within their tile
+    assert not any((one == other).all() for one, other in itertools.combinations(lines, 2))
 
 
 def test_images_and_masks_folders_are_pictures_with_masks(root):
