@@ -24,6 +24,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -226,7 +227,7 @@ def check_output(output: Path, format_: str, quantize: str) -> None:
         raise ExportError(f"--output={output}: {why}")
     if quantize != "none" and format_ != "tflite":
         raise ExportError(f"--quantize={quantize} is for --format=tflite, not --format={format_}")
-    if output.exists():
+    if os.path.lexists(output):
         raise ExportError(f"--output={output} exists already; remove it or choose another name")
     check_place(output, "--output")
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -187,11 +188,12 @@ DRAW = {"1": figure_1, "3": figure_3, "4": figure_4, "5": figure_5, "curves": tr
 
 def _action(args: flags.FlagValues) -> int:
     choose("auto")
-    check_place(args.output, "--output")
-    if Path(args.output).is_dir():
-        raise UserError(f"--output={args.output}: a folder; expected the name of a PNG file")
+    output = Path(os.path.realpath(args.output))  # a link stays one, as in other commands those to folders do
+    check_place(output, "--output")
+    if output.exists() and not output.is_file():
+        raise UserError(f"--output={args.output}: a folder or a device; expected the name of a PNG file")
     drawn = DRAW[args.figure](args)
-    write_atomically(args.output, drawn.png)
+    write_atomically(output, drawn.png)
     print(args.output)
     return command.code_but_for(drawn.left_out)
 

@@ -146,6 +146,15 @@ def test_where_nothing_can_be_written_is_told_before_any_work(line, tmp_path, ca
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_figure_is_not_drawn_for_a_folders_name(tmp_path, capsys):
-    assert figure.main(["figure", "--figure=1", "--records=none", f"--output={tmp_path}"]) == 1
-    assert f"error: --output={tmp_path}: a folder; expected the name of a PNG file" in capsys.readouterr().err
+def test_a_figure_takes_the_place_of_files_alone(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    for output in (tmp_path, tmp_path / "pipe"):
+        assert figure.main(["figure", "--figure=1", "--records=none", f"--output={output}"]) == 1
+        expected = f"error: --output={output}: a folder or a device; expected the name of a PNG file"
+        assert expected in capsys.readouterr().err
+
+
+def test_nothing_is_exported_to_a_link_that_leads_nowhere(tmp_path, capsys):
+    (tmp_path / "model").symlink_to("nowhere")
+    assert export.main(["export", "--weights=gsr-net-coco", f"--output={tmp_path / 'model'}"]) == 1
+    assert f"error: --output={tmp_path / 'model'} exists already" in capsys.readouterr().err

@@ -34,6 +34,17 @@ def test_figure_1_shows_as_many_pictures_as_asked_for(records, tmp_path):
     assert widths[1] == 3 * widths[0]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_figure_is_drawn_where_a_link_leads(records, tmp_path, there):
+    (tmp_path / "paper").mkdir()
+    figure_1 = tmp_path / "paper/figure1.png"
+    if there:
+        figure_1.write_bytes(b"an earlier one")
+    (tmp_path / "link.png").symlink_to(figure_1)
+    assert run("1", tmp_path / "link.png", f"--records={records}") == 0
+    assert (tmp_path / "link.png").is_symlink() and pixels(figure_1.read_bytes()).size
+
+
 def test_a_damaged_record_is_named_and_the_others_are_shown(records, tmp_path, capsys):
     damage_record(records, "tile 2")
     assert run("1", tmp_path / "some.png", f"--records={records}") == 3
