@@ -56,9 +56,11 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
 def _write(detector: DetectorModule, folder: Path, facts: Mapping) -> None:
     for part in (tf.saved_model.ASSETS_DIRECTORY, tf.saved_model.VARIABLES_DIRECTORY):
         (folder / part).mkdir(parents=True)  # as the umask says; TensorFlow would not ask it
-    with temporary.folder("what the model says of itself") as aside:
+    what = "what the model says of itself"
+    with temporary.folder(what) as aside:
         file = Path(aside) / Path(METADATA).name
-        file.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        with temporary.explained(what):
+            file.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         # As an asset it stays with the model when TensorFlow loads and saves it again.
         detector.metadata = tf.saved_model.Asset(str(file))
         tf.saved_model.save(detector, str(folder), signatures=signatures(detector))

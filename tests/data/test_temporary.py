@@ -1,5 +1,7 @@
 """Where no temporary file can be written, one line says which variable to set."""
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -33,6 +35,17 @@ SAYS = "no temporary file can be written .No usable temporary directory.*; set T
 def test_without_a_temporary_folder(no_folder, tmp_path, use, what):
     with pytest.raises(TemporaryError, match=f"{what}: {SAYS}"):
         use(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_temporary_disk_is_not_taken_for_that_of_the_model(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    message = "what the model says of itself: no temporary file can be written .No space left on device"
+    with pytest.raises(TemporaryError, match=message):
+        saved_model.save(None, tmp_path / "model", {})
     assert not list(tmp_path.iterdir())
 
 
