@@ -39,7 +39,8 @@ def run(function: Callable[[Item], object], items: Sequence[Item], runner: str, 
 
     Raises:
         BeamError: Beam is not installed, or the pipeline failed.
-        UserError, KeyboardInterrupt: the function's own, where it was called in this process.
+        UserError, KeyboardInterrupt: the function's own, where it was called in this process; an OSError is a BeamError
+            with its words.
     """
     beam, pipeline_options = _beam(runner)
     log = logging.getLogger("apache_beam.runners.common")
@@ -81,7 +82,10 @@ def _beam(runner: str) -> tuple[Any, Any]:
 
 
 def _call(item: bytes, function: bytes) -> None:
-    pickle.loads(function)(pickle.loads(item))
+    try:
+        pickle.loads(function)(pickle.loads(item))
+    except OSError as error:  # as a full disk: what a user can mend, of which Beam would show our lines of code
+        raise BeamError(str(error)) from error
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -1,3 +1,4 @@
+import errno
 import functools
 import os
 import signal
@@ -25,6 +26,10 @@ def fail(_):
     raise Known("the model is missing")
 
 
+def find_no_room(_):
+    raise OSError(errno.ENOSPC, "No space left on device", "answers.jsonl")
+
+
 def break_down(_):
     raise ZeroDivisionError("a defect")
 
@@ -43,6 +48,7 @@ def test_a_function_is_called_with_each_item(tmp_path):
     ("function", "error", "message"),
     [
         (fail, Known, "^the model is missing$"),
+        (find_no_room, on_beam.BeamError, r"^\[Errno 28\] No space left on device: 'answers.jsonl'$"),
         (break_down, on_beam.BeamError, "the DirectRunner pipeline failed: a defect"),
         (interrupt, KeyboardInterrupt, "^$"),
     ],
@@ -51,7 +57,7 @@ def test_what_went_wrong_is_raised_as_it_was(function, error, message, caplog):
     pytest.importorskip("apache_beam", reason="needs gsr_tf[beam]")
     with pytest.raises(error, match=message):
         on_beam.run(function, [1], DIRECT, [])
-    assert ("Traceback" in caplog.text) == (error is on_beam.BeamError)  # a defect's
+    assert ("Traceback" in caplog.text) == (function is break_down)  # a defect's
 
 
 def test_without_beam_the_message_says_what_to_install(monkeypatch):
