@@ -368,6 +368,32 @@ def test_two_replicas_are_one(two_replicas):
     np.testing.assert_array_equal(net.segmenter.known.numpy(), tf.reduce_max(noise().known, axis=0))
 
 
+def test_of_two_replicas_an_attribute_weighs_as_much_as_of_one(two_replicas):
+    """Three are known on the one, one on the other."""
+    known = tf.constant([[1.0, 1.0, 1.0], [0.0, 1.0, 0.0]])
+    batch = noise()._replace(common=tf.eye(2, 3), known=known, same=tf.constant([[0.0], [1.0]]))
+    logits = {"attributes": tf.constant([[0.5, -1.0, 2.0], [1.0, -2.0, 0.0]]), "same": tf.constant([[1.0], [-0.5]])}
+
+    def gradients(logits, batch):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            total = tf.add_n([*losses(logits, batch).values()])
+        return tape.gradient(total, logits)
+
+    def share(context):
+        mine = lambda x: x[context.replica_id_in_sync_group :][:1]  # noqa: E731
+        parts = {name: mine(x) for name, x in logits.items()}
+        return parts, batch._replace(**{name: mine(getattr(batch, name)) for name in ("common", "known", "same")})
+
+    def mine():
+        return gradients(*share(tf.distribute.get_replica_context()))
+
+    wanted, found = gradients(logits, batch), tf.function(lambda: two_replicas.run(mine))()
+    for name, gradient in wanted.items():
+        halves = tf.concat(two_replicas.experimental_local_results(found[name]), axis=0) / 2
+        np.testing.assert_allclose(halves, gradient, atol=1e-6)
+
+
 # -------------------------------------------------------------------------------------------------- it learns
 
 SIDE = 48

@@ -39,11 +39,15 @@ class EXIF(OneNetwork):
 
 
 def losses(logits: dict[str, tf.Tensor], batch: Pairs) -> dict[str, tf.Tensor]:
-    """Cross entropies, log 2 = 0.69 for logits of 0: the mean over what is known of the attributes, and of "same"."""
+    """Cross entropies, log 2 = 0.69 for logits of 0: the mean over what is known of the attributes, and of "same".
+
+    Of several replicas each has its share of the batch, and the mean of their losses is that of the batch.
+    """
     entropies = tf.nn.sigmoid_cross_entropy_with_logits(batch.common, logits["attributes"]) * batch.known
     same = tf.nn.sigmoid_cross_entropy_with_logits(batch.same, logits["same"])
+    known = tf.distribute.get_replica_context().all_reduce("mean", tf.reduce_sum(batch.known))
     return {
-        "loss/attributes": tf.math.divide_no_nan(tf.reduce_sum(entropies), tf.reduce_sum(batch.known)),
+        "loss/attributes": tf.math.divide_no_nan(tf.reduce_sum(entropies), known),
         "loss/same": tf.reduce_mean(same),
     }
 

@@ -11,10 +11,11 @@ def class_weights(label: tf.Tensor) -> tf.Tensor:
     Of two classes the mean is the median: this is the median-frequency balancing of Eigen and Fergus (ICCV 2015).
 
     Args:
-        label: [b, h, w, 1] float32, 0 or 1.
+        label: [b, h, w, 1] float32, 0 or 1; of several replicas each has its share of the batch.
     """
     ones = tf.reduce_sum(label)
     counts = tf.stack([tf.cast(tf.size(label), tf.float32) - ones, ones])
+    counts = tf.distribute.get_replica_context().all_reduce("sum", counts)
     return tf.where(tf.reduce_all(counts > 0), tf.math.divide_no_nan(tf.reduce_mean(counts), counts), tf.ones([2]))
 
 
