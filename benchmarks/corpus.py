@@ -29,8 +29,8 @@ from tqdm import tqdm
 from data_prep.reading.entries import Entry, Refused
 from data_prep.writing.examples import make_example
 from gsr_tf import command
+from gsr_tf.data.example import parse_example
 from gsr_tf.data.pictures import PictureError, Raster, decode_picture, probe_picture, read_bytes
-from gsr_tf.data.records import parse_example
 
 MAX_PIXELS = 64_000_000
 ALIKE = 2.0  # of 255 levels, on average: decoders of JPEG round differently

@@ -31,9 +31,10 @@ from data_prep.reading.entries import PreparationError
 from data_prep.writing.output import writing
 from gsr_tf.command import SOME_SKIPPED
 from gsr_tf.data.decoding.png_chunks import SIGNATURE
+from gsr_tf.data.example import Example
 from gsr_tf.data.one_writer import LOCK_BESIDE
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import Example, open_records
+from gsr_tf.data.records import open_records
 from gsr_tf.data.unfindable import NO_UTF8, is_utf8
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import one_line

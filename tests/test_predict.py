@@ -23,8 +23,8 @@ from gsr_tf.answers import answering, files, inputs
 from gsr_tf.answers.answering import Answering, Defect
 from gsr_tf.answers.results import Results
 from gsr_tf.comparators import sources
+from gsr_tf.data.example import Example
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.data.records import Example
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from tests.damage import damaged_pictures
 from tests.files import change_places, damage_record

@@ -10,8 +10,9 @@ import numpy as np
 import skimage.data
 import tensorflow as tf
 
+from gsr_tf.data.example import encode_example
 from gsr_tf.data.pictures import encode_png
-from gsr_tf.data.records import COLUMNS, FRAME_AFTER, FRAME_BEFORE, Records, encode_example, open_records, write_index
+from gsr_tf.data.records import COLUMNS, FRAME_AFTER, FRAME_BEFORE, Records, open_records, write_index
 
 SIZES = ((48, 64), (64, 48), (56, 56))  # height, width
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from data_prep.reading.entries import Entry, Objects, Refused
 from data_prep.writing.mask_png import encode_mask
+from gsr_tf.data.example import encode_example
 from gsr_tf.data.pictures import PictureError, decode_picture, encode_png, probe_picture, read_bytes
-from gsr_tf.data.records import encode_example
 
 
 class Example(NamedTuple):

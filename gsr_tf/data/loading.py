@@ -14,8 +14,9 @@ import numpy as np
 from tqdm import tqdm
 
 from gsr_tf.data.aspect import refuse_sliver
+from gsr_tf.data.example import Example
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import Example, Records, RecordsError
+from gsr_tf.data.records import Records, RecordsError
 from gsr_tf.errors import one_line
 
 # Records hold pictures as they are to be seen; an orientation tag beside them is of the past.

@@ -18,14 +18,13 @@ import os
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import google_crc32c
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from gsr_tf.data.pictures import PictureError, decode_picture
+from gsr_tf.data.example import Example, parse_example
+from gsr_tf.data.pictures import PictureError
 from gsr_tf.data.unfindable import NO_UTF8, is_utf8
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import UserError
@@ -39,63 +38,6 @@ FRAME_BEFORE, FRAME_AFTER = 12, 4
 
 class RecordsError(UserError):
     """A records folder that cannot be used; the message says what to do."""
-
-
-def encode_example(image: bytes, name: str, masks: Sequence[bytes] = (), original: bytes = b"") -> bytes:
-    """The serialized tf.Example of one picture.
-
-    Args:
-        image: JPEG or PNG bytes, 8-bit grey or RGB.
-        name: the source's name, unique in its set (a relative path).
-        masks: PNG bytes of each K, one channel, 0 or 255, of the picture's size; none: an authentic picture.
-        original: JPEG or PNG bytes of S's own authentic picture; empty when there is none.
-    """
-
-    def feature(values: Sequence[bytes]) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-    features = {
-        "image/encoded": feature([image]),
-        "image/name": feature([name.encode()]),
-        "mask/encoded": feature(masks),
-    }
-    if original:
-        features["original/encoded"] = feature([original])
-    # Deterministic: the same example has the same bytes whichever process writes it.
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)
-
-
-class Example(NamedTuple):
-    """One picture's record: its name and, as encoded bytes, the picture, its masks and its original (b"": none)."""
-
-    name: str
-    image: bytes
-    masks: list[bytes]
-    original: bytes
-
-    def read_picture(self) -> np.ndarray:
-        """[h, w, 3] uint8 RGB, as stored: an orientation in the bytes is of the past, masks were drawn without it.
-
-        Raises:
-            PictureError: the bytes are damaged.
-        """
-        return decode_picture(self.image, self.name, orient=False).pixels
-
-    def read_mask(self, number: int) -> np.ndarray:
-        """[h, w] bool: K of this number, over the picture as stored; raises PictureError when it is damaged."""
-        return decode_picture(self.masks[number], f"{self.name}: mask {number}", orient=False).pixels[..., 0] > 127
-
-
-def parse_example(serialized: bytes) -> Example:
-    """The inverse of `encode_example`."""
-    features = tf.train.Example.FromString(serialized).features.feature
-
-    def values(name: str) -> list[bytes]:
-        return list(features[name].bytes_list.value)
-
-    (image,), (name,) = values("image/encoded"), values("image/name")
-    return Example(name.decode(), image, values("mask/encoded"), next(iter(values("original/encoded")), b""))
 
 
 @dataclasses.dataclass(frozen=True)

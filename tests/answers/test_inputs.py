@@ -8,8 +8,8 @@ import pytest
 
 from gsr_tf.answers import inputs
 from gsr_tf.answers.inputs import InputError
+from gsr_tf.data.example import parse_example
 from gsr_tf.data.pictures import PictureError
-from gsr_tf.data.records import parse_example
 from tests.tiny import authentic, manipulated, write_records
 
 

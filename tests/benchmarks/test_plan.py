@@ -13,8 +13,9 @@ from benchmarks.cost_model import HOUR, Job
 from benchmarks.figures import Answering, Figures, Preparing, Step
 from gsr_tf import config as config_lib
 from gsr_tf.config import Config
+from gsr_tf.data.example import parse_example
 from gsr_tf.data.pictures import decode_picture
-from gsr_tf.data.records import open_records, parse_example
+from gsr_tf.data.records import open_records
 
 CARD = Figures("card", "", (Step("gsr_net", "half", 4, 0.1, 5e9), Step("gsr_net", "half", 24, 0.3, None)))
 LAPTOP = Figures(

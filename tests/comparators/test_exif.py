@@ -21,15 +21,8 @@ from gsr_tf.comparators.exif.photographs import Photographs
 from gsr_tf.comparators.exif.processing import Processing, draw, patch, recompressed
 from gsr_tf.comparators.exif.settings import Answer, Network, Optimization, Patches
 from gsr_tf.comparators.exif.weights import initialize_trunk, stored_variables
-from gsr_tf.data.records import (
-    COLUMNS,
-    FRAME_AFTER,
-    FRAME_BEFORE,
-    RecordsError,
-    encode_example,
-    open_records,
-    write_index,
-)
+from gsr_tf.data.example import encode_example
+from gsr_tf.data.records import COLUMNS, FRAME_AFTER, FRAME_BEFORE, RecordsError, open_records, write_index
 from gsr_tf.evaluation import metrics
 from gsr_tf.models.keras import keras
 from gsr_tf.models.weights import WeightsError, load_npz

@@ -11,13 +11,14 @@ from gsr_tf.data.augment.retouching import Retouching
 from gsr_tf.data.augmentation import augment, finish
 from gsr_tf.data.batch import Batch
 from gsr_tf.data.composition import copy_paste
+from gsr_tf.data.example import parse_example
 from gsr_tf.data.image_ops import resize, to_network_range
 from gsr_tf.data.loading import Loader
 from gsr_tf.data.pictures import PictureError, encode_png
 from gsr_tf.data.pipeline import compose, readable, source_pairs, training_stream
 from gsr_tf.data.preparation import Preparation
 from gsr_tf.data.randomness import visit
-from gsr_tf.data.records import RecordsError, open_records, parse_example
+from gsr_tf.data.records import RecordsError, open_records
 from tests import tiny
 from tests.files import damage_record
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gsr_tf.data.records import INDEX_NAME, RecordsError, encode_example, open_records, parse_example
+from gsr_tf.data.example import encode_example, parse_example
+from gsr_tf.data.records import INDEX_NAME, RecordsError, open_records
 from tests import tiny
 
 

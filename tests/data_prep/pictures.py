@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from gsr_tf.data.records import Example, open_records
+from gsr_tf.data.example import Example
+from gsr_tf.data.records import open_records
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

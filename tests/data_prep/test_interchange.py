@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_prep import folder, interchange, unpack
-from gsr_tf.data.records import parse_example
+from gsr_tf.data.example import parse_example
 from tests.data_prep.pictures import mask, mask_counts, photo, read_all, skipped_of
 
 
