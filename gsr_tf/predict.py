@@ -47,7 +47,6 @@ from gsr_tf.data import one_writer
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import one_line
 from gsr_tf.inference import trained_methods
-from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
 from gsr_tf.inference.metadata import WAY
 from gsr_tf.inference.named import located
@@ -177,6 +176,8 @@ def _load(device: str, saved_model: str | None, method: str | None, **how: objec
 def _model(
     saved_model: str | None, *, threshold: float | None, resolution: str, scales: tuple[float, ...] | None
 ) -> tuple[Segment, dict]:
+    from gsr_tf.inference.detector import Detector  # TensorFlow: --help and wrong flags need not wait for it
+
     detector = Detector.load(saved_model)
     threshold = detector.threshold if threshold is None else threshold
     scales = detector.scales_at(resolution, scales)

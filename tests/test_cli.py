@@ -3,6 +3,8 @@
 import contextlib
 import importlib
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +138,21 @@ def command_lines(package):
 def test_every_command_line_is_reached():
     assert set(cli.DATA) == command_lines("data_prep")
     assert set(cli.COMMANDS) == command_lines("gsr_tf") - {"cli", "benchmark"}
+
+
+NEED_TENSORFLOW = {"train", "train_comparator", "export", "tables", "figure", "data compose"}  # for their flags
+
+
+def test_most_commands_know_their_flags_before_tensorflow_is_there():
+    commands = {*cli.COMMANDS, *(f"data {name}" for name in cli.DATA)} - NEED_TENSORFLOW
+    script = (
+        "import contextlib, io, sys; from gsr_tf import cli\n"
+        f"for words in {sorted(commands)}:\n"
+        "    with contextlib.redirect_stdout(io.StringIO()):\n"
+        "        assert cli.main(['gsr-tf', *words.split(), '--help']) == 0\n"
+        "    assert 'tensorflow' not in sys.modules, words\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 # What may be empty, in all commands, where it has a default.

@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from gsr_tf.comparators.method import Method
-from gsr_tf.inference import saved_model
-from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.metadata import read_metadata
 from gsr_tf.inference.resolution import ONE_SIZE, describe
 
@@ -29,6 +27,8 @@ def load(
         DetectorError: there is no such model, or it is something else.
         ResolutionError: no such resolution, or scales that cannot be.
     """
+    from gsr_tf.inference.detector import Detector
+
     detector = Detector.load(path)
     scales = detector.scales_at(resolution, scales)
 
@@ -44,6 +44,9 @@ def at_need(path: Path) -> Method:
     Raises:
         DetectorError: it is something else. The method raises it where the model cannot be loaded.
     """
+    from gsr_tf.inference import saved_model
+    from gsr_tf.inference.detector import Detector
+
     saved_model.check(path)
     name, metadata, fingerprint = path.resolve().name, read_metadata(path), saved_model.fingerprint(path)
     one_at_a_time = threading.Lock()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from gsr_tf.data.pictures import decode_picture
 
@@ -20,6 +19,7 @@ def encode_example(image: bytes, name: str, masks: Sequence[bytes] = (), origina
         masks: PNG bytes of each K, one channel, 0 or 255, of the picture's size; none: an authentic picture.
         original: JPEG or PNG bytes of S's own authentic picture; empty when there is none.
     """
+    import tensorflow as tf
 
     def feature(values: Sequence[bytes]) -> tf.train.Feature:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
@@ -59,6 +59,8 @@ class Example(NamedTuple):
 
 def parse_example(serialized: bytes) -> Example:
     """The inverse of `encode_example`."""
+    import tensorflow as tf
+
     features = tf.train.Example.FromString(serialized).features.feature
 
     def values(name: str) -> list[bytes]:

@@ -23,7 +23,7 @@ from gsr_tf.evaluation.evaluator import Counted, Evaluation, Evaluator, count
 from gsr_tf.evaluation.items import Item, evenly
 from gsr_tf.evaluation.metrics import PROBABILITY_GRID, check_scores, quantile_grid
 from gsr_tf.evaluation.protocols.protocol import Protocol
-from gsr_tf.inference import postprocessing, together
+from gsr_tf.inference import postprocessing
 from gsr_tf.inference.device import gpus
 from gsr_tf.inference.score_maps import ScoreError
 
@@ -122,7 +122,9 @@ def _begun(items: Iterable[Item], scorer: Scorer) -> Iterator[tuple[Item, Future
     On a GPU as many are scored at a time as go through the network together, and in memory; on a CPU, which is full
     with one, one after the other.
     """
-    threads = together.MOST if gpus() else 1
+    from gsr_tf.inference.together import MOST  # TensorFlow: command lines need not wait for it
+
+    threads = MOST if gpus() else 1
     seen: set[str] = set()
     begun: deque[tuple[Item, Future[Scored]]] = deque()
     pool = ThreadPoolExecutor(threads)
