@@ -319,7 +319,10 @@ def test_a_file_that_is_no_longer_there_is_not_the_servers_fault(browser, url, t
     context = browser.new_context()
     page = context.new_page()
 
+    sent = []
+
     def delete_the_next(route):
+        sent.append(route)
         paths[1].unlink(missing_ok=True)
         route.continue_()
 
@@ -329,7 +332,19 @@ def test_a_file_that_is_no_longer_there_is_not_the_servers_fault(browser, url, t
     failed = page.get_by_role("listitem").nth(1)
     playwright.expect(failed).to_contain_text("failed: the file cannot be read: it is a folder, or was moved, changed")
     playwright.expect(page.get_by_role("listitem").nth(0)).to_contain_text("done")
+    assert len(sent) == 1  # a request for what is gone would never end in Firefox
     context.close()
+
+
+def test_what_was_written_to_a_file_since_is_not_sent(page):
+    give(page)
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.evaluate("File.prototype.arrayBuffer = async () => new ArrayBuffer(100)")  # as in Firefox
+    page.click("#download-pdf")
+    error = page.get_by_role("alert")
+    playwright.expect(error).to_contain_text("holiday photo.png: the file cannot be read: it is a folder, or ")
+    assert sent == []
 
 
 def test_an_answer_takes_the_place_of_an_error(page):

@@ -13,24 +13,26 @@ export async function segment(file, threshold, resolution, limit) {
 }
 
 /** The response to a picture file; an Error with the server's words where it is none. */
-export function post(path, parameters, file) {
+export async function post(path, parameters, file) {
   const headers = { "Content-Type": "application/octet-stream" };
-  return answered(fetch(`${path}?${new URLSearchParams(parameters)}`, { method: "POST", body: file, headers }), file);
+  const body = await read(file);
+  return answered(fetch(`${path}?${new URLSearchParams(parameters)}`, { method: "POST", body, headers }));
 }
 
-async function answered(response, file) {
-  const found = await response.catch(() => unanswered(file));
+/** A file's bytes. A file itself is not sent: where it is gone, Firefox waits for ever, and WebKit sends an empty one. */
+async function read(file) {
+  const bytes = await file.arrayBuffer().catch(() => undefined);
+  if (bytes?.byteLength === file.size) return bytes; // Firefox reads what was written since, too
+  throw new Error("the file cannot be read: it is a folder, or was moved, changed or deleted.");
+}
+
+async function answered(response) {
+  const found = await response.catch(() => {
+    throw new Error("no answer. Is the server still running?");
+  });
   if (found.ok) return found;
   const words = await found.json().catch(() => ({ error: { message: `the server answered ${found.status}` } }));
   throw new Error(`${words.error.message.replace(/^picture: /, "")}.`);
-}
-
-/** Throws why there was no answer: a browser says no more of a file that it cannot read than of a server that is gone. */
-async function unanswered(file) {
-  await file?.arrayBuffer().catch(() => {
-    throw new Error("the file cannot be read: it is a folder, or was moved, changed or deleted.");
-  });
-  throw new Error("no answer. Is the server still running?");
 }
 
 /** An answer's picture and maps: {width, height, picture (RGBA), probability, boundary (null: none)}. */
