@@ -376,6 +376,16 @@ def test_what_is_dropped_and_is_no_file_is_refused_in_words(page):
     playwright.expect(page.get_by_role("alert")).to_contain_text("is no file. Save the picture first")
 
 
+def test_what_is_pasted_and_is_no_picture_is_refused_in_words(page, transfer):
+    give(page)
+    page.evaluate("dispatchEvent(new ClipboardEvent('paste', { clipboardData: new DataTransfer() }))")
+    error = page.get_by_role("alert")
+    playwright.expect(error).to_contain_text("The browser hands over no picture that was pasted. Choose its file")
+    page.evaluate("data => dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))", transfer)
+    playwright.expect(page.locator("#status")).to_contain_text("given.png: ")
+    playwright.expect(error).to_be_empty()
+
+
 def test_a_name_that_runs_from_right_to_left_turns_no_other_words(page):
     name = "photo\u202egpj"  # its end is shown as "jpg", and all that follows it would be turned round
     page.set_input_files("#file", {**PICTURE, "name": name})

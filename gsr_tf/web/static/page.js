@@ -304,7 +304,11 @@ element("file").addEventListener("change", ({ target }) => {
   take([...target.files]);
   target.value = ""; // the same file may be chosen again
 });
-addEventListener("paste", ({ clipboardData }) => take([...clipboardData.files].map(numbered)));
+addEventListener("paste", ({ clipboardData }) => {
+  const files = [...clipboardData.files].map(numbered);
+  if (!files.length) fail("The browser hands over no picture that was pasted. Choose its file, or drop it here.");
+  take(files);
+});
 addEventListener("dragover", (event) => {
   event.preventDefault();
   element("drop").classList.add("over");
