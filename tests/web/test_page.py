@@ -679,6 +679,22 @@ def test_a_long_list_is_drawn_where_it_changes_and_holds_few_answers(page):
         assert len(asked) == count + again, number
 
 
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_the_picture_that_is_shown_is_seen_in_the_list(page):
+    names = [f"{number}.png" for number in range(12)]
+    page.set_input_files("#file", [{**PICTURE, "name": name} for name in names])
+    playwright.expect(page.locator("#queue-text")).to_have_text("12 of 12 pictures looked at")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    place = page.evaluate("scrollY")
+    page.set_input_files("#file", {**PICTURE, "name": "last.png"})
+    playwright.expect(page.locator("#name")).to_have_text("last.png")
+    assert page.evaluate("scrollY") == pytest.approx(place, abs=2)  # the page itself stays where it is
+    seen, last = page.locator("#pictures").bounding_box(), page.get_by_role("listitem").last.bounding_box()
+    assert seen["y"] <= last["y"] and last["y"] + last["height"] <= seen["y"] + seen["height"]
+    page.get_by_role("listitem").first.get_by_role("button").evaluate("button => button.click()")
+    assert page.get_by_role("listitem").first.bounding_box()["y"] >= seen["y"]
+
+
 def test_one_picture_needs_no_list(page):
     give(page)
     assert not page.locator("#queue").is_visible()

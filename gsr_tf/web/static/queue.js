@@ -57,12 +57,14 @@ export function createQueue({ list, text, look, changed }) {
     running = false;
   }
 
-  /** Marks the entry that is shown. */
+  /** Marks the entry that is shown, and moves the list, not the page, to where it is seen. */
   function mark(entry) {
     const before = marked;
     marked = entry;
     if (before) draw(before);
     draw(entry);
+    const place = entry.item.getBoundingClientRect(), top = list.getBoundingClientRect().top + list.clientTop;
+    list.scrollTop += Math.max(0, place.bottom - top - list.clientHeight) + Math.min(0, place.top - top);
   }
 
   /** What is new of an entry; the others stay as they are, of which there may be thousands. */
