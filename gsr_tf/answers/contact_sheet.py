@@ -40,6 +40,7 @@ article h2 { font-size: .95rem; margin: .5rem 0 .15rem; font-weight: 600; }
 @media (min-width: 80rem) and (min-height: 30rem) { /* where it takes one line; what is gone to stays below it */
   form { position: sticky; top: 0; z-index: 1; } :root { scroll-padding-top: 4rem; }
 }
+@media print { article { break-inside: avoid; } }
 section { padding: 0 1.2rem 1rem; } section h2 { font-size: 1rem; } li { overflow-wrap: anywhere; }
 """
 SCRIPT = """

@@ -15,7 +15,10 @@ th { background: #f4f4f2; } td.number, th.number { text-align: right; } td.numbe
 caption, p.note, figcaption { color: #555; font-size: .88rem; text-align: left; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
-@media print { .scroll { overflow: visible; } figure { break-inside: avoid; } h2 { break-after: avoid; } }
+@media print {
+  .scroll { overflow: visible; } figure, tr { break-inside: avoid; } h2 { break-after: avoid; }
+  img { max-height: 88vh; } /* with its caption on one sheet */
+}
 """
 SHORT = 16  # letters that are kept on one line
 

@@ -194,13 +194,14 @@ def test_names_are_found_in_either_form_and_gone_back_to_the_page_shows_what_is_
     assert page.locator("article:visible h2").all_inner_texts()[0] == "Möbel 2.png"
 
 
-def test_the_legend_is_printed_in_its_colours(sheet, tmp_path, browser):
+def test_the_legend_is_printed_in_its_colours_and_a_picture_with_its_words(sheet, tmp_path, browser):
     (tmp_path / "index.html").write_text(sheet)
     page = browser.new_page()
     page.goto(f"file://{tmp_path}/index.html")
     page.emulate_media(media="print")
     for part in (".heat", ".outline"):
         assert page.locator(part).evaluate("part => getComputedStyle(part).printColorAdjust") == "exact"
+    assert page.locator("article").first.evaluate("card => getComputedStyle(card).breakInside") == "avoid"
     page.emulate_media(media="screen", forced_colors="active")
     ground = "getComputedStyle(document.querySelector('.heat')).backgroundImage"
     assert page.evaluate(ground).startswith("linear-gradient(")

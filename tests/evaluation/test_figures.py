@@ -9,6 +9,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from gsr_tf.evaluation import figures, gallery, html
 from gsr_tf.evaluation.figures import Panel, seam
+from tests.browser import browser as browser  # a fixture
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MASK = np.zeros((6, 7), bool)
@@ -166,6 +167,19 @@ def test_a_table_wider_than_the_paper_is_printed_whole(tmp_path):
         page.emulate_media(media="print")
         assert page.evaluate(width) >= page.evaluate(table) > 320  # browsers fit this width to the paper
         browser.close()
+
+
+def test_a_figure_taller_than_the_paper_is_printed_on_one_sheet(tmp_path, browser):
+    tall = io.BytesIO()
+    Image.new("RGB", (1240, 4000)).save(tall, "PNG")
+    (tmp_path / "report.html").write_bytes(html.page("tall", [html.figure(tall.getvalue(), "a caption")]))
+    page = browser.new_page(viewport={"width": 700, "height": 1000})
+    page.goto(f"file://{tmp_path}/report.html")
+    assert page.locator("img").bounding_box()["height"] > 1000
+    page.emulate_media(media="print")
+    drawn = page.locator("img").bounding_box()
+    assert page.locator("figure").bounding_box()["height"] <= 1000
+    assert drawn["height"] > 800 and drawn["width"] == pytest.approx(drawn["height"] * 1240 / 4000, abs=1)
 
 
 def test_what_names_the_lines_covers_none():
