@@ -11,7 +11,7 @@ body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1240px; ma
 h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .7rem; border-bottom: 1px solid #ddd; vertical-align: top; }
-th { background: #f4f4f2; } td.number, th.number { text-align: right; } td.number, td.short { white-space: nowrap; }
+th { background: #f4f4f2; } .numbers { text-align: right; } td.short { white-space: nowrap; }
 caption, p.note, figcaption { color: #555; font-size: .88rem; text-align: left; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
@@ -39,17 +39,32 @@ def note(sentence: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; cells that start with a digit, a dot or a minus sign are aligned as numbers."""
+    """A table; columns of numbers alone, some of which may be undefined or missing, are aligned as such."""
+    rows = [[str(value) for value in row] for row in rows]
+    columns = [_aligned([row[place] for row in rows]) for place in range(len(header))]
 
-    def cell(value: object, tag: str = "td") -> str:
-        shown = text(value)
-        number = shown[:1].isdigit() or shown[:1] in ("-", ".")
-        name = "number" if number else "short" if len(shown) <= SHORT else "text"
-        return f'<{tag} class="{name}">{shown}</{tag}>'
+    def line(tag: str, values: Sequence[str]) -> str:
+        cells = (
+            f'<{tag} class="{column} {_wrapped(value)}">{text(value)}</{tag}>' for column, value in zip(columns, values)
+        )
+        return f"<tr>{''.join(cells)}</tr>"
 
-    head = "".join(cell(name, "th") for name in header)
-    body = "\n".join("<tr>" + "".join(cell(value) for value in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+    body = "\n".join(line("td", row) for row in rows)
+    head = f"<thead>{line('th', header)}</thead>"
+    return f'<div class="scroll"><table>{head}\n<tbody>{body}</tbody></table></div>'
+
+
+def _number(value: str) -> bool:
+    return value[:1].isdigit() or value[:1] in ("-", ".")
+
+
+def _aligned(column: Sequence[str]) -> str:
+    known = [value for value in column if value and not value.startswith("undefined")]
+    return "numbers" if known and all(map(_number, known)) else "words"
+
+
+def _wrapped(value: str) -> str:
+    return "short" if _number(value) or len(value) <= SHORT else "long"
 
 
 def figure(png: bytes, caption: str) -> str:
