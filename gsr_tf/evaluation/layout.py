@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation import html, outputs
-from gsr_tf.evaluation.published import CAVEAT, TABLES, Row, Table
+from gsr_tf.evaluation.published import TABLES, Row, Table
 
 NOT_RUN = "not run"
 LEGEND = 'In each cell: ours [95 % bootstrap interval] / the paper\'s, "-" where it has none.'
@@ -117,7 +117,7 @@ def markdown(table: Filled) -> str:
     """The table, notes on it, then how each cell was made."""
     header, rows = wide(table)
     lines = [f"# {_title(table)}", "", _row(header), "|" + "---|" * len(header), *map(_row, rows)]
-    for paragraph in (f"{LEGEND} {CAVEAT}", *table.notes, "## How each cell was made"):
+    for paragraph in (_legend(table), *table.notes, "## How each cell was made"):
         lines += ["", paragraph]
     lines += ["", *(f"- {row} ({names}): {how}" for row, names, how in _made(table))]
     return "\n".join(lines) + "\n"
@@ -125,6 +125,10 @@ def markdown(table: Filled) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _legend(table: Filled) -> str:
+    return f"{LEGEND} {table.paper.caveat}".rstrip()
 
 
 def _title(table: Filled) -> str:
@@ -145,7 +149,7 @@ def _json(table: Filled) -> str:
 def _html(table: Filled) -> bytes:
     sections = [
         html.table(*wide(table)),
-        html.note(f"{LEGEND} {CAVEAT}"),
+        html.note(_legend(table)),
         *map(html.note, table.notes),
         html.heading("How each cell was made"),
         html.table(("row", "data sets", "how"), _made(table)),

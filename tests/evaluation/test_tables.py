@@ -1,5 +1,6 @@
 import contextlib
 import csv
+import itertools
 import json
 import os
 import re
@@ -92,6 +93,17 @@ def test_tables_show_ours_beside_the_papers(tmp_path):
     assert text.startswith("# Table 1: methods (MCC and F1); ours under protocol paper")
     assert "- NOI (CASIA): noi, by hand" in text
     assert "- NOI (Carvalho, In-The-Wild, COVER): not run: no reason" in text
+
+
+@pytest.mark.parametrize("number", TABLES)
+def test_what_is_said_of_other_methods_stands_below_their_table_alone(tmp_path, number):
+    rows, metrics = TABLES[number].rows, TABLES[number].metrics
+    places = itertools.product((row.name for row in rows), DATA_SETS, metrics)
+    layout.write(tmp_path, Filled(number, DATA_SETS, dict.fromkeys(places, Cell(None, "not run")), "paper"))
+    for ending in ("md", "html"):
+        text = (tmp_path / f"table{number}.{ending}").read_text()
+        assert ("hardly of one protocol" in text) == (number == 1)
+        assert "95 % bootstrap interval" in text
 
 
 def test_table_1_without_training(records, tmp_path, capsys):
