@@ -61,6 +61,7 @@ SET = PublishedSet(
     manipulated=2010,
     authentic=414,
     signs=("*/*_orig.*", "*/*_mask.png"),
+    redistributed=("Tp", "Gt", "Au/*_orig.*"),
     find_manipulated=find_manipulated,
     find_authentic=find_authentic,
 )

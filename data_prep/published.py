@@ -35,6 +35,7 @@ class PublishedSet:
         signs: folders or files (patterns below the set's folder) that tell it from all others.
         find_manipulated: lists its manipulated pictures, given the folder.
         find_authentic: lists its authentic ones, given the folder.
+        redistributed: as `signs`, of another form in which others hand it on.
         in_parts: it is offered in several parts; both take, after the folder, others that these may lie below.
     """
 
@@ -48,7 +49,12 @@ class PublishedSet:
     signs: tuple[str, ...]
     find_manipulated: Callable[..., Listing]
     find_authentic: Callable[..., Listing]
+    redistributed: tuple[str, ...] | None = None
     in_parts: bool = False
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether a folder holds it, in either form."""
+        return any(matches(folder, signs) for signs in (self.signs, self.redistributed) if signs)
 
     def expectation(self) -> str:
         """What to expect of a download."""

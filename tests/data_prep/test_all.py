@@ -84,6 +84,19 @@ def test_folders_and_archives_are_recognised_and_prepared(tmp_path, capsys):
     assert run(tmp_path) == 0  # again: everything is there
 
 
+def test_imd2020_is_recognised_in_the_form_that_others_hand_on(tmp_path, capsys):
+    root = tmp_path / "downloads/imd2020"
+    photo(root / "Tp/00028_fake.jpg")
+    mask(root / "Gt/00028_fake.png")
+    photo(root / "Au/00056_orig.jpg")
+    for part, name in (("Tp", "a.jpg"), ("Gt", "a.png"), ("Au", "b.jpg")):  # that form, of some other set
+        (mask if part == "Gt" else photo)(tmp_path / "downloads/other" / part / name)
+    assert run(tmp_path) == 0
+    assert mask_counts(tmp_path / "out/imd2020") == {"00028_fake.jpg": 1, "Au/00056_orig.jpg": 0}
+    text = capsys.readouterr().out
+    assert "prepared: imd2020\n" in text and "IMD2020: not there" not in text
+
+
 def test_the_two_archives_of_one_set_are_taken_together(tmp_path):
     columbia(tmp_path)
     (tmp_path / "downloads").mkdir()
