@@ -8,7 +8,7 @@ Prints one JSON line:
 
 * seconds_per_step: steps back to back, as training runs them: the host does not wait for one before the next.
 * seconds_alone: a step whose losses are waited for before the next one starts.
-* flops_per_step (see step_flops), tflops_per_second, matmul_tflops_per_second, fraction_of_matmul.
+* flops_per_step (see step_flops), tflops_per_second, matmul_flops_per_second, fraction_of_matmul.
 * first_step_seconds: tracing, and on a GPU choosing kernels.
 * graph_nodes: operations in the step's graph, those of its functions too.
 * device, precision, batch_size, passes, peak_memory_bytes, on a GPU peak_device_memory_bytes.
@@ -72,7 +72,7 @@ def measure(config: Config, rounds: int) -> dict[str, Any]:
         "first_step_seconds": first,
         "flops_per_step": flops,
         "tflops_per_second": flops / min(together) / 1e12,
-        "matmul_tflops_per_second": rate / 1e12,
+        "matmul_flops_per_second": rate,
         "fraction_of_matmul": flops / min(together) / rate,
         "graph_nodes": graph_nodes(net.train_step.get_concrete_function(batch).graph),
         **machine.circumstances(config),
