@@ -53,7 +53,8 @@ def _read(source: str) -> dict[str, np.ndarray]:
         names = [n for n in reader.get_variable_to_shape_map() if re.fullmatch(r"conv\d_\d/[wb]", n)]
         kind = {"w": "kernel", "b": "bias"}
         return {f"{n[:-2]}/{kind[n[-1]]}": reader.get_tensor(n) for n in names}
-    raise WeightsError(f"{flag}: no such file. {WHERE}")
+    why = "a file of none of these kinds" if Path(source).exists() else "no such file"
+    raise WeightsError(f"{flag}: {why}. {WHERE}")
 
 
 def _canonical(name: str) -> str:

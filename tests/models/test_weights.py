@@ -88,8 +88,14 @@ def test_random_leaves_everything_and_imagenet_offline_says_where_to_get_it(monk
 
 @pytest.mark.parametrize("source", ["missing.h5", "missing.npz", "missing_prefix"])
 def test_missing_files_are_named(segmenter, source):
-    with pytest.raises(WeightsError, match=f"--vgg16_weights={source}: .*takes"):
+    with pytest.raises(WeightsError, match=f"--vgg16_weights={source}: no such file. .*takes"):
         initialize_vgg16(segmenter, source)
+
+
+def test_a_file_of_another_kind_is_not_called_missing(tmp_path, segmenter):
+    (tmp_path / "deeplab.ckpt.meta").touch()
+    with pytest.raises(WeightsError, match=r"ckpt\.meta: a file of none of these kinds\. --vgg16_weights takes"):
+        initialize_vgg16(segmenter, str(tmp_path / "deeplab.ckpt.meta"))
 
 
 def test_weights_of_another_width_do_not_fit_and_change_nothing(tmp_path):
