@@ -16,6 +16,7 @@ from gsr_tf.answers.results import holds_answers
 from gsr_tf.data import folders, lists
 from gsr_tf.data.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, read_bytes
 from gsr_tf.data.records import INDEX_NAME, open_records
+from gsr_tf.data.unfindable import is_utf8
 from gsr_tf.errors import UserError, first_of, one_line
 from gsr_tf.marked_text import decode, lines
 
@@ -81,7 +82,8 @@ def find(given: str, output: Path) -> list[Source]:
 def from_list(given: str) -> list[Source]:
     """The pictures that a file names, one a line; "-": that standard input names.
 
-    A name that is no file is kept: it is for the answers to say so. Answers keep the folders as they are written.
+    A name that is no file is kept: it is for the answers to say so. Answers keep the folders as they are written. Names
+    may be any bytes, as on disks; where none of those that are not UTF-8 is there, it is said that the list is not.
 
     Raises:
         InputError: the list cannot be read, or is empty.
@@ -97,6 +99,12 @@ def from_list(given: str) -> list[Source]:
     paths = [lists.find(Path(name)) for name in names if name.strip()]
     if not paths:
         raise InputError(f"--list={given}: no names there; expected one path a line")
+    of_bytes = [path for path in paths if not is_utf8(path)]
+    if of_bytes and not any(map(os.path.lexists, of_bytes)):
+        try:
+            decode(data)
+        except ValueError as error:
+            print(f"--list={given}: {error}", file=sys.stderr)
     return _named((path, _below(path)) for path in dict.fromkeys(paths))
 
 

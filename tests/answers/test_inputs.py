@@ -1,5 +1,6 @@
 import errno
 import io
+import os
 import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,6 +87,21 @@ def test_lists_as_windows_writes_them(tmp_path, monkeypatch, encoding):
     Path("names.txt").write_bytes("a.jpg\n".encode("utf-16-le"))
     with pytest.raises(InputError, match="--list=names.txt: text in UTF-16 without its mark"):
         inputs.from_list("names.txt")
+
+
+def test_a_list_in_latin_1_is_told_from_names_of_bytes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_bytes("a.jpg\né.jpg\nö.jpg\n".encode("latin-1"))
+    assert len(inputs.from_list("names.txt")) == 3
+    assert capsys.readouterr().err == (
+        "--list=names.txt: line 2 is not in UTF-8 (Latin-1, perhaps?); save it as UTF-8\n"
+    )
+    try:
+        Path(os.fsdecode(b"\xf6.jpg")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this disk has no names of any bytes")
+    inputs.from_list("names.txt")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_list_and_a_disk_may_write_accents_differently(tmp_path, monkeypatch):
