@@ -128,8 +128,8 @@ def _card(record: dict, small: bytes | None) -> str:
         f'data-flagged="{record["flagged"]}">'
         f'<a href="{_link(record, files.OVERLAY)}">{image}</a>'
         f"<h2>{file}</h2>"
-        f'<p><span class="score">score {record["score"]:.3f}</span>; '
-        f"{facts}{_text(record['width'])}x{_text(record['height'])} pixels</p>{warnings}"
+        f"<p>{facts}{_text(record['width'])}x{_text(record['height'])} pixels; "
+        f'<span class="score">score {record["score"]:.3f}</span></p>{warnings}'
         f'<p class="links">{links}</p></article>\n'
     )
 

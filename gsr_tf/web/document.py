@@ -132,10 +132,10 @@ def facts(found: Found, detector: Detector, now: datetime.datetime) -> dict[str,
     if len(boxes) > MOST_BOXES:
         regions.append(f"and {len(boxes) - MOST_BOXES} more")
     rows = {
-        "Image score": f"{segmentation.score:.3f}  (mean probability of the highest hundredth of the pixels)",
         "Threshold": f"{segmentation.threshold:.3f}",
         "Flagged": f"{100 * segmentation.flagged:.2f} % of the pixels lie above it, after the clean-up",
         "Regions": "; ".join(regions) or "none",
+        "Image score": f"{segmentation.score:.3f}  (mean probability of the highest hundredth of the pixels)",
         "Picture": f"{width} × {height} pixels",
         "SHA-256": found.sha256,
         "Seen": f"{SEEN[found.resolution]}, {' and '.join(f'{scale:g}' for scale in found.scales)} times that size",

@@ -98,7 +98,7 @@ def test_what_was_not_answered_is_named(sheet):
 def test_a_card_has_its_pictures_facts_and_files():
     page = written([record("a/b c", 0.25, flagged=0.125)], lambda name: name.encode())
     assert (
-        '<span class="score">score 0.250</span>; 12.5% flagged in 1 region, 60x40 pixels</p>' in page
+        '<p>12.5% flagged in 1 region, 60x40 pixels; <span class="score">score 0.250</span></p>' in page
         and 'data-file="a/b c.png" data-score="0.25" data-flagged="0.125"' in page
     )
     assert re.findall(r'href="(.*?)"', page) == ["a/b%20c_overlay.jpg", "a/b%20c_map.png", "a/b%20c_mask.png"]

@@ -30,6 +30,7 @@ def test_the_facts_of_the_page():
     rows = document.facts(found(), red_detector(), NOW)
     answer = found().segmentation
     assert rows["Image score"].startswith(f"{answer.score:.3f}")
+    assert list(rows)[:4] == ["Threshold", "Flagged", "Regions", "Image score"]  # which is no verdict, and so not first
     assert rows["Flagged"].startswith(f"{100 * answer.flagged:.2f} %")
     assert rows["Threshold"] == "0.800"
     first = answer.boxes[0]

@@ -103,6 +103,13 @@ def test_a_pasted_picture_is_answered(page, transfer):
     playwright.expect(page.locator("#status")).to_contain_text("given.png: ")
 
 
+def test_the_score_is_no_verdict_and_comes_after_what_is_marked(page):
+    give(page)
+    facts = page.locator("#facts dd")
+    assert facts.evaluate_all("all => all.map(one => one.id)")[:4] == ["name", "flagged", "regions", "score"]
+    assert len(set(facts.evaluate_all("all => all.map(one => getComputedStyle(one).fontWeight)"))) == 1
+
+
 def test_the_mask_is_the_servers_at_every_threshold(page, url):
     give(page)
     masks = []
