@@ -37,6 +37,7 @@ NO_REASONS = ("pictures", "skipped", "earlier")
 
 def _define(values: flags.FlagValues) -> None:
     predict.define(values)
+    values["input"].help = "A picture, a folder, or a pattern in quotes. --input= itself may be left out."
     command.define_workers(values)
     flags.DEFINE_integer(
         "shards", None, "Files of results; without it as many as --output has, or one for every 100 pictures.", 1,

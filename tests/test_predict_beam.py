@@ -128,6 +128,9 @@ def test_without_beam_the_message_says_what_to_install(pictures, tmp_path, capsy
 
 
 def test_standard_input_is_refused(tmp_path, capsys):
+    assert predict_beam.main(["beam", "--help"]) == 0
+    offered = capsys.readouterr().out.partition("--input: ")[2].partition("--list: ")[0]
+    assert offered.startswith("A picture, a folder") and "standard input" not in offered
     assert run(predict_beam, ["--input=-"], tmp_path / "out") == 1
     assert "workers cannot read standard input" in capsys.readouterr().err
 
