@@ -1,6 +1,7 @@
 """GSR-Net (Zhou et al., AAAI 2020) in TensorFlow: generate, segment and refine manipulated pictures."""
 
 import os
+import tempfile
 import warnings
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ __version__ = "0.1.0"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN's kernels double a CPU's speed here; TensorFlow 2.15 turns them on by itself only where there is AVX-512.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# TensorFlow imports absl's tests, which end that where they find no folder for temporary files. They only name it.
+try:
+    tempfile.gettempdir()
+except FileNotFoundError:
+    os.environ.setdefault("TEST_TMPDIR", os.path.join(os.curdir, "absl_testing"))
 warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
 # It names LiteRT, a package of its own from TensorFlow 2.20 on; the interpreter within TensorFlow is still there.
 warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter is deprecated", category=UserWarning)

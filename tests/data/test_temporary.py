@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -47,6 +49,20 @@ def test_a_full_temporary_disk_is_not_taken_for_that_of_the_model(tmp_path, monk
     with pytest.raises(TemporaryError, match=message):
         saved_model.save(None, tmp_path / "model", {})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("folders", "found"), [("['/none']", "./absl_testing"), ("[TMP]", "TMP/absl_testing")])
+def test_tensorflow_can_be_imported_without_a_temporary_folder(tmp_path, folders, found):
+    """It imports absl's tests, which want to know one."""
+    code = f"""if True:
+        import tempfile
+        tempfile._candidate_tempdir_list = lambda: {folders.replace("TMP", repr(str(tmp_path)))}
+        import gsr_tf
+        from absl.testing import absltest
+        print(absltest.get_default_test_tmpdir())"""
+    environment = {name: value for name, value in os.environ.items() if name != "TEST_TMPDIR"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (ended.stdout.strip(), ended.returncode) == (found.replace("TMP", str(tmp_path)), 0), ended.stderr
 
 
 def test_a_full_temporary_disk_is_said():
