@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gsr_tf.errors import UserError
+from gsr_tf.inference.metadata import DetectorError
 from gsr_tf.web import answer
 from gsr_tf.web.limits import Limits
 from gsr_tf.web.model import describe
@@ -25,17 +25,18 @@ from gsr_tf.web.monitoring import Metrics
 from gsr_tf.web.refusal import Refusal
 from gsr_tf.web.replacing import Replaced
 from gsr_tf.web.task import Task, carry_out
-from gsr_tf.web.worker import Ended, EndedBefore, Worker, load_detector
+from gsr_tf.web.worker import Ended, EndedBefore, Worker
 from tests.web import scripted
+from tests.web.conftest import red_detector
 
-LIMITS = Limits(picture_seconds=5)
+LIMITS = Limits(picture_seconds=2)
 RESPOND = partial(answer.respond, depth="16", max_side=0, preview=True)
 SERVE = """
 import sys
 from gsr_tf import serve
 from gsr_tf.web import worker
 from tests.web import scripted
-worker.load_detector = scripted.load
+worker.load_detector = scripted.{load}
 sys.exit(serve.main(["serve", "--port=0", "--queue=2"]))
 """
 
@@ -66,7 +67,7 @@ def until(holds, seconds=20):
 def test_a_process_answers_as_this_one_does_and_what_ends_it_ends_one_picture():
     metrics = Metrics()
     with contextlib.closing(Replaced(partial(Worker, scripted.load, LIMITS), metrics)) as place:
-        here = scripted.load()
+        here = red_detector()
         assert place.model() == describe(here)
         expected = carry_out(task(), here, LIMITS)
         done = place.answer(task())
@@ -82,7 +83,7 @@ def test_a_process_answers_as_this_one_does_and_what_ends_it_ends_one_picture():
         assert ended.value.status_code == 500
         assert without_seconds(place.answer(task())) == without_seconds(expected)
 
-        with pytest.raises(Ended, match=re.escape("longer than 5 s, the limit (--picture_seconds)")) as ended:
+        with pytest.raises(Ended, match=re.escape("longer than 2 s, the limit (--picture_seconds)")) as ended:
             place.answer(task(scripted.HANGS))
         assert ended.value.status_code == 504
         said = metrics.text().decode()
@@ -112,21 +113,22 @@ def test_one_that_is_killed_while_it_starts_or_idles_costs_no_picture(caplog):
 
 
 def test_what_kept_a_worker_from_its_model_is_told_whatever_is_asked():
-    workers = [Worker(load, LIMITS) for load in (partial(load_detector, "/nix", None, "cpu"), partial(os._exit, 3))]
+    workers = [Worker(load, LIMITS) for load in (scripted.load_nothing, partial(os._exit, 3))]
     told = [[(type(asked.exception()), str(asked.exception())) for asked in (one.model, one.first)] for one in workers]
     for one in workers:
         one.close()
     assert [one == other for one, other in told] == [True, True]
     (wrong, says), (ended, how) = told[0][0], told[1][0]
-    assert issubclass(wrong, UserError) and "--saved_model=/nix" in says
+    assert wrong is DetectorError and "--saved_model=/nix" in says
     assert (ended, how) == (EndedBefore, "a worker ended before it was warm (exit code 3); what it printed says more")
 
 
 @contextlib.contextmanager
-def command():
+def command(load="load"):
     """(process, url, pids of its workers) of `serve` with a scripted detector, ready."""
     root = Path(__file__).resolve().parents[2]
-    process = subprocess.Popen([sys.executable, "-c", SERVE], cwd=root, stdout=subprocess.PIPE, text=True)
+    line = [sys.executable, "-c", SERVE.format(load=load)]
+    process = subprocess.Popen(line, cwd=root, stdout=subprocess.PIPE, text=True)
     try:
         url = process.stdout.readline().split()[0]
         until(lambda: httpx.get(f"{url}/healthz").status_code == 200)
@@ -157,7 +159,7 @@ def test_told_to_stop_it_finishes_what_is_at_work_and_leaves_no_process():
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="asks Linux for a process's libraries")
 def test_only_workers_hold_tensorflow():
-    with command() as (process, url, children):
+    with command("load_with_tensorflow") as (process, url, children):
         assert httpx.post(f"{url}/v1/segment", content=scripted.picture(), timeout=20).status_code == 200
         (worker,) = (pid for pid in children if "--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_text())
         libraries = [Path(f"/proc/{pid}/maps").read_text() for pid in (process.pid, worker)]
