@@ -22,11 +22,9 @@ from gsr_tf import command, serve
 from gsr_tf.data.pictures import decode_picture, encode_png
 from gsr_tf.formats import saved_model
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.module import DetectorModule
-from gsr_tf.models.networks import Networks
-from gsr_tf.models.segmenter import build_segmenter
 from gsr_tf.web import server
 from tests.formats.rest import serve as tensorflow_serving
+from tests.networks import one_convolution
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
@@ -210,7 +208,7 @@ def test_tensorflow_serving_finds_its_files_and_the_model():
 def export(tmp_path_factory):
     """The folder of a tiny export."""
     folder = tmp_path_factory.mktemp("export") / "gsr_net"
-    saved_model.save(DetectorModule(build_segmenter(Networks(width=0.02)), size=32), folder, {"threshold": 0.5})
+    saved_model.save(one_convolution(size=32), folder, {"threshold": 0.5})
     return folder
 
 

@@ -49,7 +49,7 @@ def run_slurm(*arguments):
 def test_slurm_starts_a_run_of_two_workers(commands, tmp_path, sources, targets):
     commands("srun", SRUN)
     run_dir = tmp_path / "run"
-    small = ["--width=0.02", "--vgg16_weights=random", "--input_size=32", "--batch_size=2", "--segment_on=pasted"]
+    small = ["--width=0.02", "--vgg16_weights=random", "--input_size=32", "--batch_size=2", "--segment_on="]
     records = [f"--source_records={sources.path}", f"--target_records={targets.path}"]
     done = run_slurm(*records, *small, "--refine_steps=0", "--noboundary_branch", f"--run_dir={run_dir}", "--steps=2")
     assert done.returncode == 0, done.stderr
