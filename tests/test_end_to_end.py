@@ -148,8 +148,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_
     assert f"{run_dir}: trained with {code} so far, now with {this_code()}; CHANGELOG.md" in capsys.readouterr().out
     assert read_facts(run_dir)["code"] == {"0": code, "3": this_code()}
     np.testing.assert_equal(saved(run_dir, STEPS), saved(trained, STEPS))
+    found = curves(run_dir)
     for tag, curve in curves(trained).items():
-        assert tag.startswith("time") or curves(run_dir)[tag] == curve, tag
+        assert tag.startswith("time") or found[tag] == curve, tag
 
 
 @pytest.mark.slow
