@@ -156,8 +156,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(command, trained, tmp_
 @pytest.mark.slow
 def test_several_replicas_train_draw_validate_and_save(command, tmp_path, monkeypatch, two_replicas):
     monkeypatch.setattr(run, "build_strategy", lambda _: two_replicas)
-    small = ["--segment_on=pasted", "--refine_steps=0", "--noboundary_branch"]
-    assert train.main([*command, *small, f"--run_dir={tmp_path}", "--steps=2"]) == 0
+    assert train.main([*command, f"--run_dir={tmp_path}", "--steps=2"]) == 0
     assert np.isfinite(list(curves(tmp_path)["loss/segmenter"].values())).all()
     assert saved(tmp_path, 2)
     assert (tmp_path / "panels" / "0000002.png").exists()

@@ -29,7 +29,7 @@ from gsr_tf.web.worker import Ended, EndedBefore, Worker
 from tests.web import scripted
 from tests.web.conftest import red_detector
 
-LIMITS = Limits(picture_seconds=2)
+LIMITS = Limits(picture_seconds=5)
 RESPOND = partial(answer.respond, depth="16", max_side=0, preview=True)
 SERVE = """
 import sys
@@ -83,7 +83,7 @@ def test_a_process_answers_as_this_one_does_and_what_ends_it_ends_one_picture():
         assert ended.value.status_code == 500
         assert without_seconds(place.answer(task())) == without_seconds(expected)
 
-        with pytest.raises(Ended, match=re.escape("longer than 2 s, the limit (--picture_seconds)")) as ended:
+        with pytest.raises(Ended, match=re.escape("longer than 5 s, the limit (--picture_seconds)")) as ended:
             place.answer(task(scripted.HANGS))
         assert ended.value.status_code == 504
         said = metrics.text().decode()
