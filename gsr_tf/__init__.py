@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # TensorFlow's start-up notes and TensorFlow Addons' farewell are not for the users of these commands. Errors that
-# matter are raised as exceptions. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
+# matter are raised as exceptions. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything. TensorFlow 2.21 prints two of them
+# whatever it is told.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN's kernels double a CPU's speed here; TensorFlow 2.15 turns them on by itself only where there is AVX-512.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
