@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from gsr_tf.errors import first_of
 from gsr_tf.formats.agreement import ExportError
-from gsr_tf.formats.single_file import making, write_with_facts
+from gsr_tf.formats.making import making
+from gsr_tf.formats.single_file import write_with_facts
 
 
 def save(variables: Mapping[str, tf.Variable], output: Path, facts: Mapping[str, Any]) -> None:

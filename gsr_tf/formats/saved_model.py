@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from gsr_tf.data import temporary
-from gsr_tf.data.one_writer import hold_from_beside
 from gsr_tf.formats.agreement import ExportError, require_agreement
+from gsr_tf.formats.making import making
 from gsr_tf.formats.signatures import signatures
 from gsr_tf.inference.metadata import METADATA
 from gsr_tf.inference.module import DetectorModule
@@ -37,9 +37,7 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
         ExportError: `output` exists, cannot be written, or the reloaded model differs by more than 1e-5.
         FolderInUse: another process is writing it.
     """
-    with hold_from_beside(output, "--output"):
-        if output.exists():
-            raise ExportError(f"--output={output} exists already; remove it or choose another folder")
+    with making(output):
         aside = output.with_name(f".{output.name}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
         try:

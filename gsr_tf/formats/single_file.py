@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gsr_tf.data.one_writer import hold_from_beside
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.evaluation.items import Item
 from gsr_tf.formats import onnx, tflite
 from gsr_tf.formats.agreement import ExportError, largest_difference, require_agreement, trial_pictures
+from gsr_tf.formats.making import making
 from gsr_tf.formats.pictures import paper_scores
 from gsr_tf.inference.module import DetectorModule
 
@@ -71,15 +70,6 @@ def save_quantized(
         worst = largest_difference(detector, maps, [*trial_pictures(), *pictures])
         write_with_facts(output, model, {**facts, "quantization": quantize, "quantization_scores": cost})
     return worst
-
-
-@contextlib.contextmanager
-def making(output: Path) -> Iterator[None]:
-    """Within, a file and the one beside it are this process's alone to write; errors as those of `save`."""
-    with hold_from_beside(output, "--output"):
-        if output.exists():
-            raise ExportError(f"--output={output} exists already; remove it or choose another name")
-        yield
 
 
 def write_with_facts(output: Path, model: bytes | memoryview, facts: Mapping[str, Any]) -> None:

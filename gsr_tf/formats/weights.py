@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from gsr_tf.data import temporary
-from gsr_tf.data.one_writer import hold_from_beside
 from gsr_tf.data.writing import write_atomically
-from gsr_tf.formats.agreement import ExportError, require_agreement
+from gsr_tf.formats.agreement import require_agreement
+from gsr_tf.formats.making import making
 from gsr_tf.inference import shipped
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.weights import named_variables
@@ -39,9 +39,7 @@ def save(detector: DetectorModule, output: Path, facts: Mapping, pictures: Seque
         WeightsError: the index beside `output` is damaged.
         FolderInUse: another process is adding to that index.
     """
-    with hold_from_beside(output.parent / shipped.INDEX, "--output"):  # which lists other weights as well
-        if output.exists():
-            raise ExportError(f"--output={output} exists already; remove it or choose another name")
+    with making(output, held=output.parent / shipped.INDEX):  # which lists other weights as well
         with temporary.folder("the rounded weights, on trial") as trial:
             add(detector, output.stem, facts, Path(trial))
             rounded, _ = shipped.load(output.stem, Path(trial))
