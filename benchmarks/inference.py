@@ -43,7 +43,7 @@ from gsr_tf.config import Config
 from gsr_tf.data.pictures import decode_picture, encode_png
 from gsr_tf.formats import saved_model
 from gsr_tf.inference.detector import Detector
-from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose, gpus
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, PRECISION_HELP, PRECISIONS, choose, gpus
 from gsr_tf.inference.module import DetectorModule
 from gsr_tf.models.keras import keras
 from gsr_tf.models.networks import Networks
@@ -59,7 +59,7 @@ import json, sys, time
 start = time.perf_counter()
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import choose
-choose(sys.argv[2])
+choose(sys.argv[2], sys.argv[3])
 imported = time.perf_counter()
 detector = Detector.load(sys.argv[1])
 loaded = time.perf_counter()
@@ -76,8 +76,8 @@ from pathlib import Path
 import numpy as np
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import choose
-choose(sys.argv[2])
-megapixels, detector = float(sys.argv[3]), Detector.load(sys.argv[1])
+choose(sys.argv[2], sys.argv[3])
+megapixels, detector = float(sys.argv[4]), Detector.load(sys.argv[1])
 height = int((megapixels * 5e5) ** 0.5)
 picture = np.empty([height, 2 * height, 3], np.uint8)
 for row in picture:
@@ -97,12 +97,13 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("saved_model", None, "Detector to time; none: one of random weights.", flag_values=values)
     flags.DEFINE_float("width", 1.0, "Width of the random network.", 0.0, flag_values=values)
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
+    flags.DEFINE_enum("precision", "float32", PRECISIONS, PRECISION_HELP, flag_values=values)
     flags.DEFINE_integer("rounds", 7, "Rounds in which all that is timed takes its turn.", 1, flag_values=values)
     flags.DEFINE_float("megapixels", 4.0, "Of the picture seen in windows; 0: none.", 0.0, flag_values=values)
 
 
 def _action(args: flags.FlagValues) -> None:
-    choose(args.device)
+    choose(args.device, args.precision)
     with tempfile.TemporaryDirectory() as folder:
         segmenter = build_segmenter(Networks(width=args.width))
         path = args.saved_model or str(Path(folder) / "model")
@@ -110,13 +111,17 @@ def _action(args: flags.FlagValues) -> None:
             saved_model.save(DetectorModule(segmenter), Path(path), {})
         config = Config().changed(width=args.width, vgg16_weights="random")
         detector = Detector.load(path)
-        report = {"device": device_name(), **measure(detector, onnx_session(segmenter, folder), config, args.rounds)}
+        report = {
+            "device": device_name(),
+            "precision": args.precision,
+            **measure(detector, onnx_session(segmenter, folder), config, args.rounds),
+        }
         report["pictures_per_second"] = {"alone": pictures_per_second(detector, threads=1)}
         if gpus():
             report["pictures_per_second"]["together"] = pictures_per_second(detector, threads=THREADS)
-        report["start"] = in_a_fresh_process(START, path, args.device)
+        report["start"] = in_a_fresh_process(START, path, args.device, args.precision)
         if args.megapixels:
-            report["tile"] = in_a_fresh_process(TILE, path, args.device, str(args.megapixels))
+            report["tile"] = in_a_fresh_process(TILE, path, args.device, args.precision, str(args.megapixels))
     print(json.dumps(report))
 
 

@@ -30,7 +30,7 @@ from gsr_tf.evaluation import attacks, comparison, items, outputs, pieces, proto
 from gsr_tf.evaluation.protocols.protocol import Protocol, ProtocolError
 from gsr_tf.evaluation.study import DataSet
 from gsr_tf.inference import trained_methods
-from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, PRECISION_HELP, PRECISIONS, choose
 from gsr_tf.inference.postprocessing import POSTPROCESSING
 from gsr_tf.inference.resolution import RESOLUTION_HELP, RESOLUTIONS, SCALES_HELP, parse_scales
 
@@ -57,6 +57,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum("resolution", "whole", RESOLUTIONS, RESOLUTION_HELP, flag_values=values)
     flags.DEFINE_list("scales", None, SCALES_HELP, flag_values=values)
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
+    flags.DEFINE_enum("precision", "float32", PRECISIONS, PRECISION_HELP, flag_values=values)
     text("records", "Folder of records, from a data_prep command.")
     text("pairs", "Instead of --records, a CSV file with `picture,mask` a line; no mask, or a black one: authentic.")
     text("output", "Folder for summary.json, per_image.csv, replicates.npz and report.html.", required=True)
@@ -113,15 +114,16 @@ def printed(summaries: dict[str, dict]) -> str:
 
 
 def chosen_method(
-    device: str, saved_model: str | None, method: str | None, resolution: str, scales: list[str] | None
+    device: str, precision: str, saved_model: str | None, method: str | None, resolution: str, scales: list[str] | None
 ) -> Method:
     """The method that the flags of these names tell, on a device.
 
     Raises:
         DeviceError, MethodError, DetectorError, ResolutionError: as their messages say.
     """
-    choose(device)
-    return methods.from_flags(saved_model, method, resolution=resolution, scales=parse_scales(scales))
+    choose(device, precision)
+    how = {"resolution": resolution, "scales": parse_scales(scales), "precision": precision}
+    return methods.from_flags(saved_model, method, **how)
 
 
 def _check_defined(chosen: list[Protocol], method: Method) -> None:
@@ -145,8 +147,8 @@ def _say_unscored(summary: dict, method: Method) -> None:
 
 def _given_maps(args: flags.FlagValues, maps: str, data_set: DataSet) -> Method:
     """The method of --maps; raises MethodError beside flags of another one, and with attacks."""
-    others = {"saved_model": None, "method": None, "resolution": "whole", "scales": None, "attacks": []}
-    for flag, unset in others.items():
+    others = {"saved_model": None, "method": None, "resolution": "whole", "scales": None, "precision": "float32"}
+    for flag, unset in {**others, "attacks": []}.items():
         if getattr(args, flag) != unset:
             raise MethodError(f"--maps={maps}: another tool's, of the pictures as they are; leave out --{flag}")
     return given_maps.load(maps, [item.name for item in data_set.items])
@@ -156,7 +158,7 @@ def evaluated(args: flags.FlagValues, evaluate: study.Evaluate = study.here, map
     """Evaluates as the flags say, prints the scores, gives the exit code; `evaluate` makes one pass."""
     data_set = chosen_data_set(args.records, args.pairs)
     if maps is None:
-        method = chosen_method(args.device, args.saved_model, args.method, args.resolution, args.scales)
+        method = chosen_method(args.device, args.precision, args.saved_model, args.method, args.resolution, args.scales)
     else:
         method = _given_maps(args, maps, data_set)
     chosen, attacked_by = protocols.choose(args.protocols), attacks.parse_all(args.attacks)

@@ -48,7 +48,7 @@ def _load(threads: int | None, folder: str, data: Sequence, method: Sequence) ->
 
 
 def _action(args: flags.FlagValues) -> int:
-    method = args.device, located(args.saved_model), args.method, args.resolution, args.scales
+    method = args.device, args.precision, located(args.saved_model), args.method, args.resolution, args.scales
     load = functools.partial(_load, args.threads, os.getcwd(), (args.records, args.pairs), method)
     by_beam = functools.partial(by_workers.evaluate, load=load, runner_name=args.runner, options=args.beam_options)
     return evaluate.evaluated(args, by_beam)

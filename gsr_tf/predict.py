@@ -47,7 +47,7 @@ from gsr_tf.data import one_writer
 from gsr_tf.data.writing import write_atomically
 from gsr_tf.errors import one_line
 from gsr_tf.inference import trained_methods
-from gsr_tf.inference.device import DEVICE_HELP, DEVICES, choose
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, PRECISION_HELP, PRECISIONS, choose
 from gsr_tf.inference.metadata import WAY
 from gsr_tf.inference.named import located
 from gsr_tf.inference.resolution import RESOLUTION_HELP, RESOLUTIONS, SCALES_HELP, parse_scales
@@ -101,6 +101,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum("resolution", "whole", RESOLUTIONS, RESOLUTION_HELP, flag_values=values)
     flags.DEFINE_list("scales", None, SCALES_HELP, flag_values=values)
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, flag_values=values)
+    flags.DEFINE_enum("precision", "float32", PRECISIONS, PRECISION_HELP, flag_values=values)
     flags.DEFINE_bool("npz", False, "Write NAME.npz, too.", flag_values=values)
     flags.DEFINE_float(
         "max_megapixels", 128, "Larger pictures are refused. A picture of 25 megapixels takes about 1 GiB of memory.",
@@ -109,7 +110,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def _action(args: flags.FlagValues) -> int:
-    choose(args.device)  # before anything takes time
+    choose(args.device, args.precision)  # before anything takes time
     output = Path(args.output)
     sources = chosen(args)
     segment, settings = way(args)()
@@ -164,12 +165,14 @@ def way(args: flags.FlagValues) -> Callable[[], tuple[Segment, dict]]:
         trained_methods.check(method, args.saved_model)
         method = None
     if method:  # here, not by each worker of a pipeline
-        methods.alone(method, args.saved_model, args.resolution, how["scales"], methods.DETECTORS)
-    return functools.partial(_load, args.device, located(args.saved_model), method, **how)
+        methods.alone(method, args.saved_model, args.resolution, how["scales"], args.precision, methods.DETECTORS)
+    return functools.partial(_load, args.device, args.precision, located(args.saved_model), method, **how)
 
 
-def _load(device: str, saved_model: str | None, method: str | None, **how: object) -> tuple[Segment, dict]:
-    choose(device)
+def _load(
+    device: str, precision: str, saved_model: str | None, method: str | None, **how: object
+) -> tuple[Segment, dict]:
+    choose(device, precision)
     return _method(method, how["threshold"]) if method else _model(saved_model, **how)
 
 
@@ -183,6 +186,8 @@ def _model(
     scales = detector.scales_at(resolution, scales)
     how = {"threshold": threshold, "resolution": resolution, "scales": scales}
     used = {"detector": detector.name, "fingerprint": detector.fingerprint, "way": WAY}
+    if detector.precision != "float32":
+        used["precision"] = detector.precision
     return functools.partial(detector.segment, **how), {**used, **how, "scales": list(scales)}
 
 

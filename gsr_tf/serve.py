@@ -27,7 +27,7 @@ from gsr_tf import command
 from gsr_tf.answers import memory
 from gsr_tf.errors import UserError
 from gsr_tf.inference import trained_methods
-from gsr_tf.inference.device import DEVICE_HELP, DEVICES
+from gsr_tf.inference.device import DEVICE_HELP, DEVICES, PRECISION_HELP, PRECISIONS
 from gsr_tf.inference.resolution import parse_scales
 from gsr_tf.settings import ConfigError
 from gsr_tf.web.limits import MEGA, Limits
@@ -37,7 +37,7 @@ DAY = 24 * 60 * 60  # seconds; waiting for a process overflows above 24 of them
 # All flags but host and port: a Kubernetes service that is called gsr-tf gives containers a GSR_TF_PORT of its own.
 VARIABLES = (
     *("max_megabytes", "max_megapixels", "max_decode_megabytes", "workers", "queue", "upload_seconds"),
-    *("picture_seconds", "saved_model", "method", "scales", "device", "names", "path_prefix"),
+    *("picture_seconds", "saved_model", "method", "scales", "device", "precision", "names", "path_prefix"),
 )
 
 
@@ -57,6 +57,7 @@ def _define(values: flags.FlagValues) -> None:
     )  # fmt: skip
     flags.DEFINE_list("scales", None, "Factors of the size at which whole pictures are seen.", **own)
     flags.DEFINE_enum("device", "auto", DEVICES, DEVICE_HELP, **own)
+    flags.DEFINE_enum("precision", "float32", PRECISIONS, PRECISION_HELP, **own)
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; only this machine can reach the default.", **own)
     flags.DEFINE_integer("port", 8321, "Port to listen on; 0: any free one.", 0, 65535, **own)
     flags.DEFINE_list("names", [], "Host names under which it may be asked, beside its own; for proxies.", **own)
@@ -113,7 +114,8 @@ def _serve(args: flags.FlagValues) -> None:
     if not PREFIX.fullmatch(args.path_prefix):
         raise ConfigError(f"--path_prefix={args.path_prefix}: expected a path without an end slash, as /gsr_tf")
     trained_methods.check(args.method, args.saved_model)
-    load, limits = partial(worker.load_detector, args.saved_model, scales, args.device), _limits(args)
+    load = partial(worker.load_detector, args.saved_model, scales, args.device, args.precision)
+    limits = _limits(args)
     start, metrics = partial(worker.Worker, load, limits), Metrics()
     memory.keep_large_blocks_apart()
     # Taken before the model is loaded: a port that is not free is told at once, and early clients wait.

@@ -25,6 +25,7 @@ from gsr_tf.answers.results import Results
 from gsr_tf.comparators import sources
 from gsr_tf.data.example import Example
 from gsr_tf.data.pictures import encode_png
+from gsr_tf.inference import device
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.segmentation import Segmentation, segmentation
 from tests.damage import damaged_pictures
@@ -299,6 +300,17 @@ def test_another_model_under_the_same_name_is_another(model, tmp_path, capsys):
     assert run(tmp_path / "other" / "red", *arguments) == 0
     assert "answered with other settings" in capsys.readouterr().err
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a_map.png")) // 257, picture()[..., 1])
+
+
+def test_answers_in_another_precision_are_made_again(model, tmp_path, capsys, monkeypatch):
+    arguments = [model, tmp_path / "out", f"--input={save(tmp_path / 'a.png')}"]
+    assert run(*arguments) == 0
+    assert "precision" not in records(tmp_path / "out")["a.png"]["settings"]
+    monkeypatch.setattr(device, "chosen_precision", lambda: "bfloat16")
+    assert run(*arguments) == 0
+    assert "answered with other settings" in capsys.readouterr().err
+    assert records(tmp_path / "out")["a.png"]["settings"]["precision"] == "bfloat16"
+    assert "precision bfloat16" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_torn_last_line_is_taken_off(model, tmp_path):

@@ -35,7 +35,8 @@ def load(
     def score(picture: np.ndarray) -> np.ndarray:
         return detector.maps(picture, resolution=resolution, scales=scales)["probability"]
 
-    return _method(detector.name, detector.fingerprint, detector.metadata, describe(resolution, scales), score)
+    how = describe(resolution, scales, detector.precision)
+    return _method(detector.name, detector.fingerprint, detector.metadata, how, score)
 
 
 def at_need(path: Path) -> Method:

@@ -42,18 +42,26 @@ def alone(
     path: str | None,
     resolution: str,
     scales: Sequence[float] | None,
+    precision: str,
     names: Collection[str] = tuple(METHODS),
 ) -> Method:
     """The method that --method names; raises MethodError where it is none of `names`, or beside flags of a model."""
     if path is not None:
         raise MethodError("give one of --saved_model=DIR and --method=NAME, or neither for the model that is shipped")
-    if describe(resolution, scales or ONE_SIZE):
-        raise MethodError(f"--method={name} sees pictures as they are; --resolution and --scales are a model's")
+    if describe(resolution, scales or ONE_SIZE, precision):
+        raise MethodError(
+            f"--method={name} sees pictures as they are; --resolution, --scales and --precision are a model's"
+        )
     return choose(name, names)
 
 
 def from_flags(
-    path: str | None, name: str | None, *, resolution: str = "whole", scales: Sequence[float] | None = None
+    path: str | None,
+    name: str | None,
+    *,
+    resolution: str = "whole",
+    scales: Sequence[float] | None = None,
+    precision: str = "float32",
 ) -> Method:
     """The method that --saved_model or --method names, or the model that is shipped.
 
@@ -62,6 +70,7 @@ def from_flags(
         name: of another method; of one that has to be trained, whose model `path` is.
         resolution: see there.
         scales: see there.
+        precision: in which this process computes (`device.choose`).
 
     Raises:
         MethodError: both of them; or another method is to look at pictures otherwise than it does.
@@ -73,4 +82,4 @@ def from_flags(
         name = None
     if name is None:
         return exported.load(path, resolution=resolution, scales=scales)
-    return alone(name, path, resolution, scales)
+    return alone(name, path, resolution, scales, precision)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from gsr_tf.data.aspect import refuse_sliver
 from gsr_tf.data.pictures import PictureError, decode_picture, read_bytes
 from gsr_tf.errors import UserError
-from gsr_tf.inference import saved_model, shipped
+from gsr_tf.inference import device, saved_model, shipped
 from gsr_tf.inference.looking import check_sees, maps_at
 from gsr_tf.inference.metadata import DetectorError, of_another_way, read_metadata
 from gsr_tf.inference.named import ships
@@ -45,6 +45,7 @@ class Detector:
         fingerprint: of graph and weights, hexadecimal digits; another one: other answers.
         threshold: the default of `segment`.
         scales: at which `segment` looks at a whole picture by default.
+        precision: in which it computes, one of `device.PRECISIONS`: that of the process (`device.choose`).
         minimum_side: smallest height and width, in pixels, that it can say something of.
     """
 
@@ -54,6 +55,7 @@ class Detector:
         self.module, self.name, self.metadata, self.fingerprint = module, name, metadata, fingerprint
         self.threshold = float(metadata.get("threshold", 0.5))
         self.scales = tuple(metadata.get("scales", ONE_SIZE))
+        self.precision = device.chosen_precision()
         self.minimum_side = int(metadata.get("minimum_side", 1))
 
     @classmethod

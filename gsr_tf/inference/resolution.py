@@ -48,8 +48,9 @@ def parse_scales(words: Sequence[str] | None) -> tuple[float, ...] | None:
     return scales
 
 
-def describe(resolution: str, scales: Sequence[float]) -> str:
-    """What tables add to a method's name: "" for the paper's way, else e.g. " tile 0.5,1"."""
+def describe(resolution: str, scales: Sequence[float], precision: str = "float32") -> str:
+    """What tables add to a method's name: "" for the paper's way, else e.g. " tile 0.5,1 bfloat16"."""
     words = [] if resolution == "whole" else [resolution]
     words += [] if tuple(scales) == ONE_SIZE else [",".join(f"{scale:g}" for scale in scales)]
+    words += [] if precision == "float32" else [precision]
     return "".join(f" {word}" for word in words)

@@ -26,7 +26,7 @@ class Device(Checked):
     device: str = setting("auto", DEVICE_HELP, choices=DEVICES, may_change=True)
     precision: str = setting(
         "float32",
-        "float32; tensorfloat32 or mixed_bfloat16 for GPUs that have them.",
+        "float32; tensorfloat32 for GPUs that have it; mixed_bfloat16 for GPUs, and CPUs with AMX.",
         choices=("float32", "tensorfloat32", "mixed_bfloat16"),
     )
     deterministic: bool = setting(False, "Bit-equal repetitions on one machine, somewhat slower.")

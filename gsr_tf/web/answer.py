@@ -53,6 +53,7 @@ class Answer(BaseModel):
     version: str = Field(description="Version of gsr_tf.")
     resolution: str = Field(description="How the picture was seen: whole or tile.")
     scales: list[float] = Field(description="Factors of the size at which it was seen; their maps are averaged.")
+    precision: str = Field(description="Of the model's convolutions: float32 or bfloat16.")
     sha256: str = Field(description="SHA-256 of the file.")
     width: int = Field(description="Width of the picture, upright, in pixels.")
     height: int = Field(description="Its height, in pixels.")
@@ -84,6 +85,7 @@ def respond(found: Found, detector: Detector, *, depth: Depth, max_side: int, pr
         version=__version__,
         resolution=found.resolution,
         scales=list(found.scales),
+        precision=detector.precision,
         sha256=found.sha256,
         width=width,
         height=height,

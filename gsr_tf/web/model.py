@@ -18,6 +18,7 @@ def describe(detector: Detector) -> dict[str, Any]:
         "fingerprint": detector.fingerprint,
         "threshold": detector.threshold,
         "scales": list(detector.scales),
+        "precision": detector.precision,
         "metadata": detector.metadata,
         "false_alarms": alarms and alarms._asdict(),
         "card": "model-card" if included.entry_of(detector.fingerprint) else None,

@@ -129,11 +129,11 @@ class Worker:
             return EndedBefore(f"a worker ended before it was warm ({how}); {why}")
 
 
-def load_detector(saved_model: str | None, scales: Sequence[float] | None, device: str) -> Detector:
+def load_detector(saved_model: str | None, scales: Sequence[float] | None, device: str, precision: str) -> Detector:
     """A detector on a device; the arguments are those of `serve`'s flags."""
     from gsr_tf.inference.detector import Detector  # TensorFlow, which only this process needs
 
-    choose(device)
+    choose(device, precision)
     detector = Detector.load(saved_model)
     detector.scales = tuple(scales or detector.scales)
     return detector

@@ -298,7 +298,15 @@ def test_a_map_that_cannot_be_read_is_named_without_the_folders_of_the_machine(t
 
 
 @pytest.mark.parametrize(
-    "other", ["--method=noi", "--saved_model=x", "--resolution=tile", "--scales=1,2", "--attacks=jpeg-50"]
+    "other",
+    [
+        "--method=noi",
+        "--saved_model=x",
+        "--resolution=tile",
+        "--scales=1,2",
+        "--precision=bfloat16",
+        "--attacks=jpeg-50",
+    ],
 )
 def test_flags_of_other_methods_are_refused(tmp_path, capsys, other):
     assert evaluate.main([*written(tmp_path, 3), f"--output={tmp_path / 'out'}", other]) == 1

@@ -208,7 +208,20 @@ def test_what_was_saved_keeps_its_own_scales(saved, segmenter):
     assert np.abs(own(PICTURE) - one(PICTURE)).max() > 1e-5
 
 
+def test_scores_in_another_precision_are_another_methods(segmenter, monkeypatch):
+    small = detector(segmenter, size=48)
+    monkeypatch.setattr(Detector, "load", lambda path: small)
+    usual = methods.from_flags("small", None)
+    small.precision = "bfloat16"
+    other = methods.from_flags("small", None)
+    assert (usual.name, other.name) == ("small", "small bfloat16")
+    assert usual.fingerprint != other.fingerprint
+
+
 def test_another_method_sees_pictures_in_its_own_way():
     assert describe("whole", [1]) == "" and describe("whole", [2]) == " 2"
+    assert describe("tile", [1], "bfloat16") == " tile bfloat16"
     with pytest.raises(MethodError, match="--method=noi sees pictures as they are"):
         methods.from_flags(None, "noi", resolution="tile")
+    with pytest.raises(MethodError, match="--precision are a model's"):
+        methods.from_flags(None, "noi", precision="bfloat16")

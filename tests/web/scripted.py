@@ -18,6 +18,7 @@ class Light:
     """Answers as conftest's `red_detector`, without TensorFlow, which takes seconds to import."""
 
     name, fingerprint, threshold, scales, metadata = "red", "f1", 0.4, (1.0,), {"threshold": 0.4}
+    precision = "float32"
 
     def scales_at(self, resolution):
         return self.scales

@@ -42,6 +42,13 @@ def test_the_facts_of_the_page():
     assert document.facts(found(1.0), red_detector(), NOW)["Regions"] == "none"
 
 
+def test_a_precision_that_is_not_the_usual_one_is_a_fact():
+    detector = red_detector()
+    assert "Precision" not in document.facts(found(), detector, NOW)
+    detector.precision = "bfloat16"
+    assert document.facts(found(), detector, NOW)["Precision"] == "convolutions in bfloat16"
+
+
 def test_what_the_file_has_and_was_not_looked_at_is_a_fact():
     assert "File" not in document.facts(found(), red_detector(), NOW)
     noted = dataclasses.replace(found().segmentation, warnings=("the first of 2 frames", "transparency ignored"))

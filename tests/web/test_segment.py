@@ -40,6 +40,7 @@ def test_the_numbers_are_the_detectors(client):
     assert len(expected.boxes) > 1
     assert (found["width"], found["height"], found["model"], found["fingerprint"]) == (120, 90, "red", "f1")
     assert (found["resolution"], found["scales"], found["version"]) == ("whole", [1.0], gsr_tf.__version__)
+    assert found["precision"] == "float32"
     assert found["sha256"] == hashlib.sha256(PICTURE).hexdigest()
     assert set(found["seconds"]) == {"decode", "network"}
 

@@ -80,6 +80,7 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener, here):
         "--workers=2",
         "--picture_seconds=7",
         "--device=cpu",
+        "--precision=bfloat16",
     ]
     code, answers = visited(listener, visit, *settings)
     assert code == 130
@@ -87,7 +88,7 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener, here):
     assert (apart, closed) == ([True], [])
     (load, limits), other = here
     assert other == (load, limits)
-    assert (load.func, load.args) == (worker.load_detector, (None, (0.5, 1.0), "cpu"))
+    assert (load.func, load.args) == (worker.load_detector, (None, (0.5, 1.0), "cpu", "bfloat16"))
     assert (limits.workers, limits.picture_seconds, limits.pixels, limits.decode_bytes) == (2, 7, 1000, 90_000_000)
     printed = capsys.readouterr()
     assert printed.out.startswith("http://127.0.0.1:")
@@ -99,7 +100,12 @@ def test_a_server_from_start_to_stop(monkeypatch, capsys, listener, here):
 
 def test_limits_by_environment_and_a_flag_that_wins(monkeypatch, listener, here):
     given = {"MAX_MEGAPIXELS": "2", "MAX_MEGABYTES": "0.5", "WORKERS": "2", "QUEUE": "", "UPLOAD_SECONDS": "7.5"}
-    given |= {"SCALES": "0.5,1", "NAMES": "photos.example,other.example", "PORT": "tcp://10.0.0.1:8321"}
+    given |= {
+        "SCALES": "0.5,1",
+        "PRECISION": "bfloat16",
+        "NAMES": "photos.example,other.example",
+        "PORT": "tcp://10.0.0.1:8321",
+    }
     for name, value in given.items():
         monkeypatch.setenv(f"GSR_TF_{name}", value)
 
@@ -109,7 +115,7 @@ def test_limits_by_environment_and_a_flag_that_wins(monkeypatch, listener, here)
     _, (answer,) = visited(listener, visit, "--upload_seconds=9")
     assert answer.status_code == 200 and answer.json()["limits"]["pixels"] == 2_000_000
     (load, limits), _ = here
-    assert load.args == (None, (0.5, 1.0), "auto")
+    assert load.args == (None, (0.5, 1.0), "auto", "bfloat16")
     assert (limits.pixels, limits.upload_bytes, limits.workers) == (2_000_000, 500_000, 2)
     assert (limits.queue, limits.upload_seconds) == (8, 9.0)  # empty is not set; the flag wins
 
@@ -186,12 +192,12 @@ def test_names_under_which_it_may_be_asked(listener, here):
 
 def test_a_detector_as_the_flags_say(monkeypatch):
     asked, detector = [], red_detector()
-    monkeypatch.setattr(worker, "choose", asked.append)
+    monkeypatch.setattr(worker, "choose", lambda *how: asked.append(how))
     monkeypatch.setattr(Detector, "load", lambda path: asked.append(path) or detector)
-    assert worker.load_detector("folder", (0.5, 1.0), "gpu").scales == (0.5, 1.0)
-    assert asked == ["gpu", "folder"]
+    assert worker.load_detector("folder", (0.5, 1.0), "gpu", "float32").scales == (0.5, 1.0)
+    assert asked == [("gpu", "float32"), "folder"]
     detector.scales = (0.75, 1.0)
-    assert worker.load_detector(None, None, "cpu").scales == (0.75, 1.0)
+    assert worker.load_detector(None, None, "cpu", "float32").scales == (0.75, 1.0)
 
 
 def test_a_port_that_is_taken(capsys):
