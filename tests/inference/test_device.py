@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import skimage.data
 import tensorflow as tf
 
-from gsr_tf import predict
+from gsr_tf import evaluate, predict
 from gsr_tf.inference import device
 from gsr_tf.inference.detector import Detector
 from gsr_tf.inference.device import DeviceError, choose
@@ -114,6 +116,16 @@ def test_bfloat16_is_refused_where_it_would_be_slow_or_fail(cpu, flags):
     with pytest.raises(DeviceError, match=r"--precision=bfloat16: this CPU has no AMX \(amx_bf16 in .*cpuinfo\)"):
         choose("cpu", "bfloat16")
     assert device.chosen_precision() == "float32"
+
+
+def test_every_process_that_answers_chooses_its_precision(cpu):
+    cpu.unlink()
+    asked = {"saved_model": None, "method": None, "resolution": "whole", "scales": None}
+    load = predict.way(SimpleNamespace(device="cpu", precision="bfloat16", threshold=None, **asked))
+    with pytest.raises(DeviceError, match="has no AMX"):
+        load()
+    with pytest.raises(DeviceError, match="has no AMX"):
+        evaluate.chosen_method("cpu", "bfloat16", *asked.values())
 
 
 def test_bfloat16_is_refused_without_what_computes_in_it(cpu, monkeypatch):

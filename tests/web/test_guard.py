@@ -254,7 +254,7 @@ def test_the_included_model_has_a_card_and_what_was_measured(included, client):
     assert describe(included)["false_alarms"] is None  # measured otherwise
     included.scales = (1.0,)
     told = client.get("/v1/model").json()
-    assert (told["false_alarms"], told["card"]) == (None, None)
+    assert (told["false_alarms"], told["card"], told["precision"]) == (None, None, "float32")
     assert client.get("/model-card").status_code == 404
 
 
