@@ -4,13 +4,14 @@
     python -m benchmarks.inference --saved_model=models/gsr_net --megapixels=30
 
 Prints one JSON line. Forward passes of one 300x300 picture, answers from JPEG bytes of an 800x1200 picture to a PNG
-mask, ONNX Runtime on the same network (where tf2onnx and onnxruntime are installed) and products of two 4096x4096
-float32 matrices take turns, so that a machine whose speed drifts slows all; ratios are medians over rounds of what one
-round measured.
+mask, ONNX Runtime on the same network (where tf2onnx and onnxruntime are installed; always in float32) and products of
+two 4096x4096 matrices, in --precision, take turns, so that a machine whose speed drifts slows all; ratios are medians
+over rounds of what one round measured.
 
 * forward_over_flops: seconds of a forward pass over its analytic FLOPs at the matrix product's rate.
 * forward_over_onnxruntime: below 1 it is faster than ONNX Runtime.
-* answer_seconds, and answer_seconds_at_227: the same where the product runs at 227 GFLOP/s.
+* answer_seconds, and answer_seconds_at_227: the same where the product of float32 runs at 227 GFLOP/s; of no meaning in
+  bfloat16.
 * device: its name.
 * pictures_per_second: maps of 800x1200 pictures at one size and at three, asked for one after another ("alone"), and on
   a GPU also by 16 threads, whose pictures go through the network together.

@@ -147,8 +147,9 @@ def _say_unscored(summary: dict, method: Method) -> None:
 
 def _given_maps(args: flags.FlagValues, maps: str, data_set: DataSet) -> Method:
     """The method of --maps; raises MethodError beside flags of another one, and with attacks."""
-    others = {"saved_model": None, "method": None, "resolution": "whole", "scales": None, "precision": "float32"}
-    for flag, unset in {**others, "attacks": []}.items():
+    others = {"saved_model": None, "method": None, "resolution": "whole", "scales": None}
+    others |= {"precision": "float32", "attacks": []}
+    for flag, unset in others.items():
         if getattr(args, flag) != unset:
             raise MethodError(f"--maps={maps}: another tool's, of the pictures as they are; leave out --{flag}")
     return given_maps.load(maps, [item.name for item in data_set.items])
